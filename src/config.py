@@ -1,0 +1,112 @@
+"""Configuration records: frozen dataclasses of plain values, printed in notebooks and stored in checkpoints.
+
+One record describes one model or one training recipe of any study. Defaults are the published values;
+a departure is an argument, never a subclass or a copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """What an encoder sees of a trial: image scale and which side information."""
+
+    scale: Literal["full", "quarter"] = (
+        "quarter"  # quarter: exact bilinear 0.25 (mean of central 2x2)
+    )
+    behavior: bool = False  # pupil size, its derivative, running speed (3 values)
+    pupil: bool = False  # pupil centre (2 values), drives the shifter
+    boxes: Literal["none", "file", "full_frame"] = (
+        "none"  # object box (4 values): x, y, w, h in 0..1
+    )
+    centered: bool = False  # the winner's second plane: the image minus its spatial mean
+    center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
+
+
+@dataclass(frozen=True)
+class BaselineCoreConfig:
+    """Stacked core of the SENSORIUM 2022 baseline (CNN; `linear=True, layers=3` is LN)."""
+
+    layers: int = 4
+    channels: int = 64
+    input_kernel: int = 9
+    hidden_kernel: int = 7
+    linear: bool = False
+    laplace: float = 6.3831
+    batch_norm_momentum: float = 0.9
+
+
+@dataclass(frozen=True)
+class WideCoreConfig:
+    """Wide core of the SENSORIUM 2022 winner; `folded` is its exact one-channel identity."""
+
+    channels: tuple[int, ...] = (32, 128, 256, 256, 256)
+    stem_kernel: int = 4  # stride equals kernel
+    input_kernel: int = 9
+    hidden_kernel: int = 7
+    form: Literal["folded", "plane"] = "folded"
+    laplace: float = 6.3831
+    batch_norm_momentum: float = 0.9
+
+
+@dataclass(frozen=True)
+class GaussianReadoutConfig:
+    """Gaussian readout (Lurz et al. 2021); defaults are those of the SENSORIUM 2022 baseline."""
+
+    position: Literal["cortex", "free", "shared"] = "cortex"  # where mu comes from
+    position_dims: Literal[2, 3] = 2  # soma coordinates used by the position network
+    position_tanh: bool = True  # final tanh of the position network
+    gauss_type: Literal["full", "uncorrelated", "isotropic"] = "full"
+    sample: Literal["auto", "always", "never"] = "auto"  # auto: in training only
+    sample_per: Literal["image", "batch"] = "image"
+    clamp: Literal["sample", "off", "after_shift"] = "sample"
+    align_corners: bool = True
+    padding: Literal["zeros", "border"] = "zeros"
+    bias_init: Literal["zero", "mean", "inverse_elu"] = "zero"
+    shared_features: bool = False  # one feature vector for all units, times a scale per unit
+    init_mu_range: float = 0.3  # free positions start in U(-range, range)
+    init_sigma: float = 0.1
+    feature_l1: float = 0.0076
+    covariance_penalty: float = 0.0  # weight of sum(A^2), 0 upstream
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One encoder: inputs -> core -> (shifter, modulator) -> readouts."""
+
+    name: str  # how tables, folders and figures call it
+    core: BaselineCoreConfig | WideCoreConfig = field(default_factory=BaselineCoreConfig)
+    inputs: InputConfig = field(default_factory=InputConfig)
+    readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
+    shifter: bool = False
+    modulator: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training recipe (SENSORIUM 2022 baseline and winner share the defaults)."""
+
+    batch_size: int = 128
+    learning_rate: float = 0.009
+    min_learning_rate: float = 1e-4
+    decay_factor: float = 0.3
+    patience: int = 5
+    max_decays: int = 3  # rounds = max_decays + 1
+    max_epochs: int = 200
+    schedule: Literal["upstream", "fixed"] = "fixed"
+    reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
+    tolerance: float = 1e-6
+    weight_decay: float = 0.0
+    recalibrate: bool = (
+        False  # cumulative pass over training batches for batch-norm statistics at the end
+    )
+    threads: int = 1  # fixed, because bytes agree only at one thread count
+    autocast: bool = False  # bf16 core; readout and loss stay float32
+
+
+def as_plain(config: Any) -> dict[str, Any]:
+    """A configuration as nested plain values, as stored in checkpoints and printed in notebooks."""
+    return asdict(config)

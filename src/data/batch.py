@@ -1,0 +1,26 @@
+"""What a model receives: one mini-batch of one session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Normalised float32 tensors of n trials of one session; absent information is None."""
+
+    images: torch.Tensor  # (n, c, h, w)
+    responses: torch.Tensor | None = None  # (n, u)
+    behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed
+    pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical
+    boxes: torch.Tensor | None = None  # (n, 4) x, y, w, h in 0..1
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on `device`."""
+        moved = (getattr(self, f.name) for f in fields(self))
+        return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in moved))

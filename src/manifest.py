@@ -1,0 +1,141 @@
+"""Provenance and the one way to write a file: atomic, and noted in the record of the running notebook.
+
+A process started by `src.run` finds in the variable `STRIATE_RECORD` the file its notes go to, one
+JSON line each. Without it (a notebook open in JupyterLab) artefacts are written just the same and
+nothing is noted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from src import paths
+
+RECORD_VARIABLE = "STRIATE_RECORD"
+PACKAGES = (
+    *("torch", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("matplotlib", "papermill", "snakemake"),
+)
+
+
+def fingerprint(value: Any) -> str:
+    """sha256 of a plain value (numbers, strings, lists, dictionaries), independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def source_sha256(*packages: str) -> str:
+    """sha256 of the Python sources of `src/<package>`, each a folder or a module."""
+    files = (f for p in packages for f in (paths.ROOT / "src" / p).rglob("*.py"))
+    modules = (paths.ROOT / "src" / f"{p}.py" for p in packages)
+    found = sorted({*files, *(m for m in modules if m.is_file())})
+    return fingerprint({f.relative_to(paths.ROOT).as_posix(): file_sha256(f) for f in found})
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions and machine, for manifests and checkpoints."""
+    git = ["git", "-C", str(paths.ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True
+    )
+    return {
+        "commit": commit.stdout.strip() or None,
+        "uncommitted_changes": bool(changed.stdout.strip()),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _note(kind: str, path: Path, **more: Any) -> None:
+    if record := os.environ.get(RECORD_VARIABLE):
+        line = json.dumps({"kind": kind, "path": str(Path(path).resolve()), **more})
+        with open(record, "a") as stream:
+            stream.write(line + "\n")
+
+
+def declare(*outputs: Path) -> None:
+    """Say at a notebook's start what it will write; `src.run` fails if any of it was not written."""
+    for path in outputs:
+        _note("declared", path)
+
+
+def note_input(path: Path) -> Path:
+    """Note a file this notebook reads; returns the path, so that it can be used in place."""
+    if os.environ.get(RECORD_VARIABLE):
+        _note("input", path, sha256=file_sha256(path))
+    return path
+
+
+def note_output(path: Path) -> Path:
+    """Note a finished artefact: just written, or found to be current by its recorded inputs."""
+    if os.environ.get(RECORD_VARIABLE):
+        _note("output", path, sha256=file_sha256(path))
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place, complete and on disk, when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    note_output(path)
+
+
+def save_json(value: Any, path: Path) -> Path:
+    """Write a plain value as indented JSON."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    return path
+
+
+def save_arrays(path: Path, **arrays: Any) -> Path:
+    """Write named numpy arrays as one npz whose bytes depend on the values only."""
+    import numpy as np
+
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+    return path
+
+
+def save_table(table: Any, path: Path) -> Path:
+    """Write a pandas table as CSV without its index, numbers to nine significant digits."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+    return path
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure as PNG (`path`) and PDF beside it; the same figure gives the same bytes."""
+    path = Path(path).with_suffix(".png")
+    with replacing(path.with_suffix(".pdf")) as temporary:
+        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
