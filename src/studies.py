@@ -1,0 +1,170 @@
+"""One frozen record a study: its sessions, what each profile trains, and the published scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from src.config import (
+    BaselineCoreConfig,
+    InputConfig,
+    ModelConfig,
+    TrainingConfig,
+    WideCoreConfig,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One model to train: its configuration, its recipe, its ensemble members and their splits."""
+
+    model: ModelConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    members: int = 1
+    split: Literal["official", "resplit", "kfold"] = "official"  # kfold: one fold a member
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one training job asks of a scheduler."""
+
+    memory_mb: int = 3000
+    minutes: int = 30
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One way to run a study: which data, which models, at which size."""
+
+    name: str
+    plans: tuple[Plan, ...]
+    simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
+    resources: Resources = field(default_factory=Resources)
+
+    def plan(self, model: str) -> Plan:
+        """The plan of the model called `model`."""
+        for plan in self.plans:
+            if plan.model.name == model:
+                return plan
+        names = ", ".join(plan.model.name for plan in self.plans)
+        raise KeyError(f"profile {self.name!r} trains no model {model!r}: choose one of {names}")
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """A number of the literature, kept beside the configuration it belongs to."""
+
+    system: str
+    session: str
+    metric: Literal["single", "avg", "feve"]
+    value: float
+    tolerance: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A published study as Striate reproduces it."""
+
+    name: str
+    title: str
+    sessions: tuple[str, ...]
+    profiles: Mapping[str, Profile]
+    published: tuple[PublishedScore, ...] = ()
+
+    def profile(self, name: str) -> Profile:
+        """The profile called `name`."""
+        if name not in self.profiles:
+            raise KeyError(f"{self.name} has no profile {name!r}: use {', '.join(self.profiles)}")
+        return self.profiles[name]
+
+
+# SENSORIUM 2022: mouse V1, natural images -------------------------------------------------------
+
+BEHAVING = InputConfig(behavior=True, pupil=True)
+WINNER_INPUT = InputConfig(scale="full", boxes="file", centered=True)
+
+LN = ModelConfig("ln", BaselineCoreConfig(layers=3, linear=True))
+CNN = ModelConfig("cnn")
+CNN_PLUS = ModelConfig("cnn_plus", inputs=BEHAVING, shifter=True)
+WIDE = ModelConfig("wide", WideCoreConfig(), WINNER_INPUT)
+WIDE_PLUS = ModelConfig(
+    "wide_plus", WideCoreConfig(), replace(WINNER_INPUT, behavior=True, pupil=True), shifter=True
+)
+
+
+def _narrow(model: ModelConfig, *channels: int) -> ModelConfig:
+    """A wide model with fewer channels, small enough for a laptop."""
+    return replace(model, core=replace(model.core, channels=channels))
+
+
+def _small(model: ModelConfig, channels: int) -> ModelConfig:
+    """A baseline model with fewer channels."""
+    return replace(model, core=replace(model.core, channels=channels))
+
+
+_SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
+_DEMO = TrainingConfig(batch_size=32, max_epochs=20, learning_rate=0.005)
+_FULL = TrainingConfig(threads=8)
+
+SENSORIUM2022 = Study(
+    name="sensorium2022",
+    title="SENSORIUM 2022: natural images to mouse V1",
+    sessions=(
+        *("21067-10-18", "22846-10-16", "23343-5-17", "23656-14-22", "23964-4-22"),
+        *("26872-17-20", "27204-5-13"),
+    ),
+    profiles=MappingProxyType(
+        {
+            "smoke": Profile(
+                "smoke",
+                (
+                    Plan(_small(LN, 8), _SMOKE),
+                    Plan(_narrow(WIDE, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                ),
+                simulation="tiny",
+            ),
+            "demo": Profile(
+                "demo",
+                (
+                    Plan(_small(LN, 32), _DEMO),
+                    Plan(_small(CNN, 32), _DEMO),
+                    Plan(_narrow(WIDE, 16, 32, 32, 32), _DEMO, members=3, split="resplit"),
+                    Plan(_narrow(WIDE_PLUS, 16, 32, 32, 32), _DEMO),
+                ),
+                simulation="demo",
+            ),
+            "full": Profile(
+                "full",
+                (
+                    Plan(LN, _FULL),
+                    Plan(CNN, _FULL),
+                    Plan(CNN_PLUS, _FULL),
+                    Plan(WIDE, _FULL, members=10, split="resplit"),
+                    Plan(WIDE_PLUS, _FULL),
+                ),
+                resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
+            ),
+        }
+    ),
+    published=tuple(
+        PublishedScore(system, session, metric, value, 0.01, "stored output of the published code")
+        for system, session, metric, value in (
+            ("baseline CNN, 7 mice", "21067-10-18", "single", 0.286),
+            ("baseline CNN, 7 mice", "21067-10-18", "avg", 0.542),
+            ("baseline CNN, 7 mice", "21067-10-18", "feve", 0.452),
+            ("winner type, no ensemble", "21067-10-18", "feve", 0.5554),
+            ("winner type, no ensemble", "23343-5-17", "feve", 0.6130),
+            ("winner type, no ensemble", "22846-10-16", "feve", 0.6168),
+            ("winner type, no ensemble", "23656-14-22", "feve", 0.5520),
+            ("winner type, no ensemble", "23964-4-22", "feve", 0.5970),
+            ("V1T, behavior and pupil, mean of 5 mice", "mean", "single", 0.426),
+            ("V1T, behavior and pupil, mean of 5 mice", "mean", "avg", 0.629),
+        )
+    ),
+)
+
+STUDIES: Mapping[str, Study] = MappingProxyType({SENSORIUM2022.name: SENSORIUM2022})
