@@ -1,0 +1,22 @@
+"""Pearson correlation, once for training, evaluation and analyses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def z_score(x: np.ndarray) -> np.ndarray:
+    """Float64 z-scores over trials, per unit: (n, u) -> (n, u); a constant column gives 0.
+
+    z = (x - mean) / (std_ddof0 + 1e-8), as in the SENSORIUM 2022 metrics.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    centered = x - x.mean(axis=0)
+    return centered / (np.sqrt(np.mean(centered**2, axis=0)) + 1e-8)
+
+
+def pearson(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Pearson r over trials, per unit: (n, u), (n, u) -> (u,); a constant column gives 0."""
+    if np.shape(p) != np.shape(r):
+        raise ValueError(f"predictions are {np.shape(p)} but responses are {np.shape(r)}")
+    return np.mean(z_score(p) * z_score(r), axis=0)
