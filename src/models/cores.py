@@ -1,0 +1,127 @@
+"""Cores: image and side information in, a feature map shared by all sessions out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from src.config import BaselineCoreConfig, WideCoreConfig
+from src.models.layers import FirstConvolution, Layer, laplace_penalty
+from src.models.separable import Separable
+
+
+class Core(nn.Module, ABC):
+    """Interface of all cores; `channels` is the number f of features."""
+
+    channels: int
+
+    @abstractmethod
+    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+        """Features: (n, c, h, w), (n, s) -> (n, f, h', w')."""
+
+    @abstractmethod
+    def penalty(self) -> Tensor:
+        """Regularisation of the weights: scalar, already multiplied by its weight."""
+
+    @abstractmethod
+    def output_shape(self, height: int, width: int) -> tuple[int, int]:
+        """(h', w') for images of (h, w). ValueError where the images are too small."""
+
+
+class BaselineCore(Core):
+    """Stacked core of the SENSORIUM 2022 baseline (spec 5.1): CNN, or LN with `linear`.
+
+    conv 9x9 without padding, then separable 7x7 layers; behavior enters the first layer as constant
+    planes, computed as the additive bias they amount to.
+    """
+
+    def __init__(
+        self,
+        config: BaselineCoreConfig,
+        image_channels: int,
+        side: int,
+        centered: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        f, self.config, self.channels = config.channels, config, config.channels
+        first = FirstConvolution(image_channels, side, f, config.input_kernel, centered=centered)
+        rest = (Separable(f, f, config.hidden_kernel) for _ in range(config.layers - 1))
+        self.layers = nn.ModuleList(
+            Layer(conv, f, config.batch_norm_momentum, config.linear) for conv in (first, *rest)
+        )
+        _initialize(self, generator)
+
+    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+        x = self.layers[0](images, side)
+        for layer in self.layers[1:]:
+            x = layer(x)
+        return x
+
+    def penalty(self) -> Tensor:
+        return self.config.laplace * laplace_penalty(self.layers[0].conv.weight)
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int]:
+        return _valid((height, width), self.config.input_kernel)
+
+
+class WideCore(Core):
+    """Wide core of the SENSORIUM 2022 winner (spec 5.4): learned 4x4 stride-4 stem, conv 9x9, separables.
+
+    `form` "plane" convolves the appended planes, "folded" (the default) their exact one-channel sum.
+    Side scalars of any number take the places of x, y, w, h. Only the stem is penalised.
+    """
+
+    def __init__(
+        self,
+        config: WideCoreConfig,
+        image_channels: int,
+        side: int,
+        centered: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.config, self.channels = config, config.channels[-1]
+        stem, first, *_ = widths = config.channels
+        k = config.stem_kernel
+        convolutions = (
+            FirstConvolution(image_channels, side, stem, k, k, centered, config.form),
+            nn.Conv2d(stem, first, config.input_kernel, bias=False),
+            *(Separable(a, b, config.hidden_kernel) for a, b in zip(widths[1:], widths[2:])),
+        )
+        self.layers = nn.ModuleList(
+            Layer(conv, f, config.batch_norm_momentum, linear=False)
+            for conv, f in zip(convolutions, widths, strict=True)
+        )
+        _initialize(self, generator)
+
+    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+        x = self.layers[0](images, side)
+        for layer in self.layers[1:]:
+            x = layer(x)
+        return x
+
+    def penalty(self) -> Tensor:
+        return self.config.laplace * laplace_penalty(self.layers[0].conv.weight)
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int]:
+        k = self.config.stem_kernel
+        return _valid(_valid((height, width), k, k), self.config.input_kernel)
+
+
+def _valid(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, int]:
+    """Output size of a convolution without padding."""
+    if min(shape) < kernel:
+        raise ValueError(
+            f"a {kernel}x{kernel} convolution gets a map of {shape}: images are too small for this core"
+        )
+    return (shape[0] - kernel) // stride + 1, (shape[1] - kernel) // stride + 1
+
+
+def _initialize(core: Core, generator: torch.Generator) -> None:
+    """Xavier-normal convolutions, channels-last memory (1.6 to 3.5 times faster training on CPU)."""
+    for weight in (p for p in core.parameters() if p.dim() == 4):
+        nn.init.xavier_normal_(weight, generator=generator)
+    core.to(memory_format=torch.channels_last)

@@ -1,0 +1,97 @@
+"""Small pieces shared by cores, readouts, shifters and modulators: seeded linear layers, first layer, norm."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer with PyTorch's default initialisation, U(-1/sqrt(inputs), +), from `generator`."""
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
+
+
+def laplace_penalty(weight: Tensor) -> Tensor:
+    """Roughness of convolution kernels: (f, c, k, k) -> scalar, sum (L * W)^2 / sum W^2 (spec 5.1).
+
+    L is the 3x3 Laplacian, applied to every (f, c) slice with zero padding.
+    """
+    laplace = weight.new_tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]).reshape(1, 1, 3, 3)
+    slices = weight.reshape(-1, 1, *weight.shape[2:])
+    return F.conv2d(slices, laplace, padding=1).square().sum() / weight.square().sum()
+
+
+class FirstConvolution(nn.Module):
+    """Convolution of an image and of per-image scalars: (n, c, h, w), (n, s) -> (n, f, h', w').
+
+    The published models append planes to the image: itself minus its spatial mean (`centered`), then
+    one constant plane a scalar. Without padding the planes reduce exactly to one channel and a bias
+    (spec 5.4): conv(image; W_0 + W_1) - mean * sum(W_1) + sum_k v_k * sum(W_{2+k}). `form` chooses
+    between the two sums; the parameter is the same.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        side: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        centered: bool = False,
+        form: Literal["folded", "plane"] = "folded",
+    ) -> None:
+        super().__init__()
+        self.image_channels, self.side, self.stride = image_channels, side, stride
+        self.centered, self.form = centered, form
+        planes = image_channels * (1 + centered) + side
+        self.weight = nn.Parameter(torch.empty(out_channels, planes, kernel, kernel))
+
+    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+        expected = (len(images), self.side)
+        if expected != (found := (len(images), 0) if side is None else tuple(side.shape)):
+            raise ValueError(f"side scalars are {found}, the core was built for {expected}")
+        return (self._folded if self.form == "folded" else self._plane)(images, side)
+
+    def _plane(self, images: Tensor, side: Tensor | None) -> Tensor:
+        planes = [images]
+        if self.centered:
+            planes.append(images - images.mean((2, 3), keepdim=True))
+        if side is not None:
+            planes.append(side[:, :, None, None].expand(-1, -1, *images.shape[2:]))
+        return F.conv2d(_channels_last(torch.cat(planes, 1)), self.weight, stride=self.stride)
+
+    def _folded(self, images: Tensor, side: Tensor | None) -> Tensor:
+        c = self.image_channels
+        weight, scalars = self.weight[:, :c], [] if side is None else [side]
+        if self.centered:
+            weight = weight + self.weight[:, c : 2 * c]
+            scalars.insert(0, -images.mean((2, 3)))
+        y = F.conv2d(_channels_last(images), _channels_last(weight), stride=self.stride)
+        if scalars:
+            bias = torch.cat(scalars, 1) @ self.weight[:, c:].sum((2, 3)).T  # (n, f)
+            y = y + bias[:, :, None, None]
+        return y
+
+
+class Layer(nn.Module):
+    """Convolution, batch norm and ELU (none in a linear core): (n, c, h, w) -> (n, f, h', w')."""
+
+    def __init__(self, conv: nn.Module, channels: int, momentum: float, linear: bool) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.BatchNorm2d(channels, momentum=momentum)
+        self.linear = linear
+
+    def forward(self, *inputs: Tensor | None) -> Tensor:
+        x = self.norm(self.conv(*inputs))
+        return x if self.linear else F.elu(x, inplace=True)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
