@@ -1,0 +1,99 @@
+"""How well a prediction explains repeated trials: correlations and explained variance, per unit.
+
+All sums are float64 and run over all units and images at once. Images may have any number of
+repeats; those with a single trial say nothing about noise and stay out of it.
+Source of every formula: specification of SENSORIUM 2022, section 7 (Willeke et al. 2022, section 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.correlation import pearson
+
+FEV_THRESHOLD = 0.15  # units predictable enough to enter the mean FEVE (Willeke et al. 2022)
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Trials grouped by image: which image each trial shows, how often each image was shown."""
+
+    ids: np.ndarray  # (i,) image ids, ascending
+    index: np.ndarray  # (n,) position in `ids` of each trial's image
+    counts: np.ndarray  # (i,) trials of each image
+
+    @classmethod
+    def of(cls, image_ids: np.ndarray) -> Repeats:
+        """Group trials by image id: (n,) -> i images."""
+        return cls(*np.unique(image_ids, return_inverse=True, return_counts=True))
+
+    @property
+    def repeated(self) -> np.ndarray:
+        """Which images have at least two trials: (i,) bool."""
+        return self.counts > 1
+
+    def sum(self, x: np.ndarray) -> np.ndarray:
+        """Sum over the trials of each image: (n, u) -> (i, u)."""
+        order = np.argsort(self.index, kind="stable")
+        starts = np.cumsum(self.counts) - self.counts
+        return np.add.reduceat(np.asarray(x, np.float64)[order], starts, axis=0)
+
+    def mean(self, x: np.ndarray) -> np.ndarray:
+        """Mean over the trials of each image: (n, u) -> (i, u)."""
+        return self.sum(x) / self.counts[:, None]
+
+    def variance(self, x: np.ndarray, ddof: int = 1) -> np.ndarray:
+        """Variance over the trials of each repeated image, others left out: (n, u) -> (i', u)."""
+        squares = self.sum((x - self.mean(x)[self.index]) ** 2)
+        return squares[self.repeated] / (self.counts[self.repeated, None] - ddof)
+
+
+def single_trial_correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Correlation over single trials, per unit: (n, u), (n, u) -> (u,)."""
+    return pearson(p, r)
+
+
+def correlation_to_average(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
+    """Correlation over images of the means over repeats, per unit: (n, u), (n, u), (n,) -> (u,)."""
+    repeats = Repeats.of(image_ids)
+    return pearson(repeats.mean(p), repeats.mean(r))
+
+
+def total_variance(r: np.ndarray) -> np.ndarray:
+    """Variance V over all trials, exactly 0 for constant responses: (n, u) -> (u,)."""
+    r = np.asarray(r, np.float64)
+    return np.where(np.ptp(r, axis=0) > 0, r.var(axis=0, ddof=1), 0.0)
+
+
+def noise_variance(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
+    """Variance N over repeats, repeated images weighted equally; nan without any: (n, u) -> (u,)."""
+    variances = Repeats.of(image_ids).variance(r)
+    return variances.mean(axis=0) if len(variances) else np.full(r.shape[1], np.nan)
+
+
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b, nan where b is 0: (u,), (u,) -> (u,)."""
+    return np.divide(a, b, out=np.full(np.shape(b), np.nan), where=np.asarray(b) != 0)
+
+
+def fev(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
+    """Fraction of explainable variance (V - N) / V: (n, u), (n,) -> (u,); nan where undefined."""
+    total = total_variance(r)
+    return divide(total - noise_variance(r, image_ids), total)
+
+
+def feve(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
+    """Fraction of explainable variance explained: (n, u), (n, u), (n,) -> (u,).
+
+    1 - (MSE - N) / (V - N); may exceed 1 or be very negative. nan where V = 0 or N is unknown.
+    """
+    total, noise = total_variance(r), noise_variance(r, image_ids)
+    error = np.mean((np.asarray(r, np.float64) - p) ** 2, axis=0)
+    return 1 - divide(error - noise, np.where(total > 0, total - noise, 0.0))
+
+
+def kept(explainable: np.ndarray, threshold: float = FEV_THRESHOLD) -> np.ndarray:
+    """Units whose FEV reaches the threshold; a unit without an FEV is not kept: (u,) -> (u,) bool."""
+    return np.asarray(explainable) >= threshold
