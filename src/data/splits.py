@@ -1,0 +1,147 @@
+"""Which trials of a session are for training, for early stopping and for scoring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from src import manifest
+from src.data.errors import DataError
+from src.seeds import numpy_stream
+
+INNER = 0.1  # share of a fold's training images that early stopping looks at
+
+# The winner of SENSORIUM 2022 seeded the re-splits of a mouse with its place in this order.
+WINNER_ORDER = (
+    *("21067-10-18", "23343-5-17", "22846-10-16", "23656-14-22"),
+    *("23964-4-22", "26872-17-20", "27204-5-13"),
+)
+
+
+class Trials(Protocol):
+    """The part of a session a split looks at."""
+
+    tiers: np.ndarray  # (n,) str
+    image_ids: np.ndarray  # (n,)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Trial indices of one session in three parts; `test` of a fold is what it holds out."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the trial indices and their part."""
+        return manifest.fingerprint(self.as_plain())
+
+    def as_plain(self) -> dict[str, list[int]]:
+        """The three parts as lists of numbers."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: np.asarray(part).tolist() for name, part in parts.items()}
+
+
+def tier_split(tiers: np.ndarray) -> Split:
+    """The split a column of tiers describes: (n,) str -> Split."""
+    return Split(*(np.flatnonzero(tiers == t) for t in ("train", "validation", "test")))
+
+
+def official_split(session: Trials) -> Split:
+    """The split the recording came with."""
+    return tier_split(session.tiers)
+
+
+def winner_resplits(tiers: np.ndarray, mouse_position: int, members: int = 10) -> list[np.ndarray]:
+    """Tiers of the winner's re-splits of one mouse, a member each: (n,) str -> k times (n,) str.
+
+    Train and validation trials are shuffled cumulatively by the legacy generator seeded with the
+    mouse's place in the list; the official counts and the test trials stay (specification 4.3).
+    """
+    random = np.random.RandomState(mouse_position)
+    index = np.flatnonzero(np.isin(tiers, ("train", "validation")))
+    n_train = np.count_nonzero(tiers == "train")
+    resplits = []
+    for _ in range(members):
+        random.shuffle(index)
+        resplit = tiers.copy()
+        resplit[index[:n_train]] = "train"
+        resplit[index[n_train:]] = "validation"
+        resplits.append(resplit)
+    return resplits
+
+
+def kfold_splits(image_ids: np.ndarray, tiers: np.ndarray, folds: int, seed: int) -> list[Split]:
+    """K folds over the train and validation trials: (n,), (n,) str -> k splits.
+
+    `test` is the fold held out, `validation` a tenth of the other images, for early stopping. An
+    image's fold is drawn from the seed and its id alone, so all its trials, in every session, are
+    on one side, and folds differ a little in size.
+    """
+    pool = np.flatnonzero(np.isin(tiers, ("train", "validation")))
+    unique, image = np.unique(image_ids[pool], return_inverse=True)
+    draws = np.array([numpy_stream(seed, "fold", str(i)).random(1 + folds) for i in unique])
+    fold = np.floor(folds * draws[:, 0])[image]
+    splits = []
+    for k in range(folds):
+        inner = (draws[:, 1 + k] < INNER)[image]
+        held_out = fold == k
+        parts = pool[~held_out & ~inner], pool[~held_out & inner], pool[held_out]
+        if not all(map(len, parts)):
+            sizes = ", ".join(str(len(part)) for part in parts)
+            raise DataError(
+                f"fold {k + 1} of {folds} has {sizes} train, validation and test trials from "
+                f"{len(unique)} images: use another seed, or another number of folds"
+            )
+        splits.append(Split(*parts))
+    return splits
+
+
+def member_splits(
+    sessions: Mapping[str, Trials],
+    kind: Literal["official", "resplit", "kfold"],
+    members: int,
+    seed: int,
+) -> list[dict[str, Split]]:
+    """The splits of every session for each of k ensemble members: k dictionaries by session."""
+    columns: dict[str, list[Split]] = {}
+    for key, session in sessions.items():
+        match kind:
+            case "official":
+                columns[key] = [official_split(session)] * members
+            case "resplit":
+                place = (WINNER_ORDER if key in WINNER_ORDER else tuple(sessions)).index(key)
+                tiers = winner_resplits(session.tiers, place, members)
+                columns[key] = [tier_split(t) for t in tiers]
+            case "kfold":
+                columns[key] = kfold_splits(session.image_ids, session.tiers, members, seed)
+            case _:
+                raise ValueError(f"split {kind!r} is not one of official, resplit, kfold")
+    return [{key: splits[m] for key, splits in columns.items()} for m in range(members)]
+
+
+def save_splits(path: Path, splits: Mapping[str, Split]) -> Path:
+    """Write splits by session as JSON, each with its fingerprint."""
+    plain = {k: {"fingerprint": s.fingerprint, **s.as_plain()} for k, s in splits.items()}
+    return manifest.save_json(plain, path)
+
+
+def load_splits(path: Path) -> dict[str, Split]:
+    """Read splits by session; a file that was changed since it was written is an error."""
+    splits = {}
+    for key, plain in json.loads(Path(path).read_text()).items():
+        parts = (np.array(plain[p], dtype=np.int64) for p in ("train", "validation", "test"))
+        splits[key] = Split(*parts)
+        if splits[key].fingerprint != plain["fingerprint"]:
+            raise DataError(
+                f"{path}: the split of session {key!r} was changed after it was written: "
+                "re-run 01_preprocess"
+            )
+    return splits

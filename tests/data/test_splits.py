@@ -1,0 +1,120 @@
+"""Splits against the winner's stored re-splits, and against what a fold must be."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from src.data.errors import DataError
+from src.data.splits import (
+    kfold_splits,
+    load_splits,
+    member_splits,
+    official_split,
+    save_splits,
+    tier_split,
+    winner_resplits,
+)
+
+TIERS = np.array(["train"] * 200 + ["test"] * 30 + ["validation"] * 60 + ["final_test"] * 10)
+
+
+def session(seed: int = 0, images: int = 130) -> SimpleNamespace:
+    """A session of 300 trials in random order whose images repeat."""
+    rng = np.random.default_rng(seed)
+    return SimpleNamespace(tiers=rng.permutation(TIERS), image_ids=rng.integers(0, images, 300))
+
+
+@pytest.mark.parametrize(("mouse", "place"), [("21067-10-18", 0), ("23343-5-17", 1)])
+def test_winner_resplits_equal_the_published_ones(shared, mouse, place):
+    fixture = np.load(shared / "fixtures/sensorium2022/winner_pipeline.npz")
+    stored = {m: fixture[f"split/pretrain_{mouse}/{m}"] for m in (1, 2, 10)}
+    ours = winner_resplits(fixture[f"split/pretrain_{mouse}/tiers"], place)
+    assert len(ours) == 10
+    for member, tiers in stored.items():
+        np.testing.assert_array_equal(ours[member - 1], tiers)
+
+
+def test_official_split_is_the_tiers():
+    tour = session()
+    split = official_split(tour)
+    for name, size in (("train", 200), ("validation", 60), ("test", 30)):
+        assert set(tour.tiers[getattr(split, name)]) == {name}
+        assert len(getattr(split, name)) == size
+
+
+def test_each_trial_is_held_out_once():
+    tour = session()
+    splits = kfold_splits(tour.image_ids, tour.tiers, 5, seed=3)
+    held_out = np.concatenate([s.test for s in splits])
+    pool = np.flatnonzero((tour.tiers == "train") | (tour.tiers == "validation"))
+    np.testing.assert_array_equal(np.sort(held_out), pool)
+    for split in splits:
+        everything = np.concatenate([split.train, split.validation, split.test])
+        np.testing.assert_array_equal(np.sort(everything), pool)
+
+
+def test_no_image_is_on_two_sides_of_a_fold_in_any_session():
+    one, two = session(1), session(2)
+    folds = [kfold_splits(s.image_ids, s.tiers, 4, seed=3) for s in (one, two)]
+    for a, b in zip(*folds, strict=True):
+        sides = [
+            set(one.image_ids[getattr(a, part)]) | set(two.image_ids[getattr(b, part)])
+            for part in ("train", "validation", "test")
+        ]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def test_early_stopping_looks_at_a_tenth_of_the_other_images():
+    tiers = np.array(["train"] * 4000)
+    for split in kfold_splits(np.arange(4000), tiers, 4, seed=3):
+        assert len(split.test) == pytest.approx(1000, abs=100)
+        assert len(split.validation) == pytest.approx(300, abs=60)
+
+
+def test_folds_depend_on_the_seed():
+    tour = session()
+    one, again, other = (kfold_splits(tour.image_ids, tour.tiers, 3, s)[0] for s in (1, 1, 2))
+    assert one.fingerprint == again.fingerprint != other.fingerprint
+
+
+def test_too_few_images_is_an_error():
+    with pytest.raises(DataError, match="from 3 images: use another seed, or another number"):
+        kfold_splits(np.arange(3), np.array(["train"] * 3), 5, seed=1)
+
+
+def test_members_of_every_kind():
+    sessions = {"a": session(1), "b": session(2)}
+    official = member_splits(sessions, "official", 3, seed=1)
+    assert official[0]["a"].fingerprint == official[2]["a"].fingerprint
+    resplit = member_splits(sessions, "resplit", 3, seed=1)
+    second_of_b = winner_resplits(sessions["b"].tiers, 1)[1]
+    assert resplit[1]["b"].fingerprint == tier_split(second_of_b).fingerprint
+    kfold = member_splits(sessions, "kfold", 3, seed=1)
+    assert sum(len(m["a"].test) for m in kfold) == 260
+
+
+def test_member_splits_know_the_winners_order(shared):
+    fixture = np.load(shared / "fixtures/sensorium2022/winner_pipeline.npz")
+    key = "23343-5-17"
+    mouse = SimpleNamespace(tiers=fixture[f"split/pretrain_{key}/tiers"], image_ids=None)
+    (first, *_) = member_splits({key: mouse}, "resplit", 1, seed=1)
+    stored = fixture[f"split/pretrain_{key}/1"]
+    np.testing.assert_array_equal(first[key].validation, np.flatnonzero(stored == "validation"))
+
+
+def test_splits_survive_a_round_trip(tmp_path):
+    splits = {"mouse1": official_split(session(1)), "mouse2": official_split(session(2))}
+    loaded = load_splits(save_splits(tmp_path / "splits.json", splits))
+    assert list(loaded) == list(splits)
+    for key, split in splits.items():
+        assert loaded[key].fingerprint == split.fingerprint
+        for part in ("train", "validation", "test"):
+            np.testing.assert_array_equal(getattr(loaded[key], part), getattr(split, part))
+
+
+def test_an_edited_split_is_refused(tmp_path):
+    path = save_splits(tmp_path / "splits.json", {"mouse1": tier_split(np.array(["train"] * 3))})
+    path.write_text(path.read_text().replace("      2\n", "      1\n"))
+    with pytest.raises(DataError, match=r"mouse1.*re-run 01_preprocess"):
+        load_splits(path)
