@@ -1,5 +1,5 @@
-"""What goes wrong with data, said in one line."""
+"""The one error of the data layer."""
 
 
 class DataError(ValueError):
-    """A file or field of a recording that cannot be used: names file, field, shapes and remedy."""
+    """What is wrong with a recording, in one line: file, field, both shapes, remedy."""
