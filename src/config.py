@@ -82,7 +82,8 @@ class ModelConfig:
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
     shifter: bool = False
-    modulator: bool = False
+    modulator: bool = False  # behavior multiplies each unit by a gain
+    behavior_in_core: bool = True  # behavior also enters the core as side scalars
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,7 @@ class WideCore(Core):
         convolutions = (
             FirstConvolution(image_channels, side, stem, k, k, centered, config.form),
             nn.Conv2d(stem, first, config.input_kernel, bias=False),
-            *(Separable(a, b, config.hidden_kernel) for a, b in zip(widths[1:], widths[2:])),
+            *(Separable(a, b, config.hidden_kernel) for a, b in pairwise(widths[1:])),
         )
         self.layers = nn.ModuleList(
             Layer(conv, f, config.batch_norm_momentum, linear=False)

@@ -1,0 +1,174 @@
+"""Encoder: one core for all sessions, and for each session a readout, a shifter, a gain modulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
+from src.data.batch import Batch
+from src.models.cores import BaselineCore, Core, WideCore
+from src.models.modulators import GainModulator
+from src.models.readouts import GaussianReadout
+from src.models.shifters import Shifter
+from src.seeds import stream
+
+BEHAVIORS = 3  # pupil size, its derivative, running speed
+BOX = 4  # x, y, w, h
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """What an encoder must know of a session; a `Session` has the same attributes."""
+
+    n_units: int
+    image_shape: tuple[int, int, int]  # (c, h, w) as the model receives it
+    coordinates: ArrayLike | None = None  # (u, 3) um
+    mean_response: ArrayLike | None = None  # (u,) over training trials, normalised units
+    behavior_missing: bool = False  # no behavior, no pupil
+
+    @classmethod
+    def of(cls, session: Any) -> SessionFacts:
+        """The facts of anything with these attributes, such as a Session."""
+        return cls(*(getattr(session, name) for name in cls.__dataclass_fields__))
+
+
+class Encoder(nn.Module):
+    """Images and side information to responses: ELU(gain * readout(core(images), shift)) + 1.
+
+    Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its derivative,
+    running speed. Sessions without behavior share one learned vector in its place; their shift is 0.
+    """
+
+    def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
+        super().__init__()
+        _check(config, sessions)
+        self.config = config
+        self.sessions = {key: SessionFacts.of(session) for key, session in sessions.items()}
+        channels = next(iter(self.sessions.values())).image_shape[0]
+        self.core = make_core(config, channels, stream(seed, "init", "core"))
+        self.readouts, self.shifters = nn.ModuleDict(), nn.ModuleDict()
+        self.modulators = nn.ModuleDict()
+        for key, facts in self.sessions.items():
+            self._add(key, facts, seed)
+        if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
+            self.missing_behavior = nn.Parameter(torch.zeros(BEHAVIORS))
+
+    def _add(self, key: str, facts: SessionFacts, seed: int) -> None:
+        self.core.output_shape(*facts.image_shape[1:])  # raises for images that are too small
+        self.readouts[key] = GaussianReadout(
+            self.config.readout,
+            self.core.channels,
+            facts.n_units,
+            facts.coordinates,
+            facts.mean_response,
+            stream(seed, "init", "readout", key),
+        )
+        if self.config.shifter and not facts.behavior_missing:
+            self.shifters[key] = Shifter(stream(seed, "init", "shifter", key))
+        if self.config.modulator:
+            generator = stream(seed, "init", "modulator", key)
+            self.modulators[key] = GainModulator(facts.n_units, generator)
+
+    def forward(
+        self,
+        batch: Batch,
+        session: str,
+        generator: torch.Generator | None = None,
+        units: Tensor | None = None,
+    ) -> Tensor:
+        """Predicted responses, positive, in normalised units: Batch of n -> (n, u)."""
+        return F.elu(self.linear(batch, session, generator, units)) + 1
+
+    def linear(
+        self,
+        batch: Batch,
+        session: str,
+        generator: torch.Generator | None = None,
+        units: Tensor | None = None,
+    ) -> Tensor:
+        """The same before the output nonlinearity: Batch of n -> y (n, u)."""
+        self._check_images(batch, session)
+        x = self.core(batch.images, self._side(batch, session))
+        y = self.readouts[session](x, self.shift(batch, session), generator, units)
+        if self.config.modulator:
+            y = y * self.modulators[session](self._behavior(batch, session), units)
+        return y
+
+    def shift(self, batch: Batch, session: str) -> Tensor | None:
+        """Shift of the readout positions by the pupil: (n, 2), None where it is 0."""
+        if session not in self.shifters:
+            return None
+        return self.shifters[session](_given(batch.pupil, "pupil", session))
+
+    def penalty(self, session: str) -> Tensor:
+        """Regularisation of one batch of `session`: core and its readout, scalar."""
+        return self.core.penalty() + self.readouts[session].penalty()
+
+    def _side(self, batch: Batch, session: str) -> Tensor | None:
+        inputs, side = self.config.inputs, []
+        if inputs.boxes != "none":
+            side.append(_given(batch.boxes, "boxes", session))
+        if inputs.behavior and self.config.behavior_in_core:
+            side.append(self._behavior(batch, session))
+        return torch.cat(side, 1) if side else None
+
+    def _behavior(self, batch: Batch, session: str) -> Tensor:
+        if self.sessions[session].behavior_missing:
+            return self.missing_behavior.expand(len(batch), -1)
+        return _given(batch.behavior, "behavior", session)
+
+    def _check_images(self, batch: Batch, session: str) -> None:
+        if session not in self.sessions:
+            known = ", ".join(self.sessions)
+            raise KeyError(f"the encoder has no session {session!r}, only {known}")
+        found, expected = tuple(batch.images.shape[1:]), self.sessions[session].image_shape
+        if found != tuple(expected):
+            raise ValueError(
+                f"session {session!r}: images are {found}, the encoder was built for {expected}: "
+                "prepare them with the InputConfig stored in its checkpoint"
+            )
+
+
+def make_core(config: ModelConfig, image_channels: int, generator: torch.Generator) -> Core:
+    """The core a configuration names, for images of c channels."""
+    arguments = image_channels, side_scalars(config), config.inputs.centered, generator
+    match config.core:
+        case BaselineCoreConfig() as core:
+            return BaselineCore(core, *arguments)
+        case WideCoreConfig() as core:
+            return WideCore(core, *arguments)
+
+
+def side_scalars(config: ModelConfig) -> int:
+    """How many scalars an image brings to the core: box, then behavior."""
+    inputs: InputConfig = config.inputs
+    behavior = inputs.behavior and config.behavior_in_core
+    return BOX * (inputs.boxes != "none") + BEHAVIORS * behavior
+
+
+def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
+    inputs = config.inputs
+    if not sessions:
+        raise ValueError(f"model {config.name!r} has no sessions")
+    if config.shifter != inputs.pupil:
+        raise ValueError(f"model {config.name!r}: shifter and inputs.pupil go together, set both")
+    if config.modulator and not inputs.behavior:
+        raise ValueError(f"model {config.name!r}: the modulator needs inputs.behavior")
+    if inputs.behavior and not (config.modulator or config.behavior_in_core):
+        raise ValueError(f"model {config.name!r}: nothing uses inputs.behavior, switch it off")
+    if len({tuple(s.image_shape)[0] for s in sessions.values()}) > 1:
+        shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
+        raise ValueError(f"sessions share one core and need images of equal channels: {shapes}")
+
+
+def _given(value: Tensor | None, name: str, session: str) -> Tensor:
+    if value is None:
+        raise ValueError(f"session {session!r}: the batch has no {name}, and the model needs it")
+    return value

@@ -1,0 +1,24 @@
+"""Shifter: pupil position in, shift of all receptive fields of a session out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from src.models.layers import linear
+
+
+class Shifter(nn.Module):
+    """Three small layers, tanh after each (spec 5.3): standardised pupil (n, 2) -> shift (n, 2).
+
+    The shift is in readout units, where the feature map spans -1 to 1. Default linear initialisation:
+    the published initialiser matches no layer (D21).
+    """
+
+    def __init__(self, generator: torch.Generator, hidden: int = 5) -> None:
+        super().__init__()
+        sizes = ((2, hidden), (hidden, hidden), (hidden, 2))
+        self.mlp = nn.Sequential(*(m for s in sizes for m in (linear(*s, generator), nn.Tanh())))
+
+    def forward(self, pupil: Tensor) -> Tensor:
+        return self.mlp(pupil)
