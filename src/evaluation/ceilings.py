@@ -22,7 +22,7 @@ def _repeated(r: np.ndarray, image_ids: np.ndarray) -> tuple[np.ndarray, Repeats
 def oracle_jackknife(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """Correlation of each trial with the mean of its image's other trials: (n, u) -> (u,).
 
-    Underestimates the ceiling of the single-trial correlation. Specification section 7.
+    Underestimates the ceiling of the single-trial correlation (Walker et al. 2019).
     """
     r, repeats = _repeated(r, image_ids)
     if not len(r):
@@ -35,7 +35,7 @@ def oracle_conservative(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """sqrt(v_m / (v_m + v_n)), variances without correction: (n, u), (n,) -> (u,).
 
     v_n is the mean over images of the variance over repeats, v_m the variance over images of the
-    means. Overestimates the ceiling of the single-trial correlation. Specification section 7.
+    means. Overestimates the ceiling of the single-trial correlation (Willeke et al. 2022).
     """
     r, repeats = _repeated(r, image_ids)
     if not len(r):

@@ -2,7 +2,7 @@
 
 All sums are float64 and run over all units and images at once. Images may have any number of
 repeats; those with a single trial say nothing about noise and stay out of it.
-Source of every formula: specification of SENSORIUM 2022, section 7 (Willeke et al. 2022, section 5).
+Source: metrics of the SENSORIUM 2022 competition (Willeke et al. 2022; FEVE: Cadena et al. 2019).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def total_variance(r: np.ndarray) -> np.ndarray:
 
 
 def noise_variance(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
-    """Variance N over repeats, repeated images weighted equally; nan without any: (n, u) -> (u,)."""
+    """Variance N over repeats, mean over repeated images, nan without any: (n, u) -> (u,)."""
     variances = Repeats.of(image_ids).variance(r)
     return variances.mean(axis=0) if len(variances) else np.full(r.shape[1], np.nan)
 
@@ -95,5 +95,5 @@ def feve(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
 
 
 def kept(explainable: np.ndarray, threshold: float = FEV_THRESHOLD) -> np.ndarray:
-    """Units whose FEV reaches the threshold; a unit without an FEV is not kept: (u,) -> (u,) bool."""
+    """Units whose FEV reaches the threshold, none of unknown FEV: (u,) -> (u,) bool."""
     return np.asarray(explainable) >= threshold

@@ -7,7 +7,7 @@ from src.evaluation import ceilings, metrics
 
 
 def simulated_units(images=2000, repeats=(7, 10), signal=(0.0, 0.2, 0.5, 0.9), seed=0):
-    """Gaussian units with known share of signal variance: (n, u) responses, (n, u) means, (n,) ids."""
+    """Gaussian units of known signal share: responses and means (n, u), image ids (n,) ..."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(repeats[0], repeats[1] + 1, images)
     ids = np.repeat(np.arange(images), counts)

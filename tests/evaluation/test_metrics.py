@@ -94,9 +94,10 @@ def test_threshold_includes_its_own_value():
 
 def test_silent_units_have_no_score():
     rng = np.random.default_rng(4)
-    ids = np.repeat(np.arange(5), 4)
-    r = np.column_stack([np.zeros(20), np.full(20, 0.1), rng.random(20)])
+    ids = np.repeat(np.arange(5), [1, 3, 4, 5, 7])
+    r = np.column_stack([np.zeros(20), np.full(20, 0.7), rng.random(20)])
     p = rng.random((20, 3))
+    assert r[:, 1].var(ddof=1) > 0  # rounding alone
     assert metrics.total_variance(r)[:2].tolist() == [0, 0]
     assert np.isnan(metrics.fev(r, ids)).tolist() == [True, True, False]
     assert np.isnan(metrics.feve(p, r, ids))[:2].all()
