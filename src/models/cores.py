@@ -69,9 +69,9 @@ class BaselineCore(Core):
 
 
 class WideCore(Core):
-    """Wide core of the SENSORIUM 2022 winner (spec 5.4): learned 4x4 stride-4 stem, conv 9x9, separables.
+    """Wide core of the SENSORIUM 2022 winner (spec 5.4): 4x4 stride-4 stem, conv 9x9, separables.
 
-    `form` "plane" convolves the appended planes, "folded" (the default) their exact one-channel sum.
+    `form` "plane" convolves the appended planes, "folded" (default) their exact one-channel sum.
     Side scalars of any number take the places of x, y, w, h. Only the stem is penalised.
     """
 
@@ -116,13 +116,13 @@ def _valid(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, i
     """Output size of a convolution without padding."""
     if min(shape) < kernel:
         raise ValueError(
-            f"a {kernel}x{kernel} convolution gets a map of {shape}: images are too small for this core"
+            f"images are too small for this core: its {kernel}x{kernel} convolution gets {shape}"
         )
     return (shape[0] - kernel) // stride + 1, (shape[1] - kernel) // stride + 1
 
 
 def _initialize(core: Core, generator: torch.Generator) -> None:
-    """Xavier-normal convolutions, channels-last memory (1.6 to 3.5 times faster training on CPU)."""
+    """Xavier-normal convolutions, in channels-last memory, in which CPUs train far faster."""
     for weight in (p for p in core.parameters() if p.dim() == 4):
         nn.init.xavier_normal_(weight, generator=generator)
     core.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Encoder: one core for all sessions, and for each session a readout, a shifter, a gain modulator."""
+"""Encoder: one core for all sessions; a readout, a shifter and a gain modulator for each."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ class SessionFacts:
 class Encoder(nn.Module):
     """Images and side information to responses: ELU(gain * readout(core(images), shift)) + 1.
 
-    Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its derivative,
-    running speed. Sessions without behavior share one learned vector in its place; their shift is 0.
+    Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
+    derivative, running speed. Sessions without behavior share one learned vector in its place, and
+    their shift is 0.
     """
 
     def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
@@ -163,8 +164,8 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: the modulator needs inputs.behavior")
     if inputs.behavior and not (config.modulator or config.behavior_in_core):
         raise ValueError(f"model {config.name!r}: nothing uses inputs.behavior, switch it off")
-    if len({tuple(s.image_shape)[0] for s in sessions.values()}) > 1:
-        shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
+    shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
+    if len({channels for channels, _, _ in shapes.values()}) > 1:
         raise ValueError(f"sessions share one core and need images of equal channels: {shapes}")
 
 

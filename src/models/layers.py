@@ -1,4 +1,4 @@
-"""Small pieces shared by cores, readouts, shifters and modulators: seeded linear layers, first layer, norm."""
+"""Small pieces the models share: seeded linear layers, first convolution, norm and nonlinearity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with PyTorch's default initialisation, U(-1/sqrt(inputs), +), from `generator`."""
+    """A linear layer with PyTorch's initialisation, U(-b, b) with b = inputs^-0.5, seeded."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
@@ -22,16 +22,21 @@ def laplace_penalty(weight: Tensor) -> Tensor:
 
     L is the 3x3 Laplacian, applied to every (f, c) slice with zero padding.
     """
-    laplace = weight.new_tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]).reshape(1, 1, 3, 3)
     slices = weight.reshape(-1, 1, *weight.shape[2:])
-    return F.conv2d(slices, laplace, padding=1).square().sum() / weight.square().sum()
+    rough = F.conv2d(slices, laplacian().to(weight), padding=1)
+    return rough.square().sum() / weight.square().sum()
+
+
+def laplacian() -> Tensor:
+    """The 3x3 Laplacian as a convolution kernel: (1, 1, 3, 3)."""
+    return torch.tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])[None, None]
 
 
 class FirstConvolution(nn.Module):
     """Convolution of an image and of per-image scalars: (n, c, h, w), (n, s) -> (n, f, h', w').
 
-    The published models append planes to the image: itself minus its spatial mean (`centered`), then
-    one constant plane a scalar. Without padding the planes reduce exactly to one channel and a bias
+    The published models append planes to the image: itself minus its spatial mean (`centered`),
+    then one constant plane a scalar. Without padding the planes are exactly one channel and a bias
     (spec 5.4): conv(image; W_0 + W_1) - mean * sum(W_1) + sum_k v_k * sum(W_{2+k}). `form` chooses
     between the two sums; the parameter is the same.
     """

@@ -31,8 +31,9 @@ class Readout(nn.Module, ABC):
 class GaussianReadout(Readout):
     """Each unit reads the feature map at one point, drawn around its mean in training (spec 5.2).
 
-    y = sum_c f_c x_c(g) + b, g = clamp(mu + A e) + shift, e ~ N(0, I) in training and 0 in evaluation,
-    so Cov(g) = A A^T. mu is a small network of the unit's soma position, or free (Lurz et al. 2021).
+    y = sum_c f_c x_c(g) + b with g = clamp(mu + A e) + shift; e ~ N(0, I) in training, so that
+    Cov(g) = A A^T, and 0 in evaluation. mu is a small network of the unit's soma position, free for
+    each unit, or one for all units (Lurz et al. 2021).
     """
 
     def __init__(

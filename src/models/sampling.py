@@ -18,7 +18,9 @@ def sample_dot(
     align_corners: bool = True,
     padding: Literal["zeros", "border"] = "zeros",
 ) -> Tensor:
-    """Features at each unit's position, weighted and summed: (n, f, h, w), (n|1, u, 2), (f, u) -> (n, u).
+    """Weighted sum of the features read at each unit's position.
+
+    (n, f, h, w), (n|1, u, 2), (f, u) -> (n, u).
 
     Positions are (x, y) in -1..1, x along the width, with the semantics of `grid_sample`.
     """

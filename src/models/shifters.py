@@ -11,8 +11,8 @@ from src.models.layers import linear
 class Shifter(nn.Module):
     """Three small layers, tanh after each (spec 5.3): standardised pupil (n, 2) -> shift (n, 2).
 
-    The shift is in readout units, where the feature map spans -1 to 1. Default linear initialisation:
-    the published initialiser matches no layer (D21).
+    The shift is in readout units, where the feature map spans -1 to 1. Layers start as PyTorch
+    starts them: the published initialiser matches no layer (D21).
     """
 
     def __init__(self, generator: torch.Generator, hidden: int = 5) -> None:

@@ -1,0 +1,117 @@
+"""Checkpoints of the published implementations: strict reading, and writing under their names.
+
+The tensors differ from ours by singleton axes only, so all there is to it is a table of names
+(key lists: spec 13). A state dict does not say whether a core is linear: the reader is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
+from src.models.encoder import BEHAVIORS, BOX, Encoder, SessionFacts
+from src.models.layers import laplacian
+
+FIRST, STEM = "core.features.layer0.conv.weight", "core.features.layer-1.scale.weight"
+LAPLACE = "core._input_weights_regularizer.laplace.filter"  # a constant, stored as a buffer
+NAMES = (  # ours, theirs; layers are numbered separately
+    (r"^core\.layers\.", "core.features.layer"),
+    (r"\.conv\.(\w+_conv)\.", r".ds_conv.\1."),
+    (r"^readouts\.([^.]+)\.spread$", r"readout.\1.sigma"),
+    (r"^readouts\.([^.]+)\.features$", r"readout.\1._features"),
+    (r"^readouts\.([^.]+)\.source$", r"readout.\1.source_grid"),
+    (r"^readouts\.([^.]+)\.bias$", r"readout.\1.bias"),
+    (r"^readouts\.([^.]+)\.mu_network\.", r"readout.\1.mu_transform."),
+    (r"^shifters\.", "shifter."),
+)
+
+
+def upstream_name(name: str, wide: bool) -> str:
+    """The published name of one of our parameters; the wide core's layers start at -1."""
+    theirs = name
+    for pattern, replacement in NAMES:
+        theirs = re.sub(pattern, replacement, theirs)
+    if theirs == name:
+        raise ValueError(f"the published implementations have no parameter like {name!r}")
+    if wide:
+        theirs = re.sub(r"(?<=layer)\d+", lambda m: str(int(m[0]) - 1), theirs)
+    return STEM if theirs == STEM.replace("scale", "conv") else theirs
+
+
+def load_upstream(
+    source: str | Path | Mapping[str, Tensor],
+    device: torch.device | str = "cpu",
+    linear: bool = False,
+    image_shape: tuple[int, int, int] | None = None,
+) -> Encoder:
+    """An encoder in evaluation mode from a published state dict or its file.
+
+    Sizes, layers, sessions, behavior and shifter are read from the tensors; `linear` says that the
+    core has no ELU, `image_shape` defaults to the published (1, 36, 64) or (1, 144, 256).
+    ValueError with the difference of keys or shapes where they do not match exactly.
+    """
+    if not isinstance(source, Mapping):
+        source = torch.load(source, map_location="cpu", weights_only=True)
+    config = _config(source, linear)
+    wide = isinstance(config.core, WideCoreConfig)
+    image_shape = image_shape or ((1, 144, 256) if wide else (1, 36, 64))
+    encoder = Encoder(config, _sessions(source, image_shape), seed=0)
+    ours = encoder.state_dict()
+    names = {name: upstream_name(name, wide) for name in ours}
+    _compare({names[k]: v for k, v in ours.items()} | {LAPLACE: laplacian()}, source)
+    encoder.load_state_dict({k: source[names[k]].reshape(v.shape) for k, v in ours.items()})
+    return encoder.to(device).eval()
+
+
+def export_upstream(encoder: Encoder) -> dict[str, Tensor]:
+    """State dict under the published names and shapes; ValueError for parameters they lack."""
+    wide = isinstance(encoder.config.core, WideCoreConfig)
+    state = {upstream_name(k, wide): v.detach().cpu() for k, v in encoder.state_dict().items()}
+    for name, value in state.items():
+        if name.endswith(".sigma"):
+            state[name] = value[None]  # (1, u, 2, 2)
+        elif name.endswith("._features"):
+            state[name] = value[None, :, None]  # (1, f, 1, u)
+    return {LAPLACE: laplacian(), **state}
+
+
+def _config(state: Mapping[str, Tensor], linear: bool) -> ModelConfig:
+    first = state[STEM if STEM in state else FIRST]
+    planes = first.shape[1]
+    if planes not in (allowed := (1 + 1 + BOX,) if STEM in state else (1, 1 + BEHAVIORS)):
+        raise ValueError(f"first layer has {planes} input planes, expected one of {allowed}")
+    shifter = any(name.startswith("shifter.") for name in state)
+    norms = [n for n in state if re.fullmatch(r"core\.features\.layer-?\d+\.norm\.bias", n)]
+    if STEM in state:
+        core = WideCoreConfig(channels=tuple(len(state[name]) for name in norms))
+        inputs = InputConfig(scale="full", boxes="file", centered=True, pupil=shifter)
+    else:
+        core = BaselineCoreConfig(layers=len(norms), channels=first.shape[0], linear=linear)
+        inputs = InputConfig(behavior=planes > 1, pupil=shifter)
+    return ModelConfig("upstream", core, inputs, shifter=shifter)
+
+
+def _sessions(
+    state: Mapping[str, Tensor], image_shape: tuple[int, int, int]
+) -> dict[str, SessionFacts]:
+    grids = {k.split(".")[1]: v for k, v in state.items() if k.endswith(".source_grid")}
+    return {k: SessionFacts(len(grid), image_shape, grid.numpy()) for k, grid in grids.items()}
+
+
+def _compare(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    """Same keys and, singleton axes aside, same shapes, or a ValueError that lists what differs."""
+    differences = [f"missing {name}" for name in ours if name not in theirs]
+    differences += [f"unexpected {name}" for name in theirs if name not in ours]
+    for name in ours.keys() & theirs.keys():
+        expected, found = tuple(ours[name].squeeze().shape), tuple(theirs[name].squeeze().shape)
+        if expected != found:
+            differences.append(f"{name} is {found}, expected {expected}")
+    if not differences and not torch.equal(theirs[LAPLACE].float(), ours[LAPLACE]):
+        differences.append(f"{LAPLACE} is not the 3x3 Laplacian")
+    if differences:
+        raise ValueError("not the state of a known published model: " + "; ".join(differences))
