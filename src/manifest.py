@@ -93,8 +93,11 @@ def note_output(path: Path) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place, complete and on disk, when the block ends well."""
+def replacing(path: Path, note: bool = True) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place, complete and on disk, when the block ends well.
+
+    `note=False` for files that do not outlive the run, such as the state a killed run resumes from.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -105,7 +108,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    note_output(path)
+    if note:
+        note_output(path)
 
 
 def save_json(value: Any, path: Path) -> Path:
