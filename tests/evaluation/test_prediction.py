@@ -1,0 +1,166 @@
+"""Predictions: once an image, saved with their ids, matched by them and by nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import BaselineCoreConfig, InputConfig, ModelConfig
+from src.data.batch import Batch
+from src.data.errors import DataError
+from src.evaluation.metrics import correlation_to_average
+from src.evaluation.prediction import (
+    Prediction,
+    align,
+    load_prediction,
+    predict,
+    prediction_of,
+    save_prediction,
+)
+from src.models.encoder import Encoder
+
+U, IMAGES, TRIALS = 7, 5, 23
+
+
+class FakeSession:
+    """What `predict` needs of a Session, with the number of images it handed out."""
+
+    key, n_units, image_shape, behavior_missing = "mouse", U, (1, 16, 20), False
+
+    def __init__(self, seed=0):
+        rng = np.random.default_rng(seed)
+        self.image_index = rng.permutation(np.arange(TRIALS) % IMAGES)
+        self.image_ids = self.image_index * 10 + 3
+        self.trial_ids = np.array([f"t{i}" for i in range(TRIALS)])
+        self.unit_ids = np.arange(U) * 2 + 1
+        self.coordinates, self.mean_response = rng.normal(size=(U, 3)), None
+        self.images = torch.from_numpy(rng.normal(size=(IMAGES, 1, 16, 20))).float()
+        self.behavior = torch.from_numpy(rng.normal(size=(TRIALS, 3))).float()
+        self.sizes = []
+
+    def batch(self, index):
+        self.sizes.append(len(index))
+        images = self.images[self.image_index[index]]
+        return Batch(images, behavior=self.behavior[index])
+
+
+def encoder(session, behavior=False):
+    core = BaselineCoreConfig(layers=3, channels=4)
+    config = ModelConfig("cnn", core, InputConfig(behavior=behavior))
+    return Encoder(config, {session.key: session}, seed=1)
+
+
+@pytest.fixture
+def session():
+    return FakeSession()
+
+
+def test_unique_images_are_predicted_once_and_equal_trial_by_trial(session):
+    model, index = encoder(session), np.arange(TRIALS)[::-1]
+    values = predict(model, session, index, batch_size=2)
+    assert sum(session.sizes) == IMAGES and max(session.sizes) == 2
+    with torch.no_grad():
+        direct = [model(session.batch(index[[t]]), "mouse").numpy()[0] for t in range(TRIALS)]
+    assert values.shape == (TRIALS, U) and values.dtype == np.float32
+    np.testing.assert_allclose(values, direct, atol=1e-6)
+
+
+def test_with_behavior_every_trial_has_its_own_prediction(session):
+    model, index = encoder(session, behavior=True), np.arange(4, TRIALS)
+    values = predict(model, session, index, batch_size=8)
+    assert sum(session.sizes) == len(index) and max(session.sizes) == 8
+    with torch.no_grad():
+        direct = model(session.batch(index), "mouse").numpy()
+    np.testing.assert_allclose(values, direct, atol=1e-6)
+    assert len(np.unique(values[:, 0])) == len(index)
+
+
+def test_linear_output_is_the_one_before_the_nonlinearity(session):
+    model, index = encoder(session), np.arange(TRIALS)
+    y = predict(model, session, index, linear=True)
+    expected = torch.nn.functional.elu(torch.from_numpy(y)) + 1
+    np.testing.assert_allclose(predict(model, session, index), expected, atol=1e-6)
+
+
+def test_prediction_is_made_in_evaluation_mode(session):
+    model = encoder(session).train()
+    values = [predict(model.train(), session, np.arange(3)) for _ in range(2)]
+    np.testing.assert_array_equal(*values)
+
+
+def test_saved_prediction_comes_back_with_its_ids_and_provenance(session, tmp_path):
+    model, index = encoder(session), np.arange(3, 12)
+    made = prediction_of(model, session, index, {"seed": 42, "split": "official"}, batch_size=4)
+    path = save_prediction(made, tmp_path / "cnn" / "mouse.npz")
+    back = load_prediction(path)
+    for name in ("values", "trial_ids", "image_ids", "unit_ids"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
+    assert back.provenance == {"session": "mouse", "seed": 42, "split": "official"}
+    with np.load(path) as stored:
+        assert set(stored) == {"predictions", "trial_ids", "image_ids", "unit_ids", "provenance"}
+        assert stored["predictions"].dtype == np.float32
+
+
+def test_saving_twice_gives_the_same_bytes(session, tmp_path):
+    made = prediction_of(encoder(session), session, np.arange(5), {"seed": 1})
+    one, two = (save_prediction(made, tmp_path / name).read_bytes() for name in "ab")
+    assert one == two
+
+
+@pytest.fixture
+def stored():
+    rng = np.random.default_rng(3)
+    trial_ids = np.array([f"{i:032x}" for i in rng.permutation(40)])
+    ids = trial_ids, np.arange(40) % 10, np.array([1, 2, 4, 5, 9])
+    return Prediction(rng.random((40, 5)).astype(np.float32), *ids, source="wide/mouse3.npz")
+
+
+def test_permuted_rows_and_columns_score_identically(stored):
+    rng = np.random.default_rng(4)
+    responses = rng.random(stored.values.shape)
+    rows, columns = rng.permutation(40), rng.permutation(5)
+    permuted = replace(
+        stored,
+        values=stored.values[np.ix_(rows, columns)],
+        trial_ids=stored.trial_ids[rows],
+        image_ids=stored.image_ids[rows],
+        unit_ids=stored.unit_ids[columns],
+    )
+    scores = [
+        correlation_to_average(
+            align(p, stored.trial_ids, stored.unit_ids), responses, stored.image_ids
+        )
+        for p in (stored, permuted)
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_trial_ids_match_as_text(stored):
+    numbers = replace(stored, trial_ids=np.arange(40).astype(str))
+    np.testing.assert_array_equal(align(numbers, np.arange(40), stored.unit_ids), stored.values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"unit_ids": np.array([1, 2, 4, 5]), "values": np.zeros((40, 4))},
+            r"wide/mouse3.npz: 4 units where 5 are wanted, 1 missing \(first: 9\): re-run 03",
+        ),
+        ({"unit_ids": np.array([1, 2, 4, 5, 8])}, r"5 units where 5 .* 1 missing \(first: 9\)"),
+        ({"unit_ids": np.array([1, 2, 4, 5, 5])}, r"5 units .* 1 missing \(first: 9\)"),
+        (
+            {"unit_ids": np.array([1, 2, 4, 5, 9, 9]), "values": np.zeros((40, 6))},
+            "6 units, some more than once",
+        ),
+        (
+            {"unit_ids": np.array([1, 2, 4, 5, 9, 11]), "values": np.zeros((40, 6))},
+            r"6 units where 5 are wanted, 1 unknown \(first: 11\)",
+        ),
+        ({"trial_ids": np.array([f"t{i}" for i in range(40)])}, "40 trials .* 40 missing"),
+    ],
+)
+def test_prediction_of_other_units_or_trials_fails(stored, change, message):
+    with pytest.raises(DataError, match=message):
+        align(replace(stored, **change), stored.trial_ids, stored.unit_ids)
