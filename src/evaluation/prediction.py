@@ -39,7 +39,7 @@ def predict(
 ) -> np.ndarray:
     """Responses of an Encoder, evaluation mode, to the trials `index` of a Session: (n,) -> (n, u).
 
-    float32. Where the encoder sees neither behavior nor pupil, each image (with its box) is predicted
+    float32. Where the encoder sees neither behavior nor pupil an image, with its box, is predicted
     once and its trials share the row. `linear` gives y before the output nonlinearity.
     """
     index = np.asarray(index)

@@ -1,0 +1,106 @@
+"""Bootstrap over images: how far a score would move with other images of the same kind.
+
+Images are drawn with replacement, each with all its trials; units stay. Every score is a function
+of sums over images, so b resamples are matrix products of the draws (b, i) with per-image sums
+(i, u). Models are compared on the same draws and the same units (paired).
+Source: Efron & Tibshirani 1993, chapters 6 and 13 (percentile interval).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from src.evaluation.metrics import Repeats, divide, kept, total_variance
+
+Metric = Literal["single", "avg", "feve"]
+CHUNK = 50  # resamples computed at once
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often each resample drew each image; sessions that share images share their draws."""
+
+    ids: np.ndarray  # (i,) ascending
+    weights: np.ndarray  # (b, i)
+
+    @classmethod
+    def make(cls, image_ids: np.ndarray, resamples: int, generator: np.random.Generator) -> Draws:
+        """Resample the different ones among the image ids of all sessions: (n,) -> b resamples."""
+        ids = np.unique(image_ids)
+        even = np.full(len(ids), 1 / len(ids))
+        return cls(ids, generator.multinomial(len(ids), even, size=resamples))
+
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        """Draws of some of the images: (i',) -> (b, i')."""
+        return self.weights[:, np.searchsorted(self.ids, ids)].astype(np.float64)
+
+
+def score_samples(
+    metric: Metric, p: np.ndarray, r: np.ndarray, image_ids: np.ndarray, draws: Draws
+) -> np.ndarray:
+    """Mean score over units in every resample: (n, u), (n, u), (n,) -> (b,).
+
+    single, avg: units that respond at all; feve: units kept in that resample, nan without any.
+    """
+    active = total_variance(r) > 0
+    repeats = Repeats.of(image_ids)
+    p, r = (np.asarray(x, np.float64)[:, active] for x in (p, r))
+    p, r = p - r.mean(axis=0), r - r.mean(axis=0)  # one offset for both: FEVE counts a bias
+    weights = draws.of(repeats.ids)
+    parts = np.split(weights, range(CHUNK, len(weights), CHUNK))
+    return np.concatenate(list(_means(metric, p, r, repeats, parts)))
+
+
+def _means(
+    metric: Metric, p: np.ndarray, r: np.ndarray, repeats: Repeats, parts: list[np.ndarray]
+) -> Iterator[np.ndarray]:
+    match metric:
+        case "single":
+            sums = [repeats.sum(x) for x in (p, r, p * p, r * r, p * r)]
+            yield from (_correlation(w, repeats.counts, *sums).mean(axis=1) for w in parts)
+        case "avg":
+            p, r = repeats.mean(p), repeats.mean(r)
+            sums, once = (p, r, p * p, r * r, p * r), np.ones(len(p))
+            yield from (_correlation(w, once, *sums).mean(axis=1) for w in parts)
+        case "feve":
+            sums = [repeats.sum(x) for x in (r, r * r, (r - p) ** 2)]
+            noise = np.zeros_like(sums[0])
+            noise[repeats.repeated] = repeats.variance(r)
+            yield from (_mean_feve(w, repeats, *sums, noise) for w in parts)
+
+
+def _correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+    """Pearson r from the sums of p, r, pp, rr, pr in every resample: (b, i), (i, u) -> (b, u)."""
+    n = (weights @ counts)[:, None]
+    p, r, pp, rr, pr = (weights @ x / n for x in sums)
+    spread = np.sqrt(np.maximum(pp - p * p, 0) * np.maximum(rr - r * r, 0))
+    return np.divide(pr - p * r, spread, out=np.zeros_like(pr), where=spread > 0)
+
+
+def _mean_feve(
+    weights: np.ndarray,
+    repeats: Repeats,
+    r: np.ndarray,
+    rr: np.ndarray,
+    squared_error: np.ndarray,
+    noise: np.ndarray,
+) -> np.ndarray:
+    """Mean FEVE over the units kept in every resample: (b, i), (i, u) -> (b,)."""
+    n = (weights @ repeats.counts)[:, None]
+    total = (weights @ rr - (weights @ r) ** 2 / n) / (n - 1)
+    repeated = (weights @ repeats.repeated)[:, None]
+    noise = divide(weights @ noise, np.broadcast_to(repeated, total.shape))
+    explained = 1 - divide(weights @ squared_error / n - noise, total - noise)
+    use = kept(divide(total - noise, total))
+    return divide(np.where(use, explained, 0).sum(axis=1), use.sum(axis=1))
+
+
+def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of the resamples that have a score: (b,) -> low, high."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(samples, [tail, 1 - tail])
+    return float(low), float(high)
