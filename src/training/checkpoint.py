@@ -1,0 +1,94 @@
+"""Checkpoint files: written whole or not at all, read safely, and the way back to an encoder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from src import manifest
+from src.data.session import Session
+from src.models.encoder import Encoder
+from src.training.provenance import model_config, session_facts, session_record
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, or was trained on something else."""
+
+
+def write(path: Path, content: Mapping[str, Any], note: bool = True) -> Path:
+    """Write tensors and plain values atomically; equal content gives equal bytes."""
+    with manifest.replacing(path, note) as temporary, open(temporary, "wb") as stream:
+        torch.save(_standalone(content), stream)
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; nothing in the file is executed."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}: run 02_train")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} is not readable, delete it and train: {reason}") from error
+
+
+def _standalone(value: Any) -> Any:
+    """The same content with plain types, each tensor on its own and each string stored once."""
+    match value:
+        case torch.Tensor():
+            return value.detach().cpu().clone()
+        case Mapping():
+            return {_standalone(k): _standalone(v) for k, v in value.items()}
+        case list() | tuple():
+            return type(value)(_standalone(v) for v in value)
+        case str():
+            return sys.intern(value)
+        case float():
+            return float(value)
+        case None | bool() | int():
+            return value
+    raise TypeError(f"a checkpoint holds tensors and plain values, not {type(value).__name__}")
+
+
+def load_encoder(path: Path, sessions: Mapping[str, Session] | None = None) -> Encoder:
+    """The trained encoder of a `weights.pt`, in evaluation mode on the CPU.
+
+    With `sessions`: CheckpointError unless it was trained on each of them (same unit ids, image
+    shape and cache).
+    """
+    content = read(manifest.note_input(Path(path)))
+    records, inputs = content["sessions"], content["inputs"]
+    for key, session in (sessions or {}).items():
+        _require_same(path, records, key, session_record(session))
+    facts = {key: session_facts(record) for key, record in records.items()}
+    encoder = Encoder(model_config(inputs["model"]), facts, inputs["seed"])
+    encoder.load_state_dict(content["state"])
+    return encoder.eval()
+
+
+def _require_same(path: Path, records: Mapping[str, Any], key: str, found: Mapping) -> None:
+    if key not in records:
+        raise CheckpointError(f"{path} knows no session {key!r}, only {', '.join(records)}")
+    for name, remedy in (
+        ("image_shape", "open the session with the InputConfig in the checkpoint"),
+        ("unit_ids", "open the session with the units it was trained on"),
+        ("fingerprint", "the recording was packed from other files since, re-run 02_train"),
+    ):
+        if found[name] != records[key][name]:
+            raise CheckpointError(
+                f"session {key!r} has {name} {_short(found[name])} but {path} was trained on "
+                f"{_short(records[key][name])}: {remedy}"
+            )
+
+
+def _short(value: Any) -> str:
+    """A value in few characters: of a long list its ends and its length."""
+    if isinstance(value, list) and len(value) > 6:
+        return f"[{', '.join(map(str, value[:3]))}, ..., {value[-1]}] ({len(value)} units)"
+    return str(value)

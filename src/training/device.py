@@ -1,0 +1,51 @@
+"""Where to compute, and with how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`; "auto" is a CUDA or Apple GPU if there is one, else the CPU."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if name not in available:
+        raise ValueError(f"device {name!r} is not one of auto, cpu, cuda, mps")
+    if not available[name]:
+        raise RuntimeError(f"device {name!r} is not available here: use device='auto' or 'cpu'")
+    return torch.device(name)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute on n CPU threads inside the block; bytes agree between runs only at one n."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def bfloat16(core: nn.Module, enabled: bool) -> Iterator[None]:
+    """Compute `core` in bfloat16 inside the block; its features come back as float32."""
+    if not enabled:
+        yield
+        return
+    device = next(core.parameters()).device.type
+    forward = torch.autocast(device, dtype=torch.bfloat16)(core.forward)
+    core.forward = lambda *inputs: forward(*inputs).float()
+    try:
+        yield
+    finally:
+        del core.forward

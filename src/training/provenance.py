@@ -1,0 +1,111 @@
+"""What a training result depends on, as plain values: the reason to reuse it, or to train again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from platform import python_version
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import torch
+
+from src import manifest
+from src.config import GaussianReadoutConfig, InputConfig, ModelConfig, TrainingConfig, as_plain
+from src.data.session import Session
+from src.data.splits import Split
+from src.models.encoder import Encoder, SessionFacts
+
+SOURCES = ("config", "correlation", "seeds", "data/planes", "data/session", "models", "training")
+
+
+def recorded_inputs(
+    encoder: Encoder,
+    sessions: Mapping[str, Session],
+    splits: Mapping[str, Split],
+    config: TrainingConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Everything a training result depends on; a result is reused only when all of it is equal."""
+    return {
+        "model": plain_model(encoder.config),
+        "training": as_plain(config),
+        "seed": seed,
+        "initial": _initial(encoder),
+        "source": manifest.source_sha256(*SOURCES),
+        "order": list(sessions),
+        "sessions": {
+            key: {
+                "cache": session.fingerprint,
+                "split": splits[key].fingerprint,
+                "units": manifest.fingerprint(np.asarray(session.unit_ids).tolist()),
+                "n_trials": int(session.n_trials),
+                "image_shape": tuple(map(int, session.image_shape)),
+            }
+            for key, session in sessions.items()
+        },
+    }
+
+
+def _initial(encoder: Encoder) -> str:
+    """Tells initial weights apart, but not last bits, in which processors differ."""
+    weights = encoder.named_parameters()
+    means = {name: f"{p.detach().cpu().double().mean():.3e}" for name, p in weights}
+    return manifest.fingerprint(means)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between nested dictionaries, an entry each: `training.max_epochs: 20 -> 40`."""
+    lines = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {a} -> {b}")
+    return lines
+
+
+def session_record(session: Session) -> dict[str, Any]:
+    """What a checkpoint knows of a session: to rebuild its readout, and to recognise it."""
+    facts = SessionFacts.of(session)
+    return {
+        "n_units": int(facts.n_units),
+        "image_shape": tuple(map(int, facts.image_shape)),
+        "coordinates": _tensor(facts.coordinates),
+        "mean_response": _tensor(facts.mean_response),
+        "behavior_missing": bool(facts.behavior_missing),
+        "unit_ids": np.asarray(session.unit_ids).tolist(),
+        "fingerprint": session.fingerprint,
+    }
+
+
+def session_facts(record: Mapping[str, Any]) -> SessionFacts:
+    """The facts a readout is rebuilt from."""
+    return SessionFacts(*(record[name] for name in SessionFacts.__dataclass_fields__))
+
+
+def _tensor(array: Any) -> torch.Tensor | None:
+    return None if array is None else torch.as_tensor(np.array(array))
+
+
+def plain_model(config: ModelConfig) -> dict[str, Any]:
+    """A model's configuration as plain values, with the class of its core."""
+    return {**as_plain(config), "core_class": type(config.core).__name__}
+
+
+def model_config(plain: Mapping[str, Any]) -> ModelConfig:
+    """The configuration `plain_model` wrote down."""
+    rest = dict(plain)
+    cores = {c.__name__: c for c in get_args(get_type_hints(ModelConfig)["core"])}
+    return ModelConfig(
+        core=cores[rest.pop("core_class")](**rest.pop("core")),
+        inputs=InputConfig(**rest.pop("inputs")),
+        readout=GaussianReadoutConfig(**rest.pop("readout")),
+        **rest,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result was computed with."""
+    return {"python": python_version(), **{p: version(p) for p in manifest.PACKAGES}}

@@ -1,0 +1,38 @@
+"""Round robin over sessions: which trials each step of an epoch sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from src.seeds import numpy_stream
+
+
+def n_rounds(trials: Mapping[str, np.ndarray], batch_size: int) -> int:
+    """Steps of an epoch: the batches of the largest session, its last short one included."""
+    return max(-(-len(index) // batch_size) for index in trials.values())
+
+
+def endless_batches(
+    index: np.ndarray, batch_size: int, random: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Batches of shuffled trials; used up, the session restarts with a new permutation."""
+    while True:
+        order = random.permutation(index)
+        yield from (order[i : i + batch_size] for i in range(0, len(order), batch_size))
+
+
+def rounds(
+    trials: Mapping[str, np.ndarray], batch_size: int, seed: int, epoch: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """One batch a session, as often as the largest session has batches (specification 6.2).
+
+    The order depends on the seed, the session and the epoch only, so a resumed run needs no state.
+    """
+    streams = {
+        key: endless_batches(index, batch_size, numpy_stream(seed, "shuffle", key, epoch))
+        for key, index in trials.items()
+    }
+    for _ in range(n_rounds(trials, batch_size)):
+        yield {key: next(batches) for key, batches in streams.items()}

@@ -1,0 +1,229 @@
+"""The one training loop: all sessions share a core, and a killed run continues to the same bits.
+
+Nothing random is stored. Each stream of random numbers is named by seed, use and epoch, so weights,
+Adam's moments and the schedule, as they stand after an epoch, are all that a resumed run needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from src import manifest
+from src.config import TrainingConfig
+from src.correlation import pearson
+from src.data.batch import Batch
+from src.data.session import Session
+from src.data.splits import Split
+from src.models.encoder import Encoder
+from src.seeds import stream
+from src.training import checkpoint
+from src.training.batchnorm import recalibrate
+from src.training.device import bfloat16, pick_device, threads
+from src.training.losses import poisson_loss
+from src.training.progress import reporting
+from src.training.provenance import differences, recorded_inputs, session_record, versions
+from src.training.sampler import rounds
+from src.training.schedule import Schedule
+
+
+def train(
+    encoder: Encoder,
+    sessions: Mapping[str, Session],
+    splits: Mapping[str, Split],
+    config: TrainingConfig,
+    seed: int,
+    folder: Path,
+    device: str = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train one ensemble member in `folder`; returns its history, a row an epoch.
+
+    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, and the
+    history in `history.csv`. `resume.pt` is there while it trains. A finished member with the same
+    recorded inputs is kept, a killed one is continued; other inputs train it again from its start.
+    """
+    folder = Path(folder)
+    weights, resume = folder / "weights.pt", folder / "resume.pt"
+    _require_trials(encoder, sessions, splits)
+    for leftover in folder.glob(".*.tmp"):  # of a run killed while it wrote
+        leftover.unlink()
+    inputs = recorded_inputs(encoder, sessions, splits, config, seed)
+    encoder.to(pick_device(device))
+    if content := _current(weights, inputs):
+        manifest.note_output(weights)
+    else:
+        with threads(config.threads):
+            run = Run(encoder, sessions, splits, config, seed)
+            content = run.to_the_end(resume, inputs, progress)
+        checkpoint.write(weights, content)
+    history = manifest.save_table(pd.DataFrame(content["history"]), folder / "history.csv")
+    resume.unlink(missing_ok=True)
+    encoder.load_state_dict(content["state"])
+    encoder.eval()
+    return pd.read_csv(history)
+
+
+def _current(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The checkpoint, if there is one and all its recorded inputs are these; else says why not."""
+    if not path.is_file():
+        return None
+    content = checkpoint.read(path)
+    if changed := differences(content["inputs"], inputs):
+        print(f"{path} was made from other inputs, training from the start: {'; '.join(changed)}")
+        return None
+    return content
+
+
+def _require_trials(
+    encoder: Encoder, sessions: Mapping[str, Session], splits: Mapping[str, Split]
+) -> None:
+    if not set(sessions) == set(splits) == set(encoder.sessions):
+        raise ValueError(
+            f"the encoder has sessions {list(encoder.sessions)}, the data {list(sessions)}, "
+            f"the splits {list(splits)}: all three must be the same"
+        )
+    for key, split in splits.items():
+        for part in ("train", "validation"):
+            if not len(getattr(split, part)):
+                raise ValueError(f"session {key!r} has no {part} trials in its split: re-split it")
+
+
+class Run:
+    """One training run in memory: weights, optimizer, schedule and history."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        sessions: Mapping[str, Session],
+        splits: Mapping[str, Split],
+        config: TrainingConfig,
+        seed: int,
+    ) -> None:
+        self.encoder, self.sessions, self.splits = encoder, sessions, splits
+        self.config, self.seed = config, seed
+        self.device = next(encoder.parameters()).device
+        self.optimizer = torch.optim.Adam(
+            encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.history: list[dict[str, Any]] = []
+
+    def to_the_end(self, resume: Path, inputs: dict[str, Any], progress: bool) -> dict[str, Any]:
+        """Train, from where `resume` left off if it is current; returns the final checkpoint."""
+        if content := _current(resume, inputs):
+            self.load_state(content)
+        else:
+            self.schedule = Schedule.start(self.config, self.validate())
+            self.best = self.weights()
+        done, label = self.schedule.epoch, resume.parent.name
+        with reporting(self.config.max_epochs, done, label, progress) as report:
+            while not self.schedule.finished:
+                row = self.epoch()
+                checkpoint.write(resume, {"inputs": inputs, **self.state()}, note=False)
+                report(self.schedule.finished, row)
+        return {"inputs": inputs, **self.result()}
+
+    def epoch(self) -> dict[str, Any]:
+        """Train one epoch, validate, do what the schedule says; its row of the history."""
+        schedule = self.schedule
+        row = {"epoch": schedule.epoch + 1, "round": schedule.round}
+        row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
+        row["validation"] = self.validate()
+        if not all(map(isfinite, row.values())):
+            raise FloatingPointError(f"training diverged, lower the learning rate: {row}")
+        verdict = schedule.step(row["validation"])
+        if verdict.improved:
+            self.best = self.weights()
+        if verdict.restore:
+            self.encoder.load_state_dict(self.best)
+            if self.config.reset_moments:
+                self.optimizer.state.clear()
+        self.history.append(row | {"best": schedule.best})
+        return self.history[-1]
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """An Adam step a round, on gradients summed over sessions; mean objective of the steps."""
+        self.encoder.train()
+        self.optimizer.param_groups[0]["lr"] = self.schedule.learning_rate
+        noise = stream(self.seed, "sample", epoch, device=self.device)
+        trials = {key: split.train for key, split in self.splits.items()}
+        steps = list(rounds(trials, self.config.batch_size, self.seed, epoch))
+        sums = torch.zeros(2, device=self.device)
+        with bfloat16(self.encoder.core, self.config.autocast):
+            for indices in steps:
+                self.optimizer.zero_grad()
+                for key, index in indices.items():
+                    sums += self.accumulate(key, index, noise)
+                self.optimizer.step()
+        loss, penalty = (sums / len(steps)).tolist()
+        return {"loss": loss, "penalty": penalty}
+
+    def accumulate(self, key: str, index: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        """Add the gradients of one batch of one session: -> (Poisson loss, penalty)."""
+        batch = self.sessions[key].batch(index, self.device)
+        prediction = self.encoder(batch, key, noise)
+        loss = poisson_loss(prediction, batch.responses, self.sessions[key].n_trials)
+        penalty = self.encoder.penalty(key)
+        (loss + penalty).backward()
+        return torch.stack([loss, penalty]).detach()
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Single-trial correlation on validation trials, mean over the units of all sessions."""
+        self.encoder.eval()
+        scores = []
+        for key, split in self.splits.items():
+            pairs = (
+                (self.encoder(batch, key).cpu().numpy(), batch.responses.cpu().numpy())
+                for batch in self.batches(key, split.validation)
+            )
+            scores.append(pearson(*map(np.concatenate, zip(*pairs, strict=True))))
+        return float(np.concatenate(scores).mean())
+
+    def batches(self, key: str, index: np.ndarray) -> Iterator[Batch]:
+        """The trials `index` of a session in order, a batch at a time."""
+        size = self.config.batch_size
+        for start in range(0, len(index), size):
+            yield self.sessions[key].batch(index[start : start + size], self.device)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights as they are now."""
+        return {name: value.clone() for name, value in self.encoder.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs."""
+        return {
+            "weights": self.encoder.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state(),
+            "history": self.history,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.encoder.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule = Schedule.resume(self.config, state["schedule"])
+        self.best, self.history = state["best"], state["history"]
+
+    def result(self) -> dict[str, Any]:
+        """What `weights.pt` holds besides the recorded inputs."""
+        self.encoder.load_state_dict(self.best)
+        if self.config.recalibrate:
+            train = ((k, b) for k, s in self.splits.items() for b in self.batches(k, s.train))
+            recalibrate(self.encoder, train)
+        return {
+            "state": self.encoder.state_dict(),
+            "validation": self.validate(),
+            "history": self.history,
+            "sessions": {key: session_record(s) for key, s in self.sessions.items()},
+            "device": self.device.type,
+            "versions": versions(),
+        }

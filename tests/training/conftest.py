@@ -1,0 +1,62 @@
+"""Small simulated sessions in memory, with the attributes training looks at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import BaselineCoreConfig, ModelConfig
+from src.data.batch import Batch
+from src.data.splits import official_split
+from src.models.encoder import Encoder
+
+MODEL = ModelConfig("small", BaselineCoreConfig(2, channels=4, input_kernel=5, hidden_kernel=3))
+
+
+@dataclass
+class SimulatedSession:
+    """Units that respond to one pixel each: enough to learn from in a few epochs."""
+
+    key: str
+    n_units: int = 6
+    n_trials: int = 60
+    image_shape: tuple[int, int, int] = (1, 12, 16)
+    behavior_missing: bool = True
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(list(self.key.encode()))
+        self.images = rng.normal(size=(self.n_trials, *self.image_shape)).astype(np.float32)
+        rows, columns = rng.integers(2, 10, (2, self.n_units))
+        drive = np.abs(self.images[:, 0, rows, columns])
+        self.responses = drive + 0.1 * rng.exponential(size=drive.shape).astype(np.float32)
+        self.coordinates = rng.uniform(-300, 300, (self.n_units, 3))
+        self.mean_response = self.responses.mean(0)
+        self.unit_ids = np.arange(self.n_units) * 2 + 1
+        self.image_ids = np.arange(self.n_trials)
+        self.tiers = np.array(["train", "train", "train", "validation", "test"] * 12)
+        self.tiers = self.tiers[: self.n_trials]
+        self.fingerprint = f"cache of {self.key}"
+
+    def batch(self, index, device="cpu"):
+        return Batch(
+            torch.from_numpy(self.images[index]), torch.from_numpy(self.responses[index])
+        ).to(device)
+
+
+@pytest.fixture
+def sessions():
+    """Two sessions of different size."""
+    return {"mouse1": SimulatedSession("mouse1"), "mouse2": SimulatedSession("mouse2", 5, 40)}
+
+
+@pytest.fixture
+def splits(sessions):
+    """Their official splits."""
+    return {key: official_split(session) for key, session in sessions.items()}
+
+
+@pytest.fixture
+def encoder(sessions):
+    """A fresh encoder of both."""
+    return Encoder(MODEL, sessions, seed=1)

@@ -1,0 +1,31 @@
+"""Poisson loss against a written-out sum, torch's own, and the published checkpoint's."""
+
+import numpy as np
+import pytest
+import torch
+
+from src.training.losses import poisson_loss
+
+
+def test_poisson_loss_is_the_written_out_sum():
+    rng = np.random.default_rng(0)
+    p, r = rng.uniform(0.1, 3, (4, 5)), rng.poisson(1, (4, 5)).astype(float)
+    total = sum(p[n, u] - r[n, u] * np.log(p[n, u] + 1e-12) for n in range(4) for u in range(5))
+    loss = poisson_loss(torch.tensor(p), torch.tensor(r), n_trials=100)
+    assert loss.item() == pytest.approx(np.sqrt(100 / 4) * total, rel=1e-12)
+
+
+def test_poisson_loss_is_smallest_at_the_target():
+    target = torch.rand(8, 3, dtype=torch.float64) + 0.5
+    prediction = target.clone().requires_grad_()
+    poisson_loss(prediction, target, 8).backward()
+    np.testing.assert_allclose(prediction.grad, 0, atol=1e-10)
+
+
+def test_poisson_loss_of_a_published_checkpoint(shared):
+    stored = np.load(shared / "fixtures/sensorium2022/upstream_checkpoint_outputs.npz")
+    for name in ("sota", "p_ln"):
+        prediction = torch.from_numpy(stored[f"{name}/prediction"])
+        target = torch.from_numpy(stored[f"{name}/target"])
+        loss = poisson_loss(prediction, target, n_trials=len(prediction))  # sqrt(N / B) = 1
+        assert loss.item() == pytest.approx(stored[f"{name}/loss_poisson_sum"], rel=1e-5)

@@ -1,0 +1,116 @@
+"""Learning-rate traces against the published ones (specification 6.3) and a written-out oracle."""
+
+from dataclasses import replace
+from itertools import chain, repeat
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import TrainingConfig
+from src.training.schedule import Schedule
+
+
+def trace(config, objective):
+    """Learning rate of each epoch, and after which epochs the best weights came back."""
+    schedule, rates, restored = Schedule.start(config, objective(0)), [], []
+    while not schedule.finished:
+        rates.append(schedule.learning_rate)
+        if schedule.step(objective(schedule.epoch + 1)).restore:
+            restored.append(schedule.epoch)
+    return rates, restored
+
+
+def runs(*lengths):
+    """Published rates, each repeated so many times."""
+    rates = (0.009, 0.0027, 0.00081, 0.000243)
+    return list(chain(*(repeat(r, n) for r, n in zip(rates, lengths, strict=False))))
+
+
+def rising(e):
+    return min(e, 10) / 100
+
+
+def constant(e):
+    return 0.0
+
+
+def stepped(e):
+    return (min(e, 10) + (e >= 16) + (e >= 23) + (e >= 30)) / 100
+
+
+UPSTREAM = [(rising, runs(16, 6, 6, 2)), (constant, runs(7, 6, 6, 1)), (stepped, runs(22, 7, 6))]
+FIXED = [(rising, runs(15, 5, 5, 5)), (constant, runs(5, 5, 5, 5)), (stepped, runs(15, 6, 7, 7))]
+
+
+@pytest.mark.parametrize(("objective", "expected"), UPSTREAM)
+def test_upstream_rates_are_the_published_ones(objective, expected):
+    rates, _ = trace(TrainingConfig(schedule="upstream"), objective)
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("objective", "expected"), FIXED)
+def test_fixed_rates_fall_exactly_at_the_restoration(objective, expected):
+    rates, restored = trace(TrainingConfig(schedule="fixed"), objective)
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+    falls = [e for e in range(1, len(rates)) if rates[e] < rates[e - 1]]
+    assert restored == [*falls, len(rates)]
+
+
+@pytest.mark.parametrize("schedule", ["upstream", "fixed"])
+def test_weights_come_back_five_epochs_after_the_last_improvement(schedule):
+    assert trace(TrainingConfig(schedule=schedule), rising)[1] == [15, 20, 25, 30]
+    assert trace(TrainingConfig(schedule=schedule), stepped)[1] == [15, 21, 28, 35]
+
+
+def test_upstream_plateau_equals_torch():
+    """The scheduler's part alone, against torch's own, on a noisy objective."""
+    config = TrainingConfig(schedule="upstream", max_decays=10**6)
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=config.learning_rate)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, "max", 0.3, 5, threshold=1e-6, threshold_mode="abs", min_lr=1e-4
+    )
+    objective = np.random.default_rng(0).normal(size=200).cumsum()
+    schedule = Schedule.start(config, float(objective[0]))
+    for value in objective:
+        schedule.step(float(value))
+        plateau.step(value)
+        assert schedule.learning_rate == optimizer.param_groups[0]["lr"]
+    assert schedule.learning_rate == 1e-4
+
+
+def test_training_ends_at_the_last_epoch_with_the_best_weights():
+    rates, restored = trace(TrainingConfig(max_epochs=12), rising)
+    assert len(rates) == 12
+    assert restored == [12]
+
+
+def test_an_improvement_within_the_tolerance_is_none():
+    schedule = Schedule.start(TrainingConfig(tolerance=1e-6), 0.5)
+    assert not schedule.step(0.5 + 0.9e-6).improved
+    assert schedule.step(0.5 + 1.1e-6).improved
+
+
+def test_the_rate_never_falls_below_its_minimum_nor_rises_to_it():
+    constant_trace = trace(TrainingConfig(min_learning_rate=0.002), constant)[0]
+    assert min(constant_trace) == 0.002
+    assert max(trace(TrainingConfig(learning_rate=1e-5), constant)[0]) == 1e-5
+
+
+@pytest.mark.parametrize("schedule", ["upstream", "fixed"])
+def test_a_resumed_schedule_goes_on_as_if_nothing_had_happened(schedule):
+    config = TrainingConfig(schedule=schedule)
+    whole, _ = trace(config, stepped)
+    resumed, rates = Schedule.start(config, stepped(0)), []
+    while not resumed.finished:
+        rates.append(resumed.learning_rate)
+        resumed.step(stepped(resumed.epoch + 1))
+        resumed = Schedule.resume(config, resumed.state())
+    assert rates == whole
+
+
+def test_resetting_moments_needs_the_fixed_schedule():
+    config = TrainingConfig(schedule="upstream", reset_moments=True)
+    with pytest.raises(ValueError, match="reset_moments=True needs schedule='fixed'"):
+        Schedule.start(config, 0.0)
+    Schedule.start(replace(config, schedule="fixed"), 0.0)
