@@ -38,14 +38,14 @@ def spatial_mean(images: torch.Tensor) -> torch.Tensor:
 
 
 def winner_planes(images: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-    """The winner's input, image | image - its mean | x | y | w | h: (n, 1, h, w), (n, 4) -> (n, 6, h, w).
+    """Image, image minus its mean, x, y, w, h: (n, 1, h, w), (n, 4) -> (n, 6, h, w).
 
-    Images are standardised already; boxes are in 0..1. Spec 4.4, parity with `loader/images`.
+    The winner's input (spec 4.4): images are standardised already, boxes are in 0..1.
     """
     if images.shape[1] != 1 or boxes.shape != (len(images), 4):
         raise DataError(
             f"winner planes need images (n, 1, h, w) and boxes (n, 4), not {tuple(images.shape)} "
-            f"and {tuple(boxes.shape)}: use gray images, and InputConfig(boxes='file' or 'full_frame')"
+            f"and {tuple(boxes.shape)}: use gray images, and boxes='file' or 'full_frame'"
         )
     planes = boxes.to(images)[:, :, None, None].expand(-1, -1, *images.shape[2:])
     return torch.cat([images, images - spatial_mean(images), planes], dim=1)

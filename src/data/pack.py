@@ -1,0 +1,381 @@
+"""Pack a mouse once into a few arrays that any number of processes can memory-map.
+
+A packed session is one folder: `images.npy` (one row per different image, by content),
+`images_quarter.npy` (sums of the central 2x2 of every 4x4 block), `image_index.npy` (trial ->
+image), one row per trial of `responses.npy`, `behavior.npy`, `pupil_center.npy`, `xywh.npy`,
+`meta.npz`, `source.json` (where it came from, to refuse a stale cache) and `manifest.json`.
+
+It is built beside its place, a block of trials at a time, and renamed when complete: a folder with
+a manifest is whole. A killed build continues at its last whole block and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src import manifest
+from src.data.checks import WIDTHS, require_tables
+from src.data.errors import DataError
+from src.data.sensorium import KINDS, Mouse, open_mouse
+
+SCHEMA = 1  # raise when the layout changes: older caches are then refused and packed again
+BLOCK = 128  # trials between two completion marks
+REMEDY = "re-run 01_preprocess"
+
+
+class _NotWhole(Exception):
+    """Images hold values other than whole numbers from 0 to 255."""
+
+
+def pack(mouse: Mouse, folder: Path) -> None:
+    """Pack `mouse` into `folder`, whole or not at all; does nothing if the cache there is current.
+
+    Memory stays bounded by a few blocks of trials. Raises DataError if the mouse is inconsistent,
+    changes meanwhile, or the cache cannot be written; then nothing of the build is left.
+    """
+    folder = Path(folder)
+    if not _is_current(folder, mouse):
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "source.json").exists():
+            raise DataError(
+                f"{folder} holds files that are no packed session: give an empty folder"
+            )
+        require_tables(mouse)
+        partial = folder.with_name(f".{folder.name}.partial")
+        try:
+            if not _is_current(partial, mouse):
+                _build(mouse, partial)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        except (OSError, DataError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise _explained(error, mouse, folder) from None
+    manifest.note_output(folder / "manifest.json")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a packed session; refuses one that is incomplete, outdated or stale."""
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise DataError(f"{folder} is not a packed session (no manifest.json): {REMEDY}")
+    found = json.loads((folder / "manifest.json").read_text())
+    if found["schema"] != SCHEMA:
+        raise DataError(f"{folder} has cache layout {found['schema']}, not {SCHEMA}: {REMEDY}")
+    source = json.loads((folder / "source.json").read_text())
+    raw = (folder / source["path"]).resolve()
+    if raw.exists() and open_mouse(raw).stamp != source["stamp"]:
+        raise DataError(
+            f"{folder} is stale: {raw} changed since session '{found['key']}' was packed: {REMEDY}"
+        )
+    return found
+
+
+def _is_current(folder: Path, mouse: Mouse) -> bool:
+    try:
+        source = json.loads((folder / "source.json").read_text())
+        found = json.loads((folder / "manifest.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return found["schema"] == SCHEMA and source["stamp"] == mouse.stamp
+
+
+def _explained(error: OSError | DataError, mouse: Mouse, folder: Path) -> DataError:
+    if isinstance(error, DataError):
+        return error
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            remedy = f"free about {mouse.n_bytes / 1e6:.0f} MB or choose another data_root"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            remedy = "choose a data_root that can be written"
+        case _:
+            remedy = "check the disk"
+    what = f"session '{mouse.key}' could not be packed into {folder}"
+    where = f" at {error.filename}" if error.filename else ""
+    return DataError(f"{what}: {error.strerror or error}{where}; nothing was kept: {remedy}")
+
+
+class _Rows:
+    """An npy file filled row by row; its header, of known length, is written at the end."""
+
+    def __init__(self, path: Path, row: tuple[int, ...], dtype: type) -> None:
+        self.path, self.row, self.dtype = path, row, np.dtype(dtype)
+        self.row_bytes = int(np.prod(row)) * self.dtype.itemsize
+        self.start = len(self._header(0))
+        path.touch()
+
+    def _header(self, n: int) -> bytes:
+        stream, descr = BytesIO(), np.lib.format.dtype_to_descr(self.dtype)
+        fields = {"descr": descr, "fortran_order": False, "shape": (n, *self.row)}
+        np.lib.format.write_array_header_1_0(stream, fields)
+        return stream.getvalue()
+
+    def _put(self, position: int, data: bytes, end: int | None = None) -> None:
+        with open(self.path, "r+b") as stream:
+            stream.seek(position)
+            stream.write(data)
+            if end is not None:
+                stream.truncate(end)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Rows `first`, `first` + 1, ...: (n, ...)."""
+        self._put(self.start + first * self.row_bytes, rows.astype(self.dtype).tobytes())
+
+    def blocks(self, n: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """The first `n` rows, a block at a time, without mapping the file."""
+        size = int(np.prod(self.row))
+        for first in range(0, n, BLOCK):
+            where = slice(first, min(first + BLOCK, n))
+            count, offset = (where.stop - first) * size, self.start + first * self.row_bytes
+            rows = np.fromfile(self.path, self.dtype, count, offset=offset)
+            yield where, rows.reshape(-1, *self.row)
+
+    def finish(self, n: int) -> None:
+        """Make it an npy file of `n` rows."""
+        self._put(0, self._header(n), end=self.start + n * self.row_bytes)
+
+
+class _Build:
+    """A build in progress: the files of a packed session and how far they are filled."""
+
+    def __init__(self, mouse: Mouse, folder: Path, dtype: str = "uint8", reason: str = "") -> None:
+        self.mouse, self.folder = mouse, folder
+        fresh = {"stamp": mouse.stamp, "schema": SCHEMA, "dtype": dtype, "reason": reason}
+        self.state = self._continued(fresh) or {**fresh, "trials": 0, "images": 0}
+        self.shape = mouse.trial("images", 0).shape  # (c, h, w)
+        row = self.shape[1:] if self.shape[0] == 1 else self.shape
+        quarter = (*row[:-2], row[-2] // 4, row[-1] // 4)
+        widths = {"responses": len(mouse.unit_ids), **WIDTHS}
+        self.kinds = {
+            kind: self._rows(kind, (widths[kind],), np.float32)
+            for kind in KINDS[1:]
+            if mouse.has_kind(kind)
+        }
+        self.index = self._rows("image_index", (), np.int32)
+        self.images = self._rows("images", row, self.state["dtype"])
+        whole = self.state["dtype"] == "uint8" and min(quarter) > 0
+        self.quarter = self._rows("images_quarter", quarter, np.uint16) if whole else None
+        self.seen: dict[bytes, int] = {}
+        for _, images in self.images.blocks(self.state["images"]):
+            self._number(images)
+
+    def _continued(self, fresh: dict[str, Any]) -> dict[str, Any] | None:
+        """The state at the last completion mark, if it belongs to this very source."""
+        mark = self.folder / "progress.json"
+        state = json.loads(mark.read_text()) if mark.exists() else {}
+        same = ("stamp", "schema") if not fresh["reason"] else fresh
+        if state and all(state[name] == fresh[name] for name in same):
+            return state
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return None
+
+    def _rows(self, name: str, row: tuple[int, ...], dtype: Any) -> _Rows:
+        return _Rows(self.folder / f"{name}.npy", row, dtype)
+
+    def _number(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each image by content, and which of them are new: (n, ...) -> (n,), (n,)."""
+        digests = [hashlib.blake2b(x.tobytes(), digest_size=16).digest() for x in images]
+        known = len(self.seen)
+        numbers = np.array([self.seen.setdefault(d, len(self.seen)) for d in digests])
+        first = np.unique(numbers, return_index=True)[1]
+        return numbers, np.sort(first[numbers[first] >= known])
+
+    def run(self) -> None:
+        """Fill the files from where they are to the last trial."""
+        n = self.mouse.n_trials
+        for first in range(self.state["trials"], n, BLOCK):
+            trials = range(first, min(first + BLOCK, n))
+            for kind, rows in self.kinds.items():
+                rows.write(first, _stack(self.mouse, kind, trials, rows.row))
+            self._add_images(trials)
+            self._mark(trials.stop)
+
+    def _add_images(self, trials: range) -> None:
+        images = _stack(self.mouse, "images", trials, self.shape).reshape(-1, *self.images.row)
+        if self.state["dtype"] == "uint8":
+            images = _whole_numbers(images, trials)
+        images = images.astype(self.images.dtype)
+        numbers, new = self._number(images)
+        self.index.write(trials.start, numbers)
+        self.images.write(self.state["images"], images[new])
+        if self.quarter:
+            self.quarter.write(self.state["images"], _quarter_sums(images[new]))
+
+    def _mark(self, trials: int) -> None:
+        self.state = {**self.state, "trials": trials, "images": len(self.seen)}
+        _write(json.dumps(self.state), self.folder / "progress.json")
+
+    def finish(self) -> None:
+        """Headers, tables, statistics and, last, the manifest."""
+        n = self.mouse.n_trials
+        for rows in (self.index, *self.kinds.values()):
+            rows.finish(n)
+        for rows in filter(None, (self.images, self.quarter)):
+            rows.finish(len(self.seen))
+        statistics, origin = self._statistics()
+        np.savez(self.folder / "meta.npz", allow_pickle=False, **_tables(self.mouse), **statistics)
+        if open_mouse(self.mouse.path).stamp != self.mouse.stamp:
+            raise DataError(f"{self.mouse.path} changed while it was packed: {REMEDY}")
+        path = os.path.relpath(self.mouse.path, self.folder)
+        source = json.dumps({"path": path, "stamp": self.mouse.stamp}, indent=2)
+        _write(source + "\n", self.folder / "source.json")
+        text = json.dumps(self._manifest(origin), indent=2, allow_nan=False)
+        (self.folder / "progress.json").unlink(missing_ok=True)
+        _write(text + "\n", self.folder / "manifest.json")
+
+    def _statistics(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Mean and std of each kind, shipped or computed over training trials, and which it was."""
+        arrays, origin = {}, {}
+        for kind in ("images", *self.kinds):
+            needed = {"xywh": (), "responses": ("std",)}.get(kind, ("mean", "std"))
+            values = {name: self.mouse.statistic(kind, name) for name in needed}
+            shipped = all(v is not None for v in values.values())
+            computed = {} if shipped and kind != "responses" else self._computed(kind)
+            shape = self.shape if kind == "images" else self.kinds[kind].row
+            for name in needed:
+                value = values[name] if shipped else computed[name]
+                arrays[f"{kind}_{name}"] = _fitted(value, shape, kind, name)
+                origin[kind] = {"from": "file" if shipped else "training trials"}
+                origin[kind]["shape"] = list(value.shape)
+            if kind == "responses":
+                arrays["training_mean"] = computed["mean"]
+                std = np.broadcast_to(arrays["responses_std"], shape)
+                apart = np.abs(computed["std"] - std)[std > 0] / std[std > 0]
+                origin[kind]["std_apart_from_training"] = float(apart.max(initial=0))
+        return arrays, origin
+
+    def _computed(self, kind: str) -> dict[str, np.ndarray]:
+        """Mean and population std over training trials; of images, one number over all pixels."""
+        train = (self.mouse.tiers == "train").astype(float)
+        if kind != "images":
+            return _moments(self.kinds[kind], train, pooled=False)
+        index = np.concatenate([rows for _, rows in self.index.blocks(len(train))])
+        return _moments(self.images, np.bincount(index, train), pooled=True)
+
+    def _manifest(self, statistics: dict[str, Any]) -> dict[str, Any]:
+        mouse, files = self.mouse, sorted(self.folder.glob("*.np[yz]"))
+        blocks = {f.name: manifest.file_sha256(f) for f in files}
+        tiers = [t for t in np.unique(mouse.tiers).tolist() if not self._responds(t)]
+        return {
+            "schema": SCHEMA,
+            "key": mouse.key,
+            "role": mouse.role,
+            "trials": mouse.n_trials,
+            "units": len(mouse.unit_ids),
+            "images": len(self.seen),
+            "image_shape": list(self.shape),
+            "image_dtype": self.state["dtype"],
+            "image_dtype_reason": self.state["reason"] or "whole numbers from 0 to 255",
+            "statistics": statistics,
+            "withheld_tiers": tiers,
+            "sha256": blocks,
+            "fingerprint": manifest.fingerprint([SCHEMA, mouse.key, blocks]),
+        }
+
+    def _responds(self, tier: str) -> bool:
+        shown = self.mouse.tiers == tier
+        blocks = self.kinds["responses"].blocks(len(shown))
+        return any(rows[shown[where]].any() for where, rows in blocks)
+
+
+def _build(mouse: Mouse, folder: Path) -> None:
+    try:
+        build = _Build(mouse, folder)
+        build.run()
+    except _NotWhole as found:
+        build = _Build(mouse, folder, "float32", str(found))
+        build.run()
+    build.finish()
+
+
+def _stack(mouse: Mouse, kind: str, trials: range, shape: tuple[int, ...]) -> np.ndarray:
+    """One kind of some trials, checked: -> (n, *shape)."""
+    arrays = [mouse.trial(kind, i) for i in trials]
+    for i, array in zip(trials, arrays, strict=True):
+        file = f"{mouse.path}/data/{kind}/{i}.npy"
+        if array.shape != shape:
+            raise DataError(f"{file} is {array.shape} but {shape} is expected: validate the mouse")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(f"{file} has values that are NaN or infinite: validate the mouse")
+    return np.stack(arrays)
+
+
+def _whole_numbers(images: np.ndarray, trials: range) -> np.ndarray:
+    """Images of whole numbers from 0 to 255 as uint8: (n, ...) -> (n, ...)."""
+    if images.dtype == np.uint8:
+        return images
+    for i, x in zip(trials, images, strict=True):
+        if x.min() < 0 or x.max() > 255 or (x.dtype.kind == "f" and (x != np.floor(x)).any()):
+            raise _NotWhole(f"data/images/{i}.npy has values that are not whole numbers in 0..255")
+    return images.astype(np.uint8)
+
+
+def _quarter_sums(images: np.ndarray) -> np.ndarray:
+    """Sum of the central 2x2 of every 4x4 block: (n, ..., h, w) -> (n, ..., h // 4, w // 4)."""
+    h, w = images.shape[-2] // 4 * 4, images.shape[-1] // 4 * 4
+    x = images[..., :h, :w].astype(np.uint16)
+    rows = x[..., 1::4, :] + x[..., 2::4, :]
+    return rows[..., 1::4] + rows[..., 2::4]
+
+
+def _moments(rows: _Rows, weights: np.ndarray, pooled: bool) -> dict[str, np.ndarray]:
+    """Weighted mean and population std over rows, per column or pooled: (n, k) -> (k,) or ()."""
+    n = len(weights)
+    axis = tuple(range(len(rows.row) + 1)) if pooled else 0
+    size = int(np.prod(rows.row)) if pooled else 1
+    total = weights.sum() * size
+    expand = (-1,) + (1,) * len(rows.row)
+
+    def weighted_sum(power: int, center: Any) -> Any:
+        terms = (
+            (weights[where].reshape(expand) * (block.astype(float) - center) ** power).sum(axis)
+            for where, block in rows.blocks(n)
+        )
+        return sum(terms) / total
+
+    mean = weighted_sum(1, 0.0)
+    return {"mean": np.asarray(mean), "std": np.sqrt(weighted_sum(2, mean))}
+
+
+def _fitted(value: np.ndarray, shape: tuple[int, ...], kind: str, name: str) -> np.ndarray:
+    """A statistic, 0-d, (1,) or of full shape, in the shape that divides an array of `shape`."""
+    if value.size == 1:
+        return value.reshape((1,) * len(shape))
+    if value.size != int(np.prod(shape)):
+        raise DataError(
+            f"meta/statistics/{kind}/all/{name}.npy is {value.shape} but {kind} of a trial are "
+            f"{shape}: remove meta/statistics/{kind} to have it computed"
+        )
+    return value.reshape(shape)
+
+
+def _tables(mouse: Mouse) -> dict[str, np.ndarray]:
+    tables = {
+        "tiers": mouse.tiers,
+        "trial_idx": mouse.trial_ids,
+        "frame_image_id": mouse.image_ids,
+        "unit_ids": mouse.unit_ids,
+    }
+    names = {"area": "area", "layer": "layer", "coordinates": "cell_motor_coordinates"}
+    optional = {ours: mouse.optional(f"meta/neurons/{theirs}") for ours, theirs in names.items()}
+    return tables | {name: array for name, array in optional.items() if array is not None}
+
+
+def _write(text: str, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
