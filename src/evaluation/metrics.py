@@ -36,6 +36,8 @@ class Repeats:
 
     def sum(self, x: np.ndarray) -> np.ndarray:
         """Sum over the trials of each image: (n, u) -> (i, u)."""
+        if len(x) != len(self.index):
+            raise ValueError(f"{len(self.index)} trials have an image id, not {np.shape(x)}")
         order = np.argsort(self.index, kind="stable")
         starts = np.cumsum(self.counts) - self.counts
         return np.add.reduceat(np.asarray(x, np.float64)[order], starts, axis=0)

@@ -115,3 +115,9 @@ def test_without_repeats_explainable_variance_is_unknown():
 def test_constant_prediction_scores_zero():
     r = np.random.default_rng(6).random((20, 3))
     assert metrics.single_trial_correlation(np.ones_like(r), r).tolist() == [0, 0, 0]
+
+
+def test_every_trial_needs_an_image_id():
+    r = np.random.default_rng(7).random((20, 3))
+    with pytest.raises(ValueError, match=r"19 trials have an image id, not \(20, 3\)"):
+        metrics.fev(r, np.arange(19))

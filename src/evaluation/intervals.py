@@ -1,0 +1,105 @@
+"""Intervals of scores and of differences between models, by session and over sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from src.evaluation.bootstrap import Draws, Metric, interval, score_samples
+from src.evaluation.metrics import total_variance
+from src.evaluation.scores import unit_scores
+
+
+@dataclass(frozen=True)
+class SessionResults:
+    """Test trials of one session: what the units did and what every model predicted."""
+
+    session: str
+    image_ids: np.ndarray  # (n,)
+    responses: np.ndarray  # (n, u)
+    predictions: Mapping[str, np.ndarray]  # by model, (n, u); the same models in all sessions
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """A score of one model in one session, or their mean."""
+
+    score: float
+    units: np.ndarray  # (u,) nan where the unit does not count
+    samples: np.ndarray  # (b,) the score in resamples of the images
+
+
+def _sampled(
+    results: Sequence[SessionResults], generator: np.random.Generator, resamples: int
+) -> dict[tuple[str, Metric, str], _Sampled]:
+    """Scores by model, metric and session, without sessions that have none, and their means."""
+    scored = [x for x in results if total_variance(x.responses).any()]
+    if not scored:
+        return {}
+    draws = Draws.make(np.concatenate([x.image_ids for x in scored]), resamples, generator)
+    found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
+    for x in scored:
+        for model, p in x.predictions.items():
+            scores = unit_scores(p, x.responses, x.image_ids)
+            scores.loc[~scores["kept"], "feve"] = np.nan
+            for metric in get_args(Metric):
+                if not np.isnan(units := scores[metric].to_numpy()).all():
+                    samples = score_samples(metric, p, x.responses, x.image_ids, draws)
+                    sampled = _Sampled(np.nanmean(units), units, samples)
+                    found.setdefault((model, metric), {})[x.session] = sampled
+    return {
+        (*key, session): sampled
+        for key, sessions in found.items()
+        for session, sampled in (*sessions.items(), _mean(list(sessions.values())))
+    }
+
+
+def _mean(sessions: list[_Sampled]) -> tuple[str, _Sampled]:
+    score = float(np.mean([s.score for s in sessions]))
+    units, samples = np.concatenate([s.units for s in sessions]), [s.samples for s in sessions]
+    return f"mean of {len(sessions)}", _Sampled(score, units, np.mean(samples, axis=0))
+
+
+def interval_table(
+    results: Sequence[SessionResults],
+    generator: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Scores with bootstrap intervals over images: a row for each model, metric, session, and mean.
+
+    Sessions that share image ids share the draws of these images.
+    """
+    rows = (
+        (*key, s.score, *interval(s.samples, level))
+        for key, s in _sampled(results, generator, resamples).items()
+    )
+    return pd.DataFrame(rows, columns=["model", "metric", "session", "score", "low", "high"])
+
+
+def comparison_table(
+    results: Sequence[SessionResults],
+    pairs: Sequence[tuple[str, str]],
+    generator: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Differences model - other, paired over units and images, with bootstrap intervals.
+
+    units_better is the share of units in which `model` scores higher.
+    """
+    sampled, rows = _sampled(results, generator, resamples), []
+    places = dict.fromkeys((metric, session) for _, metric, session in sampled)
+    for (model, other), place in product(pairs, places):
+        a, b = sampled[model, *place], sampled[other, *place]
+        counted = ~np.isnan(a.units)
+        better = np.mean(a.units[counted] > b.units[counted])
+        limits = interval(a.samples - b.samples, level)
+        rows.append((model, other, *place, a.score - b.score, *limits, better))
+    names = ["model", "other", "metric", "session", "difference", "low", "high", "units_better"]
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,101 @@
+"""Intervals and paired comparisons over sessions."""
+
+import numpy as np
+import pytest
+
+from src.evaluation import metrics
+from src.evaluation.intervals import SessionResults, comparison_table, interval_table
+
+GOOD, BAD = 0.3, 0.9  # error of the two models
+
+
+def results(keys="ab", images=60, counts=8, difference=True, seed=0):
+    """Sessions with the same image ids, and two models."""
+    found = []
+    for number, key in enumerate(keys):
+        rng = np.random.default_rng([seed, number])
+        ids = np.repeat(np.arange(images), counts)
+        signal = rng.normal(size=(images, 5))
+        errors = rng.normal(size=(2, images, 5)) * [[[GOOD]], [[BAD if difference else GOOD]]]
+        r = signal[ids] + rng.normal(size=(len(ids), 5))
+        good, bad = (signal + errors)[:, ids]
+        found.append(SessionResults(key, ids, r, {"good": good, "bad": bad}))
+    return found
+
+
+def test_interval_table_encloses_the_scores_and_averages_sessions():
+    data = results()
+    table = interval_table(data, np.random.default_rng(0), resamples=200)
+    assert table["session"].drop_duplicates().tolist() == ["a", "b", "mean of 2"]
+    assert len(table) == 2 * 3 * 3
+    assert ((table["low"] < table["score"]) & (table["score"] < table["high"])).all()
+    row = table.query("model == 'good' and metric == 'avg'").set_index("session")["score"]
+    expected = metrics.correlation_to_average(
+        data[0].predictions["good"], data[0].responses, data[0].image_ids
+    ).mean()
+    assert row["a"] == pytest.approx(expected)
+    assert row["mean of 2"] == pytest.approx((row["a"] + row["b"]) / 2)
+
+
+def test_feve_row_is_the_mean_over_kept_units():
+    data = results("a")
+    data[0].responses[:, 0] = np.random.default_rng(1).normal(size=len(data[0].responses))
+    table = interval_table(data, np.random.default_rng(0), resamples=50)
+    arguments = data[0].predictions["bad"], data[0].responses, data[0].image_ids
+    kept = metrics.kept(metrics.fev(*arguments[1:]))
+    assert kept.tolist() == [False, True, True, True, True]
+    score = table.query("model == 'bad' and metric == 'feve' and session == 'a'")["score"]
+    assert score.item() == pytest.approx(metrics.feve(*arguments)[kept].mean())
+
+
+def test_comparison_finds_the_better_model():
+    table = comparison_table(results(), [("good", "bad")], np.random.default_rng(0), 300)
+    assert (table["low"] > 0).all() and (table["units_better"] > 0.9).all()
+    scores = interval_table(results(), np.random.default_rng(0), 10)
+    by_model = scores.pivot(index=["metric", "session"], columns="model", values="score")
+    difference = table.set_index(["metric", "session"])["difference"]
+    expected = by_model["good"] - by_model["bad"]
+    np.testing.assert_allclose(difference, expected[difference.index], atol=1e-12)
+
+
+def test_comparison_of_equal_models_covers_zero():
+    covered = 0
+    for seed in range(60):
+        data = results("ab", 40, difference=False, seed=seed)
+        table = comparison_table(data, [("good", "bad")], np.random.default_rng(seed), 100)
+        row = table.query("metric == 'avg' and session == 'mean of 2'").iloc[0]
+        covered += row["low"] <= 0 <= row["high"]
+    assert 52 <= covered <= 60
+
+
+def test_sessions_that_share_images_do_not_narrow_the_interval_of_the_mean():
+    """Two copies of one session carry no more information than one of them."""
+    one = results("a")[0]
+    copy = SessionResults("b", one.image_ids, one.responses, one.predictions)
+    table = interval_table([one, copy], np.random.default_rng(0), 200)
+    for _, rows in table.groupby(["model", "metric"]):
+        low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
+        np.testing.assert_allclose(low, low[0])
+        np.testing.assert_allclose(high, high[0])
+
+
+def test_withheld_sessions_and_unknown_scores_are_left_out():
+    a, b = results()
+    hidden = SessionResults("b", b.image_ids, 0 * b.responses, b.predictions)
+    table = interval_table([a, hidden], np.random.default_rng(0), 20)
+    assert set(table["session"]) == {"a", "mean of 1"}
+    assert interval_table([hidden], np.random.default_rng(0), 20).empty
+    once = SessionResults("a", np.arange(len(a.responses)), a.responses, a.predictions)
+    table = interval_table([once], np.random.default_rng(0), 20)
+    assert set(table["metric"]) == {"single", "avg"}
+    assert not table.isna().any(axis=None)
+
+
+def test_same_generator_same_table():
+    one, two = (interval_table(results(), np.random.default_rng(5), 20) for _ in range(2))
+    assert one.equals(two)
+
+
+def test_unknown_model_is_refused():
+    with pytest.raises(KeyError, match="wide"):
+        comparison_table(results(), [("wide", "bad")], np.random.default_rng(0), 5)
