@@ -26,3 +26,8 @@ def stream(seed: int, *names: str | int, device: torch.device | str = "cpu") -> 
 def numpy_stream(seed: int, *names: str | int) -> np.random.Generator:
     """A fresh NumPy generator, for example `numpy_stream(42, "shuffle", session, epoch)`."""
     return np.random.default_rng(_digest(seed, names, 16))
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of one ensemble member, distinct for each (the winner's ten shared one)."""
+    return _digest(seed, ("member", member), 4)

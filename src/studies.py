@@ -106,6 +106,8 @@ def _small(model: ModelConfig, channels: int) -> ModelConfig:
     return replace(model, core=replace(model.core, channels=channels))
 
 
+WIDE_WITHOUT_BOXES = replace(WIDE, inputs=replace(WINNER_INPUT, boxes="full_frame"))
+
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(batch_size=32, max_epochs=20, learning_rate=0.005)
 _FULL = TrainingConfig(threads=8)
@@ -123,7 +125,7 @@ SENSORIUM2022 = Study(
                 "smoke",
                 (
                     Plan(_small(LN, 8), _SMOKE),
-                    Plan(_narrow(WIDE, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    Plan(_narrow(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
                 ),
                 simulation="tiny",
             ),

@@ -275,3 +275,11 @@ def open_mouse(path: str | Path) -> Mouse:
     if not path.exists():
         raise DataError(f"{path} does not exist: give the folder or the zip of one mouse")
     return Mouse(_Folder(path) if path.is_dir() else _Zip(path))
+
+
+def open_mice(folder: Path) -> list[Mouse]:
+    """All mice in a folder, each a sub-folder or a zip, in order of name. DataError if there is none."""
+    visible = sorted(p for p in Path(folder).glob("[!.]*") if p.is_dir() or p.suffix == ".zip")
+    if not visible:
+        raise DataError(f"{folder} holds no recording, neither folder nor zip: put them there")
+    return [open_mouse(path) for path in visible]

@@ -186,6 +186,10 @@ class Session:
             boxes=None if self._boxes is None else self._shown(self._boxes, rows, 4, device),
         )
 
+    def responses(self, index: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+        """Normalised responses of the trials `index`, without their images: (n,) -> (n, u)."""
+        return self._responses(self._rows[np.asarray(index)], device)
+
     def _shown(
         self, values: np.ndarray | None, rows: np.ndarray, width: int, device: torch.device | str
     ) -> torch.Tensor:
@@ -270,3 +274,11 @@ class Session:
             raise DataError(f"session '{self.key}' has {len(values)} {what}, not {n}: choose fewer")
         order = np.random.default_rng(seed).permutation(len(values))
         return values[np.sort(order[:n])]
+
+
+def open_sessions(folder: Path, inputs: InputConfig) -> dict[str, Session]:
+    """All packed sessions in a folder, by key, in order of name. DataError if there is none."""
+    packed = sorted(path.parent for path in Path(folder).glob("*/manifest.json"))
+    if not packed:
+        raise DataError(f"{folder} holds no packed session: run 01_preprocess first")
+    return {session.key: session for session in (Session(path, inputs) for path in packed)}

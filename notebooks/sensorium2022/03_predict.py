@@ -1,0 +1,181 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Predict
+#
+# **What does a trained model, and the mean of its ensemble, say about images it never saw?**
+#
+# A member is one trained network. Members differ in their random start and in the trials they
+# were trained on, so they err differently, and their mean errs less. That is the whole idea of an
+# ensemble, and it won the competition with ten members. This notebook loads all members of one
+# model, predicts every test trial of every mouse, and averages *after* the output nonlinearity,
+# which keeps predictions in the units of a response.
+#
+# Where a model uses neither behavior nor pupil, its prediction depends on the image alone, and
+# each image is computed once, not ten times for ten repeats.
+#
+# The answer, one file a session with the predictions of every member, is what `04_evaluate` and
+# all figures read. No later notebook needs the network, or a GPU.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from src.figures.panels import predicted_against_measured
+from src.figures.style import mark_simulated, use_style
+
+from src.data.session import open_sessions
+from src.data.splits import member_splits
+from src.evaluation.ensemble import combine, out_of_fold
+from src.evaluation.metrics import Repeats, correlation_to_average
+from src.evaluation.prediction import load_prediction, prediction_of, save_prediction
+from src.manifest import declare, note_input, save_figure, save_table
+from src.paths import run_paths
+from src.studies import STUDIES
+from src.training.trainer import load_encoder
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+model: str = "wide"  # a model of the profile, trained by 02_train
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+device: str = "auto"  # auto, cpu, cuda or mps
+seed: int = 42  # the seed given to 02_train
+
+# %%
+study = STUDIES["sensorium2022"]
+settings = study.profile(profile)
+plan = settings.plan(model)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+folder = places.predictions / model
+members = range(1, plan.members + 1)
+
+# %%
+sessions = open_sessions(places.processed, plan.model.inputs)
+declare(
+    places.tables / f"positions_{model}.csv",
+    *(folder / f"member_{member:02d}" / f"{key}.npz" for member in members for key in sessions),
+    *(folder / f"{key}.npz" for key in sessions),
+)
+
+# %% [markdown]
+# ## Load the members
+#
+# A checkpoint holds its weights, its configuration, and what it was trained on. Loading it
+# against other sessions, with other neurons or another image size, is an error, not a guess.
+
+# %%
+encoders = {
+    member: load_encoder(note_input(places.member(model, member) / "weights.pt"), sessions)
+    for member in members
+}
+print(len(encoders), "members of", model)
+
+# %% [markdown]
+# ## Predict the test trials
+#
+# Test trials are the one part of the data no member has seen, in training or in early stopping.
+
+# %%
+for member, encoder in encoders.items():
+    for key, session in sessions.items():
+        prediction = prediction_of(
+            encoder,
+            session,
+            session.trials("test"),
+            {"model": model, "member": member},
+            device=device,
+        )
+        save_prediction(prediction, folder / f"member_{member:02d}" / f"{key}.npz")
+
+# %%
+ensembles = {}
+for key in sessions:
+    paths = [folder / f"member_{member:02d}" / f"{key}.npz" for member in members]
+    ensembles[key] = combine([load_prediction(path) for path in paths])
+    save_prediction(ensembles[key], folder / f"{key}.npz")
+first_key = next(key for key, session in sessions.items() if not session.withheld("test"))
+print("(n_trials, n_units) =", ensembles[first_key].values.shape)
+
+# %% [markdown]
+# ## Out of fold
+#
+# If the members were trained on K folds, every training and validation trial was held out by
+# exactly one of them. Its prediction by that one member is honest, so all 5,000 images can be
+# scored, not only the test images. Models trained on the official split, or on the winner's
+# overlapping re-splits, have no such prediction.
+
+# %%
+if plan.split == "kfold":
+    folds = member_splits(sessions, plan.split, plan.members, seed)
+    for key, session in sessions.items():
+        held_out = [
+            prediction_of(
+                encoders[m], session, fold[key].test, {"model": model, "fold": m}, device=device
+            )
+            for m, fold in zip(members, folds, strict=True)
+        ]
+        save_prediction(out_of_fold(held_out), folder / "out_of_fold" / f"{key}.npz")
+
+# %% [markdown]
+# ## Where each neuron looks
+#
+# The learned readout positions are needed for the retinotopic maps of `06_fig_retinotopy`.
+# Members agree on them closely; their mean is kept.
+
+# %%
+positions = pd.concat(
+    {
+        key: pd.DataFrame(
+            np.mean([e.readouts[key].mu.detach().cpu().numpy() for e in encoders.values()], axis=0),
+            columns=["mu_x", "mu_y"],
+            index=pd.Index(session.unit_ids, name="unit_id"),
+        )
+        for key, session in sessions.items()
+    },
+    names=["session"],
+).reset_index()
+save_table(positions, places.tables / f"positions_{model}.csv")
+positions.describe().loc[["min", "50%", "max"]]
+
+# %% [markdown]
+# ## A first look
+#
+# The neuron whose mean responses the ensemble predicts best, in the first mouse with test
+# responses. Each point is one image: its mean over repeats, measured against predicted.
+
+# %%
+session, ensemble = sessions[first_key], ensembles[first_key]
+trials = session.trials("test")
+responses = session.batch(trials).responses.numpy()
+scores = correlation_to_average(ensemble.values, responses, session.image_ids[trials])
+best = int(np.argmax(scores))
+
+# %%
+use_style()
+repeats = Repeats.of(session.image_ids[trials])
+figure, axis = plt.subplots(figsize=(3.8, 3.6))
+predicted_against_measured(
+    axis, repeats.mean(ensemble.values)[:, best], repeats.mean(responses)[:, best], scores[best]
+)
+axis.set_title(f"{first_key}, unit {session.unit_ids[best]}")
+if settings.simulation and not recording:
+    mark_simulated(figure)
+save_figure(figure, places.figures / f"03_{model}_best_unit.png")
+
+# %% [markdown]
+# **What one sees.** For a well-predicted neuron the points follow the diagonal. The largest
+# responses are usually under-predicted: a squared or Poisson loss pulls a model that is unsure
+# towards the mean. One neuron picked for its score proves nothing, of course; `04_evaluate`
+# scores them all.
