@@ -58,6 +58,11 @@ def test_comparison_finds_the_better_model():
     np.testing.assert_allclose(difference, expected[difference.index], atol=1e-12)
 
 
+def test_comparison_is_paired():
+    table = comparison_table(results(), [("bad", "bad")], np.random.default_rng(0), 50)
+    assert (table[["difference", "low", "high", "units_better"]] == 0).all(axis=None)
+
+
 def test_comparison_of_equal_models_covers_zero():
     covered = 0
     for seed in range(60):
