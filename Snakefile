@@ -1,0 +1,233 @@
+"""The graph of notebooks: 01_preprocess -> 02_train, a job a member -> 03_predict -> 04_evaluate -> figures.
+
+`bash run_all.sh` calls it. Config: study (empty: all), profile, recording, data_root, output_root.
+
+A job's output is its record, written last and only by a notebook that kept its promises; the record names
+every artefact. So Snakemake never deletes a checkpoint before making it anew: a notebook that runs again
+reuses what its recorded inputs prove current. A job runs again when its notebook, the files of `src` it
+imports, its part of src/studies.py or a record before it changed (in content: a git checkout alone changes
+nothing), and when one of its artefacts is gone or was edited.
+"""
+
+import logging
+import sys
+from dataclasses import asdict
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+from src import paths, records
+from src.imports import sources
+from src.manifest import fingerprint
+from src.studies import STUDIES
+
+profile = config.get("profile") or "demo"
+recording = str(config.get("recording") or "")
+roots = {name: str(config.get(name) or "") for name in ("data_root", "output_root")}
+roots = {name: str(Path(root).resolve()) if root else "" for name, root in roots.items()}
+common = {"profile": profile, "recording": recording, **roots}
+places = paths.run_paths("{study}", recording or profile, **roots)
+chosen = [config["study"]] if config.get("study") else list(STUDIES)
+try:
+    profiles = {study: STUDIES[study].profile(profile) for study in chosen}
+except KeyError as error:
+    raise WorkflowError(f"no such study or profile: {error}")
+
+
+def record(name):
+    """The record of a job, as a pattern of wildcards."""
+    return str(places.records / f"{name}.json")
+
+
+def figures(study):
+    """Notebooks from 05 on, one question each."""
+    found = sorted((paths.ROOT / "notebooks" / study).glob("[0-9][0-9]_*.py"))
+    return [path.stem for path in found if path.stem >= "05"]
+
+
+def members(study):
+    return [(p.model.name, k) for p in profiles[study].plans for k in range(1, p.members + 1)]
+
+
+def jobs(study):
+    """Every job of a study: its stage, and its parameters beside the common ones."""
+    yield from ((stage, {}) for stage in ("01_preprocess", "04_evaluate", *figures(study)))
+    yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
+    yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
+
+
+def code(stage):
+    """Input function: the notebook, and the files of `src` behind it except those passed by value."""
+    by_value = {paths.ROOT / "src" / name for name in ("studies.py", "config.py")}
+
+    def files(wildcards):
+        notebook = paths.ROOT / "notebooks" / wildcards.study / f"{stage.format(**wildcards)}.py"
+        return [notebook, *(file for file in sources(notebook) if file not in by_value)]
+
+    return files
+
+
+def given(wildcards):
+    """Options of src.run that set the notebook's parameters."""
+    own = {name: wildcards[name] for name in records.NAMING if name in wildcards.keys()}
+    return [word for item in (common | own).items() if item[1] for word in ("-p", *item)]
+
+
+def settings(wildcards):
+    """What src/studies.py says about a job: a plan for training, otherwise all but other profiles."""
+    study, profile = STUDIES[wildcards.study], profiles[wildcards.study]
+    if "member" in wildcards.keys():
+        return fingerprint(asdict(profile.plan(wildcards.model)))
+    return fingerprint([asdict(profile), study.sessions, [asdict(p) for p in study.published]])
+
+
+def asks(name):
+    """Resource function: a field of the profile's resources."""
+    return lambda wildcards: getattr(profiles[wildcards.study].resources, name)
+
+
+if config.get("terse"):  # src.run says what happens; of Snakemake's words only errors of its own
+    said = ("non-zero exit status", "did not complete successfully", "job execution failed")
+    logger.addFilter(
+        lambda log: log.levelno > logging.INFO and not any(s in log.getMessage() for s in said)
+    )
+
+if workflow.is_main_process:
+    for study in chosen:
+        for stage, own in jobs(study):
+            path = Path(record(records.job_name(stage, own)).format(study=study))
+            if path.exists() and (reason := records.outdated(path, common | own)):
+                print(f"{path.stem} runs again: {reason}", file=sys.stderr)
+                path.unlink()
+
+RUN = (
+    f"cd {paths.ROOT} && {sys.executable} -m src.run"
+    " {input.code[0]:q} {params.given:q} --record {output:q} --executed {log:q}"
+)
+
+
+wildcard_constraints:
+    study="|".join(STUDIES),
+    model=r"\w+",
+    member=r"\d+",
+    figure=r"(0[5-9]|[1-9]\d)_\w+",
+
+
+localrules:
+    all,
+    manifest,
+
+
+rule all:
+    input:
+        expand(str(places.figures / "manifest.json"), study=chosen),
+        [record(records.job_name(*job)).format(study=study) for study in chosen for job in jobs(study)],
+
+
+rule manifest:
+    input:
+        lambda w: [record(records.job_name(*job)).format(study=w.study) for job in jobs(w.study)],
+    output:
+        str(places.figures / "manifest.json"),
+    shell:
+        f"cd {paths.ROOT} && {sys.executable} -m src.records {{output:q}} {{input:q}}"
+
+
+rule preprocess:
+    input:
+        code=code("01_preprocess"),
+    output:
+        record("01_preprocess"),
+    log:
+        str(places.records / "01_preprocess.ipynb"),
+    params:
+        given=given,
+        settings=settings,
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+    shell:
+        RUN
+
+
+rule train:
+    input:
+        code=code("02_train"),
+        data=rules.preprocess.output,
+    output:
+        record("02_train_{model}_{member}"),
+    log:
+        str(places.records / "02_train_{model}_{member}.ipynb"),
+    params:
+        given=given,
+        settings=settings,
+    threads: lambda w: profiles[w.study].plan(w.model).training.threads
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+        gpu=asks("gpus"),
+    shell:
+        RUN
+
+
+rule predict:
+    input:
+        code=code("03_predict"),
+        members=lambda w: [
+            record(f"02_train_{name}_{k}").format(study=w.study)
+            for name, k in members(w.study)
+            if name == w.model
+        ],
+    output:
+        record("03_predict_{model}"),
+    log:
+        str(places.records / "03_predict_{model}.ipynb"),
+    params:
+        given=given,
+        settings=settings,
+    threads: lambda w: profiles[w.study].plan(w.model).training.threads
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+        gpu=asks("gpus"),
+    shell:
+        RUN
+
+
+rule evaluate:
+    input:
+        code=code("04_evaluate"),
+        predictions=lambda w: [
+            record(f"03_predict_{plan.model.name}").format(study=w.study)
+            for plan in profiles[w.study].plans
+        ],
+    output:
+        record("04_evaluate"),
+    log:
+        str(places.records / "04_evaluate.ipynb"),
+    params:
+        given=given,
+        settings=settings,
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+    shell:
+        RUN
+
+
+rule figure:
+    input:
+        code=code("{figure}"),
+        scores=rules.evaluate.output,
+    output:
+        record("{figure}"),
+    log:
+        str(places.records / "{figure}.ipynb"),
+    params:
+        given=given,
+        settings=settings,
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+    shell:
+        RUN

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs every notebook and regenerates every number and figure; what is up to date is skipped.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: bash run_all.sh [options] [-- arguments for Snakemake]
+
+  --profile NAME      demo (default): simulated cortex, on a laptop; full: the paper's data and sizes;
+                      smoke: the smallest, for tests; recording: a recording of your own
+  --recording NAME    a recording imported with notebooks/<study>/00_import_recording
+  --study NAME        one study (default: all)
+  --jobs N            notebooks that run side by side (default: the number of cores)
+  --data-root DIR     raw data, caches and checkpoints (default: data)
+  --output-root DIR   figures, tables and executed notebooks (default: figures)
+  --help              this text
+
+Makes the environment .venv on first use. On a cluster: bash run_all.sh --jobs 50 -- --executor slurm
+TEXT
+}
+
+die() {
+    printf '%s\n' "run_all.sh: $1 (--help lists the options)" >&2
+    exit 2
+}
+
+start=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$start/$1" ;; esac; }
+
+profile="" recording="" study="" jobs="" data_root="" output_root=""
+while [ $# -gt 0 ]; do
+    case $1 in
+    --help | -h) usage && exit ;;
+    --) shift && break ;;
+    --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
+    --profile | --recording | --study | --jobs | --data-root | --output-root)
+        [ $# -ge 2 ] && [ -n "$2" ] || die "$1 needs a value"
+        name=${1#--}
+        printf -v "${name//-/_}" %s "$2"
+        shift 2
+        ;;
+    *) die "unknown option $1" ;;
+    esac
+done
+profile=${profile:-${recording:+recording}}
+profile=${profile:-demo}
+jobs=${jobs:-$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)}
+data_root=${data_root:+$(absolute "$data_root")}
+output_root=${output_root:+$(absolute "$output_root")}
+figures=${output_root:-$PWD/figures}
+case $jobs in '' | 0 | *[!0-9]*) die "--jobs needs a positive number, not '$jobs'" ;; esac
+[ "$profile" != recording ] || [ -n "$recording" ] || die "--profile recording needs --recording NAME"
+
+. ./setup.sh
+
+graph=(--snakefile Snakefile --directory "$figures" --cores "$jobs" --jobs "$jobs" --nolock --rerun-incomplete)
+settings=(profile="$profile" recording="$recording" study="$study" data_root="$data_root" output_root="$output_root")
+if [ $# -eq 0 ]; then # src.run reports one line a notebook; Snakemake adds errors only
+    graph+=(--quiet rules progress host reason)
+    settings+=(terse=1)
+fi
+if [[ " $* " != *" --executor "* ]]; then # this machine's limits, which jobs side by side must share
+    memory=$(python -c 'import os; print(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)')
+    gpus=$(nvidia-smi -L 2>/dev/null | grep -c . || true)
+    graph+=(--resources mem_mb="$memory" gpu="$((gpus > 1 ? gpus : 1))")
+fi
+
+mkdir -p "$figures"
+python -m snakemake "${graph[@]}" --config "${settings[@]}" "$@" || {
+    status=$?
+    printf '%s\n' "Stopped. The same command continues from here." >&2
+    exit "$status"
+}
+if [[ " $* " != *" -n "* && " $* " != *" --dry-run "* ]]; then
+    python -m src.summary "$figures"/${study:-*}/"${recording:-$profile}"/manifest.json
+    printf '%s\n' "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s."
+fi

@@ -1,0 +1,57 @@
+"""Records of notebook runs: where they lie, whether they still hold, and the manifest made of them.
+
+`python -m src.records MANIFEST RECORD...` merges the records of one run into its manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from src import manifest, paths
+
+NAMING = ("model", "member")  # parameters that tell the jobs of one notebook apart within a run
+
+
+def job_name(stem: str, values: Mapping[str, Any]) -> str:
+    """Name of a notebook with these parameters within a run, for example 02_train_wide_3."""
+    return "_".join([stem, *(str(values[name]) for name in NAMING if name in values)])
+
+
+def short(path: str | Path) -> str:
+    """A path as records hold it: from the repository's root if it lies there."""
+    path = Path(path)
+    return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)
+
+
+def outdated(record: Path, given: Mapping[str, Any]) -> str | None:
+    """Why an existing record cannot stand for a job with the parameters `given`; None if it can.
+
+    A parameter that is not given must have had its default, and no artefact may be gone or newer.
+    """
+    content = json.loads(record.read_text())
+    used = content["parameters"]
+    if any(used.get(name) != value for name, value in given.items()):
+        return "made with other parameters"
+    if extra := set(content["changed"]) - set(given):
+        return f"made with its own {', '.join(sorted(extra))}"
+    for name in content["outputs"]:
+        file = paths.ROOT / name
+        if not file.exists():
+            return f"{name} is gone"
+        if file.stat().st_mtime_ns > record.stat().st_mtime_ns:
+            return f"{name} was changed"
+    return None
+
+
+def merge(target: Path, records: Iterable[Path]) -> None:
+    """Write the records of one run, in order of notebook, as its manifest."""
+    content = [json.loads(path.read_text()) for path in sorted(records)]
+    manifest.save_json({"notebooks": content}, target)
+
+
+if __name__ == "__main__":
+    merge(Path(sys.argv[1]), map(Path, sys.argv[2:]))

@@ -1,0 +1,49 @@
+"""What a run came to: `python -m src.summary MANIFEST...` prints its scores and its figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from src import paths
+
+
+def _cell(text: str) -> str:
+    """A number to three decimals, anything else as it is."""
+    try:
+        return text if text.lstrip("-").isdigit() else f"{float(text):.3f}"
+    except ValueError:
+        return text
+
+
+def table_lines(table: Path) -> Iterator[str]:
+    """The lines of a CSV table, its columns aligned."""
+    with open(table, newline="") as stream:
+        rows = [[_cell(text) for text in row] for row in csv.reader(stream)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def summary_lines(manifest: Path) -> Iterator[str]:
+    """Scores, figures and cost of the run that `manifest` records."""
+    notebooks = json.loads(manifest.read_text())["notebooks"]
+    outputs = [paths.ROOT / name for notebook in notebooks for name in notebook["outputs"]]
+    yield f"\n{manifest.parent.parent.name}, {manifest.parent.name}\n"
+    for table in (path for path in outputs if path.name == "scores.csv"):
+        yield from table_lines(table)
+        yield ""
+    yield "Figures"
+    yield from (f"  {path}" for path in outputs if path.suffix == ".png")
+    minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
+    memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
+    yield f"\n{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
+    yield f"What each used and made: {manifest}"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print("\n".join(summary_lines(Path(name))))
