@@ -12,6 +12,7 @@ import torch
 
 from src.data.errors import DataError
 from src.manifest import note_input, save_arrays
+from src.training.device import pick_device
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def predict(
     encoder: Any,
     session: Any,
     index: np.ndarray,
-    device: torch.device | str = "cpu",
+    device: str = "auto",
     batch_size: int = 128,
     linear: bool = False,
 ) -> np.ndarray:
@@ -50,12 +51,13 @@ def predict(
         )
     else:
         first = row = np.arange(len(index))
-    encoder = encoder.to(device).eval()
+    place = pick_device(device)
+    encoder = encoder.to(place).eval()
     forward = encoder.linear if linear else encoder
     values = np.empty((len(first), session.n_units), np.float32)
     for start in range(0, len(first), batch_size):
         trials = index[first[start : start + batch_size]]
-        batch = session.batch(trials).to(device)
+        batch = session.batch(trials, place)
         values[start : start + len(trials)] = forward(batch, session.key).cpu().numpy()
     return values[row]
 

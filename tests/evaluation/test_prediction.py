@@ -39,10 +39,10 @@ class FakeSession:
         self.behavior = torch.from_numpy(rng.normal(size=(TRIALS, 3))).float()
         self.sizes = []
 
-    def batch(self, index):
+    def batch(self, index, device="cpu"):
         self.sizes.append(len(index))
         images = self.images[self.image_index[index]]
-        return Batch(images, behavior=self.behavior[index])
+        return Batch(images, behavior=self.behavior[index]).to(device)
 
 
 def encoder(session, behavior=False):
