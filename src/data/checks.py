@@ -42,9 +42,9 @@ def check_mouse(mouse: Mouse) -> pd.DataFrame:
     return pd.DataFrame(findings, columns=Finding._fields)
 
 
-def require_valid(mouse: Mouse) -> pd.DataFrame:
-    """The report of a mouse without errors; raises DataError with the first error otherwise."""
-    report = check_mouse(mouse)
+def require_valid(mouse: Mouse, report: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The report (made here unless given) of a mouse without errors; else raises the first one."""
+    report = check_mouse(mouse) if report is None else report
     _raise_first(mouse, report[report.severity == "error"].message.tolist())
     return report
 

@@ -278,8 +278,19 @@ def open_mouse(path: str | Path) -> Mouse:
 
 
 def open_mice(folder: Path) -> list[Mouse]:
-    """All mice in a folder, each a sub-folder or a zip, in order of name. DataError if there is none."""
+    """All mice in a folder, each a sub-folder or a zip, in order of name.
+
+    Raises DataError if there is none, or if two are the same session.
+    """
     visible = sorted(p for p in Path(folder).glob("[!.]*") if p.is_dir() or p.suffix == ".zip")
     if not visible:
         raise DataError(f"{folder} holds no recording, neither folder nor zip: put them there")
-    return [open_mouse(path) for path in visible]
+    mice = [open_mouse(path) for path in visible]
+    names: dict[str, str] = {}
+    for mouse in mice:
+        if (other := names.setdefault(mouse.key, mouse.path.name)) != mouse.path.name:
+            raise DataError(
+                f"{folder} holds session '{mouse.key}' twice, as {other} and {mouse.path.name}: "
+                "remove one"
+            )
+    return mice
