@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 
@@ -31,11 +31,9 @@ def read(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; nothing in the file is executed."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: run 02_train")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} is not readable, delete it and train: {reason}") from error
+    if not is_zipfile(path):
+        raise CheckpointError(f"{path} is cut off or no checkpoint: delete it and train again")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _standalone(value: Any) -> Any:

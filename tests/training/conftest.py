@@ -16,7 +16,7 @@ MODEL = ModelConfig("small", BaselineCoreConfig(2, channels=4, input_kernel=5, h
 
 @dataclass
 class SimulatedSession:
-    """Units that respond to one pixel each: enough to learn from in a few epochs."""
+    """Units that respond to the pixel at their place in a map, so that little data teach a lot."""
 
     key: str
     n_units: int = 6
@@ -26,15 +26,18 @@ class SimulatedSession:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(list(self.key.encode()))
-        self.images = rng.normal(size=(self.n_trials, *self.image_shape)).astype(np.float32)
-        rows, columns = rng.integers(2, 10, (2, self.n_units))
-        drive = np.abs(self.images[:, 0, rows, columns])
-        self.responses = drive + 0.1 * rng.exponential(size=drive.shape).astype(np.float32)
+        _, h, w = self.image_shape
+        coarse = rng.normal(size=(self.n_trials, 1, h // 2, w // 2)).astype(np.float32)
+        self.images = np.kron(coarse, np.ones((1, 1, 2, 2), np.float32))
         self.coordinates = rng.uniform(-300, 300, (self.n_units, 3))
+        place = self.coordinates[:, :2] / 1200 + 0.5  # 0.25..0.75
+        columns, rows = (place * [w, h]).astype(int).T
+        drive = np.maximum(self.images[:, 0, rows, columns], 0)
+        self.responses = drive + 0.1 * rng.exponential(size=drive.shape).astype(np.float32)
         self.mean_response = self.responses.mean(0)
         self.unit_ids = np.arange(self.n_units) * 2 + 1
         self.image_ids = np.arange(self.n_trials)
-        self.tiers = np.array(["train", "train", "train", "validation", "test"] * 12)
+        self.tiers = np.array(["train", "train", "train", "validation", "test"] * 60)
         self.tiers = self.tiers[: self.n_trials]
         self.fingerprint = f"cache of {self.key}"
 
@@ -47,7 +50,10 @@ class SimulatedSession:
 @pytest.fixture
 def sessions():
     """Two sessions of different size."""
-    return {"mouse1": SimulatedSession("mouse1"), "mouse2": SimulatedSession("mouse2", 5, 40)}
+    return {
+        "mouse1": SimulatedSession("mouse1", 20, 300),
+        "mouse2": SimulatedSession("mouse2", 5, 40),
+    }
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""Devices, threads and bfloat16."""
+
+import pytest
+import torch
+
+from src.training.device import bfloat16, pick_device, threads
+
+
+def test_auto_picks_an_accelerator_if_there_is_one():
+    there = torch.cuda.is_available() or torch.backends.mps.is_available()
+    assert (pick_device("auto").type != "cpu") == there
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+def test_an_unknown_or_absent_device_is_an_error(monkeypatch):
+    with pytest.raises(ValueError, match="'gpu' is not one of auto, cpu, cuda, mps"):
+        pick_device("gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="'cuda' is not available here"):
+        pick_device("cuda")
+
+
+def test_threads_come_back_also_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_bfloat16_rounds_the_core_and_nothing_else():
+    core, images = torch.nn.Conv2d(1, 2, 3), torch.randn(4, 1, 8, 8)
+    exact = core(images)
+    with bfloat16(core, enabled=True):
+        rounded = core(images)
+        assert (images[:, 0] @ images[:, 0]).dtype == torch.float32
+    assert rounded.dtype == torch.float32
+    assert torch.equal(rounded, rounded.bfloat16().float())
+    torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0.02)
+    assert torch.equal(core(images), exact)
+
+
+def test_bfloat16_switched_off_changes_nothing():
+    core, images = torch.nn.Conv2d(1, 2, 3), torch.randn(4, 1, 8, 8)
+    with bfloat16(core, enabled=False):
+        inside = core(images)
+    assert torch.equal(inside, core(images))
