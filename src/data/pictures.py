@@ -80,16 +80,17 @@ def content(image: np.ndarray) -> str:
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def prepare(image: np.ndarray, color: bool, size: tuple[int, int] | None) -> np.ndarray:
+def prepare(image: np.ndarray, color: bool, height: int | None) -> np.ndarray:
     """Image as models see it: (h, w, 3) uint8 -> (c, h, w) uint8, c 3 or 1 (ITU-R 601 luma).
 
-    `size` is (height, width); pixels are averaged when it is smaller (PIL's bilinear filter).
+    With a `height`, width in proportion; pixels are averaged into fewer (PIL's bilinear filter).
     """
     picture = Image.fromarray(np.ascontiguousarray(image))
     if not color:
         picture = picture.convert("L")
-    if size is not None:
-        picture = picture.resize(size[::-1], Image.Resampling.BILINEAR)
+    if height is not None:
+        width = max(1, round(picture.width * height / picture.height))
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
     return pixels.transpose(2, 0, 1).copy() if color else pixels[None].copy()
 

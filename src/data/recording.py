@@ -36,7 +36,7 @@ class ImportConfig:
     """How a recording is written; images neither for training nor validation are for testing."""
 
     color: bool = False  # three channels instead of one
-    size: tuple[int, int] | None = None  # (height, width) to resize to; None: as they are
+    height: int | None = None  # in pixels, resized with the width in proportion; None: as it is
     train: float = 0.75  # fractions of the different images
     validation: float = 0.10
     average_training: bool = True  # one trial, the mean of its repeats, an image not for testing
@@ -119,8 +119,7 @@ def _staging(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when the block ends well, else vanishes."""
     new, old = (folder.with_name(f".{folder.name}.{s}") for s in ("partial", "old"))
     try:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+        _tidy(folder, new, old)
         new.mkdir(parents=True)
         yield new
         if folder.exists():
@@ -129,8 +128,15 @@ def _staging(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error}): choose another place") from None
     finally:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+        _tidy(folder, new, old)
+
+
+def _tidy(folder: Path, new: Path, old: Path) -> None:
+    """Remove what a finished, failed or killed import left, and put back what it had set aside."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _write(
@@ -146,7 +152,7 @@ def _write(
             )
     trials = session.trials((tiers != "test") & config.average_training)
     shown = tiers[trials.images]
-    images = [prepare(image, config.color, config.size) for image in session.pictures]
+    images = [prepare(image, config.color, config.height) for image in session.pictures]
     _require_one_shape(session, images)
     _write_trials(folder / "data", images, trials)
     ids = np.array([int(i[:12], 16) for i in identity])  # exact as integer, float64 and JSON
@@ -178,7 +184,7 @@ def _require_one_shape(session: RecordedSession, images: list[np.ndarray]) -> No
         if image.shape != images[0].shape:
             raise DataError(
                 f"{session.pictures.where}: {name} is {image.shape} but the first image is "
-                f"{images[0].shape} (channels, height, width): give a size to resize to"
+                f"{images[0].shape} (channels, height, width): crop or pad them to one shape"
             )
 
 
@@ -190,7 +196,7 @@ def _require_same_shape(rows: list[dict[str, Any]]) -> None:
             raise DataError(
                 f"session '{row['session']}' has images {shapes[0]}, session "
                 f"'{first['session']}' has {shapes[1]} (channels, height, width), but sessions "
-                "share one core: give a size to resize to"
+                "share one core: give a height to resize to"
             )
 
 

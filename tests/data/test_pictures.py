@@ -89,9 +89,9 @@ def test_prepare_gives_channels_first_in_color_grey_and_size():
     np.testing.assert_array_equal(prepare(image, True, None), image.transpose(2, 0, 1))
     grey = prepare(image, False, None)
     np.testing.assert_allclose(grey[0], image @ [0.299, 0.587, 0.114], atol=1)
-    assert prepare(image, True, (4, 8)).shape == (3, 4, 8)
+    assert prepare(image[:8], True, 4).shape == (3, 4, 8)
     flat = np.full((16, 16, 3), 99, np.uint8)
-    np.testing.assert_array_equal(prepare(flat, False, (4, 4)), np.full((1, 4, 4), 99))
+    np.testing.assert_array_equal(prepare(flat, False, 4), np.full((1, 4, 4), 99))
 
 
 @pytest.mark.parametrize(

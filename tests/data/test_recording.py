@@ -130,16 +130,16 @@ def test_tiers_follow_content_and_fractions():
 def test_color_or_grey_changes_no_tier_and_sizes_must_agree(tmp_path):
     sessions = {"a": session_of(np.arange(90))}
     import_recording(tmp_path / "grey", sessions)
-    import_recording(tmp_path / "color", sessions, ImportConfig(color=True, size=(8, 8)))
+    import_recording(tmp_path / "color", sessions, ImportConfig(color=True, height=8))
     assert tiers_by_image(tmp_path / "grey") == tiers_by_image(tmp_path / "color")
     assert open_mouse(tmp_path / "grey/a").trial("images", 0).shape == (1, 16, 16)
     assert open_mouse(tmp_path / "color/a").trial("images", 0).shape == (3, 8, 8)
-    sessions["b"] = SessionArrays(POOL[:90, :12], DRAW.gamma(2, 1, (6, 90)))
+    sessions["b"] = SessionArrays(POOL[:90, :8, :8], DRAW.gamma(2, 1, (6, 90)))
     with pytest.raises(
-        DataError, match=r"session 'b'.* \(1, 12, 16\).*'a' has \(1, 16, 16\).*give a size"
+        DataError, match=r"session 'b'.* \(1, 8, 8\).*'a' has \(1, 16, 16\).*give a height"
     ):
         import_recording(tmp_path / "both", sessions)
-    import_recording(tmp_path / "both", sessions, ImportConfig(size=(8, 8)))
+    import_recording(tmp_path / "both", sessions, ImportConfig(height=8))
 
 
 def test_same_input_changes_nothing_and_other_input_replaces(tmp_path):
@@ -173,6 +173,18 @@ def test_a_failure_leaves_what_was_there(tmp_path, earlier, monkeypatch):
     assert files(tmp_path) == before
 
 
+def test_an_import_killed_while_it_took_its_place_is_put_right(tmp_path):
+    folder, sessions = tmp_path / "mine", {"a": session_of(np.arange(90))}
+    import_recording(folder, sessions)
+    before = files(folder)
+    folder.rename(tmp_path / ".mine.old")  # as a kill between two renames leaves it
+    (tmp_path / ".mine.partial").mkdir()
+    with pytest.raises(DataError, match=r"no test image|no validation image|no train image"):
+        import_recording(folder, {"a": session_of(np.arange(2))})
+    assert files(folder) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_folder_that_is_no_import_is_not_touched(tmp_path):
     (tmp_path / "thesis").mkdir()
     with pytest.raises(DataError, match="thesis exists and is no imported recording"):
@@ -182,9 +194,9 @@ def test_a_folder_that_is_no_import_is_not_touched(tmp_path):
 
 
 def test_record_says_what_the_import_was_made_from(tmp_path):
-    import_recording(tmp_path / "mine", {"a": session_of(np.arange(90))}, ImportConfig(size=(8, 8)))
+    import_recording(tmp_path / "mine", {"a": session_of(np.arange(90))}, ImportConfig(height=8))
     record = json.loads((tmp_path / "mine/recording.json").read_text())
-    assert record["config"]["size"] == [8, 8] and record["sessions"][0]["session"] == "a"
+    assert record["config"]["height"] == 8 and record["sessions"][0]["session"] == "a"
     assert len(record["made_from"]) == 64
 
 
