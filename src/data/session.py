@@ -84,7 +84,7 @@ class Session:
             )
         if self.inputs.scale == "full":
             return c, h, w
-        return tuple(rescale_quarter(torch.empty(c, h, w, device="meta")).shape)
+        return tuple(rescale_quarter(torch.zeros(c, h, w)).shape)
 
     def _side(self, kind: str, width: int, centered: bool) -> np.ndarray | None:
         """Behavior or pupil of all trials, normalised: (n, width), or None if missing."""

@@ -29,7 +29,7 @@ def write_mouse(tmp_path):
         draw, n, u = np.random.default_rng(seed), len(tiers), 7
         folder, tiers = tmp_path / "raw" / name, np.array(tiers)
         image_ids = np.where(tiers == "test", 1000 + np.arange(n) % 5, np.arange(n))
-        pictures = {i: draw.integers(0, 256, shape) for i in np.unique(image_ids)}
+        pictures = {i: draw.integers(0, 256, shape, np.uint8) for i in np.unique(image_ids)}
         truth = {
             "images": np.stack([pictures[i] for i in image_ids]).astype(image_dtype),
             "responses": draw.gamma(1, 2, (n, u)).astype(response_dtype),
