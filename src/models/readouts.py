@@ -103,7 +103,7 @@ class GaussianReadout(Readout):
         keep = slice(None) if units is None else torch.as_tensor(units, device=x.device)
         positions = self.positions(len(x), shift, generator, keep)
         c = self.config
-        y = sample_dot(x, positions, self.weights[:, keep], c.align_corners, c.padding)
+        y = sample_dot(x, positions, self.weights[:, keep].T, c.align_corners, c.padding)
         return y + self.bias[keep]
 
     def positions(
