@@ -1,4 +1,4 @@
-"""Small simulated sessions in memory, with the attributes training looks at."""
+"""Sessions to train on: tiny ones in memory, and simulated mice in the published layout, packed."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,12 @@ import torch
 
 from src.config import BaselineCoreConfig, ModelConfig
 from src.data.batch import Batch
+from src.data.pack import pack
+from src.data.sensorium import open_mice
 from src.data.splits import official_split
 from src.models.encoder import Encoder
+from src.simulate.config import SimulatedMouse, SimulationConfig
+from src.simulate.mice import simulate_mice
 
 MODEL = ModelConfig("small", BaselineCoreConfig(2, channels=4, input_kernel=5, hidden_kernel=3))
 
@@ -66,3 +70,18 @@ def splits(sessions):
 def encoder(sessions):
     """A fresh encoder of both."""
     return Encoder(MODEL, sessions, seed=1)
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory):
+    """A folder of two packed simulated mice, one with behavior and pupil and one without."""
+    folder = tmp_path_factory.mktemp("mice")
+    mice = (
+        SimulatedMouse("21067-10-18", "pretraining", 12),
+        SimulatedMouse("26872-17-20", "sensorium", 9),
+    )
+    config = SimulationConfig(mice, train=48, validation=16, test_images=2)
+    simulate_mice(folder / "raw", folder / "truth", config, seed=1)
+    for mouse in open_mice(folder / "raw"):
+        pack(mouse, folder / "packed" / mouse.key)
+    return folder / "packed"

@@ -8,11 +8,11 @@ from pathlib import Path
 from src.paths import ROOT
 
 
-def test_a_run_killed_again_and_again_gives_the_same_bytes(tmp_path):
+def test_a_run_killed_again_and_again_gives_the_same_bytes(packed, tmp_path):
     script = Path(__file__).with_name("killed_run.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run(
-        [sys.executable, script, tmp_path], env=environment, capture_output=True, text=True
+        [sys.executable, script, packed, tmp_path], env=environment, capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stderr
     kills, with_resume_file = map(int, finished.stdout.splitlines()[-1].split())

@@ -9,10 +9,19 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from src.config import TrainingConfig
+from src.config import (
+    BaselineCoreConfig,
+    InputConfig,
+    ModelConfig,
+    TrainingConfig,
+    WideCoreConfig,
+)
+from src.data.session import open_sessions
+from src.data.splits import official_split
 from src.models.encoder import Encoder
 from src.seeds import stream
 from src.training import checkpoint
+from src.training.checkpoint import CheckpointError
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
 from src.training.trainer import Run, train
@@ -298,3 +307,40 @@ def test_a_notebook_or_terminal_gets_a_bar(fit, capsys, monkeypatch):
     shown = capsys.readouterr()
     assert "member_01" in shown.err and "3/3" in shown.err
     assert shown.out == ""
+
+
+EVERYTHING = ModelConfig(
+    "wide_plus",
+    WideCoreConfig((2, 4, 4)),
+    InputConfig("full", behavior=True, pupil=True, boxes="full_frame", centered=True),
+    shifter=True,
+    modulator=True,
+)
+
+
+def test_packed_mice_with_and_without_behavior_train_together(packed, tmp_path):
+    sessions = open_sessions(packed, EVERYTHING.inputs)
+    assert [s.behavior_missing for s in sessions.values()] == [False, True]
+    splits = {key: official_split(session) for key, session in sessions.items()}
+    encoder = Encoder(EVERYTHING, sessions, seed=1)
+    config = replace(CONFIG, batch_size=24, max_epochs=2)
+    history = train(encoder, sessions, splits, config, 7, tmp_path, "cpu", progress=False)
+    assert len(history) == 2
+    loaded = checkpoint.load_encoder(tmp_path / "weights.pt", sessions)
+    for key, session in sessions.items():
+        batch = session.batch(splits[key].test)
+        assert torch.equal(loaded(batch, key), encoder(batch, key))
+
+
+def test_a_session_at_another_scale_or_with_other_units_is_refused(packed, tmp_path):
+    model = ModelConfig("cnn", BaselineCoreConfig(1, channels=2))
+    sessions = open_sessions(packed, model.inputs)
+    splits = {key: official_split(session) for key, session in sessions.items()}
+    encoder, config = Encoder(model, sessions, seed=1), replace(CONFIG, max_epochs=1)
+    train(encoder, sessions, splits, config, 7, tmp_path, "cpu", progress=False)
+    full = open_sessions(packed, InputConfig("full"))
+    with pytest.raises(CheckpointError, match=r"\(1, 144, 256\) but .* \(1, 36, 64\)"):
+        checkpoint.load_encoder(tmp_path / "weights.pt", full)
+    fewer = {key: session.select(n_units=5) for key, session in sessions.items()}
+    with pytest.raises(CheckpointError, match="'21067-10-18' has unit_ids"):
+        checkpoint.load_encoder(tmp_path / "weights.pt", fewer)
