@@ -1,0 +1,230 @@
+"""Panels show the numbers they were given, label their axes, and keep every word in the figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.transforms import Bbox
+
+from src.analyses.retinotopy import limits, position_colors
+from src.figures import panels
+from src.figures.style import ROLE_COLORS, mark_simulated, model_color
+
+RNG = np.random.default_rng(0)
+SESSIONS = pd.DataFrame(
+    {
+        "session": ["21067-10-18", "26872-17-20", "27204-5-13"],
+        "role": ["pretraining", "sensorium", "sensorium+"],
+        "units": [8372, 7776, 7538],
+        "train": [4492, 4490, 4491],
+        "validation": [500, 499, 501],
+        "test": [998, 990, 977],
+        "final_test": [0, 990, 985],
+    }
+)
+RESPONSES = RNG.gamma(0.5, 2, size=(60, 150))
+SOMA = RNG.uniform(-800, -200, size=(90, 3))
+MU = SOMA[:, :2] / 2000 + 0.01 * RNG.normal(size=(90, 2))
+COLORS = position_colors(MU, *limits(MU))
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3, 4, 5],
+        "validation": [0.1, 0.2, 0.25, 0.22, 0.24],
+        "learning_rate": [0.009, 0.009, 0.009, 0.0027, 0.0027],
+    }
+)
+UNITS = pd.DataFrame(
+    {
+        "model": np.repeat(["ln", "cnn", "wide x 3"], 40),
+        "avg": RNG.beta(3, 3, 120),
+        "feve": RNG.normal(0.4, 0.2, 120),
+        "cc_max": RNG.beta(6, 2, 120),
+        "kept": RNG.random(120) > 0.2,
+    }
+)
+MEANS = pd.DataFrame(
+    [
+        {"model": m, "metric": k, "score": s, "low": s - 0.02, "high": s + 0.03}
+        for m, add in (("ln", 0), ("cnn", 0.1), ("wide x 3", 0.15))
+        for k, s in (("single", 0.2 + add), ("avg", 0.4 + add), ("feve", 0.3 + add))
+    ]
+)
+
+DRAWN = {
+    "units_per_session": (SESSIONS,),
+    "images_per_session": (SESSIONS,),
+    "response_raster": (RESPONSES,),
+    "behavior_traces": (RNG.normal(size=(60, 3)), RNG.normal(size=(60, 2))),
+    "response_bars": (RESPONSES[0],),
+    "soma_cloud": (SOMA, RESPONSES[:, :90].mean(axis=0)),
+    "learning_curve": (HISTORY, "cnn"),
+    "score_distributions": (UNITS, "avg"),
+    "score_intervals": (MEANS,),
+    "score_against_ceiling": (UNITS[UNITS["model"] == "cnn"],),
+    "predicted_against_measured": (RESPONSES[0], RESPONSES[1], 0.5),
+    "retinotopy_map": (SOMA, COLORS),
+    "color_square": limits(MU),
+    "position_scatter": (MU, COLORS),
+    "null_histogram": (RNG.normal(size=200), 4.0),
+}
+
+
+def test_every_panel_is_drawn_here():
+    assert set(DRAWN) | {"stimulus"} == set(panels.__all__)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_panel_labels_its_axes_and_keeps_every_word_in_the_figure(axis, name):
+    assert getattr(panels, name)(axis, *DRAWN[name]) is None
+    mark_simulated(axis.figure)
+    axis.figure.canvas.draw()
+    assert axis.get_xlabel()
+    assert axis.get_ylabel() or any(t.get_text() for t in axis.get_yticklabels())
+    everything = Bbox.union([part.get_tightbbox() for part in axis.figure.axes])
+    figure = axis.figure.bbox
+    assert figure.x0 <= everything.x0 + 1 and everything.x1 <= figure.x1 + 1
+    assert figure.y0 <= everything.y0 + 1 and everything.y1 <= figure.y1 + 1
+
+
+def test_bars_are_as_long_as_the_numbers(axis):
+    panels.units_per_session(axis, SESSIONS)
+    assert [bar.get_width() for bar in axis.patches] == SESSIONS["units"].tolist()
+    colors = [to_rgb(bar.get_facecolor()) for bar in axis.patches]
+    assert colors == [to_rgb(ROLE_COLORS[r]) for r in SESSIONS["role"]]
+
+
+def test_only_test_trials_are_boxed(axis):
+    panels.images_per_session(axis, SESSIONS)
+    tiers = ["train", "validation", "test", "final_test"]
+    widths = np.reshape([bar.get_width() for bar in axis.patches], (4, 3))
+    np.testing.assert_array_equal(widths, SESSIONS[tiers].T)
+    ends = np.reshape([bar.get_x() for bar in axis.patches], (4, 3))
+    np.testing.assert_array_equal(ends[1:], np.cumsum(widths, axis=0)[:-1])
+    boxed = np.reshape([bar.get_edgecolor()[3] > 0 for bar in axis.patches], (4, 3))
+    assert boxed.all(axis=1).tolist() == [False, False, True, True]
+    assert not boxed[:2].any()
+
+
+def test_raster_shows_units_by_trials(axis):
+    panels.response_raster(axis, RESPONSES)
+    (image,) = axis.images
+    np.testing.assert_array_equal(image.get_array(), RESPONSES.T)
+    assert image.get_clim() == (0, 5)
+
+
+def test_traces_do_not_overlap(axis):
+    panels.behavior_traces(axis, *DRAWN["behavior_traces"])
+    middles = [np.median(line.get_ydata()) for line in axis.lines]
+    assert len(middles) == 5 and (np.diff(middles) < -0.5).all()
+    spreads = [np.ptp(np.percentile(line.get_ydata(), [1, 99])) for line in axis.lines]
+    assert max(spreads) <= 0.8 + 1e-9
+
+
+def test_constant_behavior_is_a_flat_line(axis):
+    panels.behavior_traces(axis, np.zeros((10, 3)), np.zeros((10, 2)))
+    assert all(np.ptp(line.get_ydata()) == 0 for line in axis.lines)
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (8, 9, 1)), (3, (8, 9, 3))])
+def test_stimulus_in_gray_or_color(axis, channels, shape):
+    image = np.random.default_rng(1).normal(size=(channels, 8, 9))
+    assert panels.stimulus(axis, image) is None
+    shown = np.asarray(axis.images[0].get_array())
+    assert shown.reshape(shape).min() == 0 and shown.max() == 1
+    np.testing.assert_allclose(
+        np.corrcoef(shown.ravel(), np.moveaxis(image, 0, -1).ravel())[0, 1], 1
+    )
+
+
+def test_response_bars_say_how_many_units_they_show(axis):
+    panels.response_bars(axis, RESPONSES[0])
+    assert len(axis.patches) == 100 and axis.get_xlabel() == "first 100 units"
+    np.testing.assert_array_equal([b.get_height() for b in axis.patches], RESPONSES[0, :100])
+
+
+def test_soma_cloud_gives_every_cell_its_value(axis):
+    values = np.arange(90.0)[::-1]
+    panels.soma_cloud(axis, SOMA, values)
+    (points,) = axis.collections
+    order = np.argsort(values)
+    np.testing.assert_array_equal(points.get_offsets(), SOMA[order, :2])
+    np.testing.assert_array_equal(points.get_array(), values[order])
+
+
+def test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate(axis):
+    panels.learning_curve(axis, HISTORY, "cnn")
+    rule, curve, best = axis.lines
+    assert rule.get_xdata()[0] == 3.5
+    np.testing.assert_array_equal(curve.get_ydata(), HISTORY["validation"])
+    assert (best.get_xdata().item(), best.get_ydata().item()) == (3, 0.25)
+    assert curve.get_color() == model_color("cnn")
+
+
+def test_distribution_is_the_empirical_one(axis):
+    panels.score_distributions(axis, UNITS, "avg")
+    curves = [line for line in axis.lines if len(line.get_xdata()) > 1]
+    for (_, table), line in zip(UNITS.groupby("model", sort=False), curves, strict=True):
+        below = np.mean(table["avg"].to_numpy()[:, None] <= line.get_xdata()[1:], axis=0)
+        np.testing.assert_allclose(line.get_ydata()[1:], below)
+    labels = [t.get_text() for t in axis.get_legend().get_texts()]
+    medians = UNITS.groupby("model", sort=False)["avg"].median()
+    assert labels == [f"{model}  {value:.3f}" for model, value in medians.items()]
+
+
+def test_feve_is_shown_for_kept_units_only(axis):
+    panels.score_distributions(axis, UNITS, "feve")
+    labels = " ".join(t.get_text() for t in axis.get_legend().get_texts())
+    kept = UNITS[UNITS["kept"] & (UNITS["model"] == "ln")]
+    assert f"ln  {kept['feve'].median():.3f}" in labels
+
+
+def test_intervals_reach_from_low_to_high(axis):
+    panels.score_intervals(axis, MEANS)
+    for lines, (_, rows) in zip(axis.collections, MEANS.groupby("model", sort=False), strict=True):
+        ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
+        assert ends == rows[["low", "high"]].to_numpy().tolist()
+
+
+def test_ceiling_leaves_out_units_without_one(axis):
+    units = UNITS[UNITS["model"] == "cnn"].copy()
+    units.iloc[:4, units.columns.get_loc("cc_max")] = np.nan
+    panels.score_against_ceiling(axis, units)
+    (points,) = axis.collections
+    np.testing.assert_array_equal(points.get_offsets(), units[["cc_max", "avg"]].iloc[4:])
+    assert axis.texts[0].get_text() == "36 units"
+
+
+def test_map_and_scatter_share_their_colors():
+    _, axes = plt.subplots(1, 2)
+    panels.retinotopy_map(axes[0], SOMA, COLORS)
+    panels.position_scatter(axes[1], MU, COLORS)
+    shown = [axis.collections[0].get_facecolor()[:, :3] for axis in axes]
+    np.testing.assert_allclose(shown[0], COLORS)
+    np.testing.assert_allclose(shown[1], COLORS)
+
+
+def test_color_square_shows_at_each_place_the_color_of_the_map(axis):
+    """Read a color back from the drawn square at the place of every unit."""
+    low, high = limits(MU)
+    panels.color_square(axis, low, high)
+    axis.figure.canvas.draw()
+    pixels = np.asarray(axis.figure.canvas.buffer_rgba())[..., :3] / 255
+    column, row = axis.transData.transform(MU).T
+    read = pixels[(len(pixels) - 1 - row).astype(int), column.astype(int)]
+    np.testing.assert_allclose(read, COLORS, atol=0.03)
+
+
+def test_top_of_the_image_is_drawn_at_the_top():
+    _, axes = plt.subplots(1, 2)
+    panels.color_square(axes[0], *limits(MU))
+    panels.position_scatter(axes[1], MU, COLORS)
+    assert all(axis.yaxis_inverted() for axis in axes)
+
+
+def test_null_histogram_counts_every_shuffle_and_shows_the_observed(axis):
+    null = np.random.default_rng(2).normal(size=300)
+    panels.null_histogram(axis, null, 5.5)
+    assert sum(bar.get_height() for bar in axis.patches) == 300
+    assert axis.lines[0].get_xdata()[0] == 5.5
+    assert axis.get_xlim()[1] > 5.5
