@@ -18,7 +18,7 @@ NAMING = ("model", "member")  # parameters that tell the jobs of one notebook ap
 
 def job_name(stem: str, values: Mapping[str, Any]) -> str:
     """Name of a notebook with these parameters within a run, for example 02_train_wide_3."""
-    return "_".join([stem, *(str(values[name]) for name in NAMING if name in values)])
+    return "_".join([stem, *(str(values[name]) for name in NAMING if values.get(name))])
 
 
 def short(path: str | Path) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from src.config import (
     BaselineCoreConfig,
+    GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
     TrainingConfig,
@@ -43,6 +44,7 @@ class Profile:
     plans: tuple[Plan, ...]
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
     resources: Resources = field(default_factory=Resources)
+    skips: tuple[str, ...] = ()  # notebooks that do not apply
 
     def plan(self, model: str) -> Plan:
         """The plan of the model called `model`."""
@@ -89,6 +91,7 @@ WINNER_INPUT = InputConfig(scale="full", boxes="file", centered=True)
 
 LN = ModelConfig("ln", BaselineCoreConfig(layers=3, linear=True))
 CNN = ModelConfig("cnn")
+CNN_FREE = ModelConfig("cnn_free", readout=GaussianReadoutConfig(position="free"))
 CNN_PLUS = ModelConfig("cnn_plus", inputs=BEHAVING, shifter=True)
 WIDE = ModelConfig("wide", WideCoreConfig(), WINNER_INPUT)
 WIDE_PLUS = ModelConfig(
@@ -134,6 +137,7 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 32), _DEMO),
                     Plan(_small(CNN, 32), _DEMO),
+                    Plan(_small(CNN_FREE, 32), _DEMO),
                     Plan(_narrow(WIDE, 16, 32, 32, 32), _DEMO, members=3, split="resplit"),
                     Plan(_narrow(WIDE_PLUS, 16, 32, 32, 32), _DEMO),
                 ),

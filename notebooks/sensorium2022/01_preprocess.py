@@ -37,7 +37,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from src.figures.style import mark_simulated, use_style
 
 from src.config import InputConfig
 from src.data.checks import check_mouse, require_valid
@@ -45,6 +44,7 @@ from src.data.pack import pack
 from src.data.sensorium import open_mice
 from src.data.session import Session, open_sessions
 from src.data.splits import member_splits
+from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.simulate.mice import simulate_mice

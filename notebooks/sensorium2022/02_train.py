@@ -27,7 +27,7 @@
 # | `ln` | three linear layers and one output nonlinearity | Willeke et al. 2022 |
 # | `cnn` | the competition's baseline, four layers | Willeke et al. 2022 |
 # | `cnn_plus` | the same with behavior as input and a pupil shifter | Willeke et al. 2022 |
-# | `wide` | the winner's wide core at full resolution, with an object box for each image | SENSORIUM 2022 |
+# | `wide` | the winner's wide core: full resolution, an object box per image | SENSORIUM 2022 |
 # | `wide_plus` | ours: wide core, behavior and pupil | this repository |
 #
 # The answer is the last figure: the score on validation images, epoch by epoch.
@@ -35,12 +35,12 @@
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
-from src.figures.panels import learning_curve
-from src.figures.style import mark_simulated, use_style
 
 from src.config import as_plain
 from src.data.session import open_sessions
 from src.data.splits import member_splits
+from src.figures.panels import learning_curve
+from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure
 from src.models.encoder import Encoder
 from src.paths import run_paths
@@ -121,7 +121,7 @@ history.tail(3)
 # %%
 use_style()
 figure, axis = plt.subplots(figsize=(6, 3.2))
-learning_curve(axis, history)
+learning_curve(axis, history, model)
 axis.set_title(f"{model}, member {member}")
 if settings.simulation and not recording:
     mark_simulated(figure)

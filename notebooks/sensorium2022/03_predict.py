@@ -31,18 +31,18 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from src.figures.panels import predicted_against_measured
-from src.figures.style import mark_simulated, use_style
 
 from src.data.session import open_sessions
 from src.data.splits import member_splits
 from src.evaluation.ensemble import combine, out_of_fold
 from src.evaluation.metrics import Repeats, correlation_to_average
 from src.evaluation.prediction import load_prediction, prediction_of, save_prediction
+from src.figures.panels import predicted_against_measured
+from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.studies import STUDIES
-from src.training.trainer import load_encoder
+from src.training.checkpoint import load_encoder
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own

@@ -36,7 +36,6 @@
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
-from src.figures.style import mark_simulated, use_style
 
 from src.config import InputConfig
 from src.data.session import open_sessions
@@ -44,6 +43,7 @@ from src.evaluation.intervals import SessionResults, comparison_table, interval_
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import summary_table, unit_table
 from src.figures import panels
+from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream

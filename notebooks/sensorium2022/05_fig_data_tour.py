@@ -22,7 +22,16 @@
 # and no model.
 
 # %%
+import matplotlib.pyplot as plt
+import pandas as pd
 
+from src.config import InputConfig
+from src.data.session import open_sessions
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, note_input, save_figure
+from src.paths import run_paths
+from src.studies import STUDIES
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -30,12 +39,13 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 session: str = ""  # the mouse to show; empty: the first one with test responses
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+
 # %%
 study = STUDIES["sensorium2022"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-names = ("05_sessions", "05_raster", "05_images", "05_soma")
+names = ("05_sessions", "05_raster", "05_images")
 figures = {name: places.figures / f"{name}.png" for name in names}
 declare(*figures.values())
 use_style()
@@ -43,8 +53,9 @@ use_style()
 # %% [markdown]
 # ## Who was recorded
 #
-# In the real data set, seven mice. Five are public in full; two belong to the competition, and their test
-# responses are withheld. Most images are shown once; the repeated part is what scores are made of.
+# In the real data set, seven mice. Five are public in full; two belong to the competition, and
+# their test responses are withheld. Most images are shown once; the repeated part is what scores
+# are made of.
 
 # %%
 table = pd.read_csv(note_input(places.tables / "sessions.csv"))
@@ -56,13 +67,13 @@ if simulated:
 save_figure(figure, figures["05_sessions"])
 
 # %% [markdown]
-# **What one sees.** Mice differ little in size. Red marks the competition mice. The boxed part of each bar
-# is the test set: few images, many trials.
+# **What one sees.** Mice differ little in size. Red marks the competition mice. The boxed part of
+# each bar is the test set: few images, many trials.
 #
 # ## What a population does
 #
-# Two hundred trials by up to two hundred neurons, in units of each neuron's standard deviation, with what the
-# animal did in the same trials below: how wide its pupil was, and how fast it ran.
+# Two hundred trials by up to two hundred neurons, in units of each neuron's standard deviation,
+# with what the animal did in the same trials below: how wide its pupil was, and how fast it ran.
 
 # %%
 inputs = InputConfig(scale="full", behavior=True, pupil=True)
@@ -85,9 +96,10 @@ if simulated:
 save_figure(figure, figures["05_raster"])
 
 # %% [markdown]
-# **What one sees.** Activity is sparse: most neurons are silent in most trials, and a few respond strongly.
-# Dark vertical stripes are trials in which many neurons respond together; often they are trials of running or of a wide
-# pupil. No image explains those, which is why models with behavior do better.
+# **What one sees.** Activity is sparse: most neurons are silent in most trials, and a few respond
+# strongly. Dark vertical stripes are trials in which many neurons respond together; often they
+# are trials of running or of a wide pupil. No image explains those, which is why models with
+# behavior do better.
 #
 # ## Five images and their responses
 
@@ -108,16 +120,20 @@ save_figure(figure, figures["05_images"])
 #
 # ## Where the cells are
 #
-# Cell bodies in a piece of cortex some 600 um across, seen from above. Color is the mean response.
+# Cell bodies in a piece of cortex some 600 um across, seen from above. Color is the mean
+# response.
 
 # %%
-figure, axis = plt.subplots(figsize=(5, 4.2))
-if shown.coordinates is not None:
+if shown.coordinates is None:
+    print("this recording came without coordinates")
+else:
+    figure, axis = plt.subplots(figsize=(5, 4.2))
     panels.soma_cloud(axis, shown.coordinates, shown.mean_response)
-if simulated:
-    mark_simulated(figure)
-save_figure(figure, figures["05_soma"])
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, places.figures / "05_soma.png")
 
 # %% [markdown]
-# **What one sees.** Active and quiet cells are mixed; no corner of the field is dead. Position says little
-# about how *much* a neuron responds, but much about *where* in the image it looks: `06_fig_retinotopy`.
+# **What one sees.** Active and quiet cells are mixed; no corner of the field is dead. Position
+# says little about how *much* a neuron responds, but much about *where* in the image it looks:
+# `06_fig_retinotopy`.
