@@ -51,10 +51,10 @@ class GaussianReadout(Readout):
         self._add_position(coordinates, generator)
         self.spread = nn.Parameter(_initial_spread(config, n_units, generator))
         self.features = nn.Parameter(
-            torch.full((channels, 1 if config.shared_features else n_units), 1 / channels)
+            torch.full((1 if config.shared_features else n_units, channels), 1 / channels)
         )
         if config.shared_features:
-            self.scales = nn.Parameter(torch.ones(n_units))
+            self.scales = nn.Parameter(torch.ones(n_units, 1))
         self.bias = nn.Parameter(_initial_bias(config, n_units, mean_response))
 
     def _add_position(self, coordinates: ArrayLike | None, generator: torch.Generator) -> None:
@@ -83,7 +83,7 @@ class GaussianReadout(Readout):
 
     @property
     def weights(self) -> Tensor:
-        """Feature weights: (f, u)."""
+        """Feature weights: (u, f)."""
         return self.features * self.scales if self.config.shared_features else self.features
 
     @property
@@ -103,7 +103,7 @@ class GaussianReadout(Readout):
         keep = slice(None) if units is None else torch.as_tensor(units, device=x.device)
         positions = self.positions(len(x), shift, generator, keep)
         c = self.config
-        y = sample_dot(x, positions, self.weights[:, keep].T, c.align_corners, c.padding)
+        y = sample_dot(x, positions, self.weights[keep], c.align_corners, c.padding)
         return y + self.bias[keep]
 
     def positions(

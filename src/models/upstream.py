@@ -1,7 +1,7 @@
 """Checkpoints of the published implementations: strict reading, and writing under their names.
 
-The tensors differ from ours by singleton axes only, so all there is to it is a table of names
-(key lists: spec 13). A state dict does not say whether a core is linear: the reader is told.
+All there is to it is a table of names (key lists: spec 13) and the axes of two tensors. A state
+dict does not say whether a core is linear: the reader is told.
 """
 
 from __future__ import annotations
@@ -61,10 +61,9 @@ def load_upstream(
     wide = isinstance(config.core, WideCoreConfig)
     image_shape = image_shape or ((1, 144, 256) if wide else (1, 36, 64))
     encoder = Encoder(config, _sessions(source, image_shape), seed=0)
-    ours = encoder.state_dict()
-    names = {name: upstream_name(name, wide) for name in ours}
-    _compare({names[k]: v for k, v in ours.items()} | {LAPLACE: laplacian()}, source)
-    encoder.load_state_dict({k: source[names[k]].reshape(v.shape) for k, v in ours.items()})
+    _compare(export_upstream(encoder), source)
+    names = {name: upstream_name(name, wide) for name in encoder.state_dict()}
+    encoder.load_state_dict({ours: _ours(theirs, source[theirs]) for ours, theirs in names.items()})
     return encoder.to(device).eval()
 
 
@@ -72,12 +71,19 @@ def export_upstream(encoder: Encoder) -> dict[str, Tensor]:
     """State dict under the published names and shapes; ValueError for parameters they lack."""
     wide = isinstance(encoder.config.core, WideCoreConfig)
     state = {upstream_name(k, wide): v.detach().cpu() for k, v in encoder.state_dict().items()}
-    for name, value in state.items():
-        if name.endswith(".sigma"):
-            state[name] = value[None]  # (1, u, 2, 2)
-        elif name.endswith("._features"):
-            state[name] = value[None, :, None]  # (1, f, 1, u)
-    return {LAPLACE: laplacian(), **state}
+    return {LAPLACE: laplacian(), **{name: _theirs(name, value) for name, value in state.items()}}
+
+
+def _theirs(name: str, value: Tensor) -> Tensor:
+    if name.endswith("._features"):
+        return value.T[None, :, None]  # (u, f) -> (1, f, 1, u)
+    return value[None] if name.endswith(".sigma") else value  # (u, 2, 2) -> (1, u, 2, 2)
+
+
+def _ours(name: str, value: Tensor) -> Tensor:
+    if name.endswith("._features"):
+        return value[0, :, 0].T
+    return value[0] if name.endswith(".sigma") else value
 
 
 def _config(state: Mapping[str, Tensor], linear: bool) -> ModelConfig:
@@ -104,11 +110,11 @@ def _sessions(
 
 
 def _compare(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    """Same keys and, singleton axes aside, same shapes, or a ValueError that lists what differs."""
+    """Same keys, same shapes, same Laplacian, or a ValueError that lists what differs."""
     differences = [f"missing {name}" for name in ours if name not in theirs]
     differences += [f"unexpected {name}" for name in theirs if name not in ours]
-    for name in ours.keys() & theirs.keys():
-        expected, found = tuple(ours[name].squeeze().shape), tuple(theirs[name].squeeze().shape)
+    for name in (name for name in ours if name in theirs):
+        expected, found = tuple(ours[name].shape), tuple(theirs[name].shape)
         if expected != found:
             differences.append(f"{name} is {found}, expected {expected}")
     if not differences and not torch.equal(theirs[LAPLACE].float(), ours[LAPLACE]):
