@@ -1,15 +1,11 @@
-"""What is simulated: one frozen record, its presets, and named random streams to draw it from."""
+"""What is simulated: one frozen record, and its presets."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
-
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,9 @@ class SimulationConfig:
     object_fraction: float = 0.7  # images with a bright object; the others have a full-frame box
     energy_fraction: float = 0.5  # of the visual units: two-subunit energy models; others linear
     noise_fraction: float = 0.1  # of all units: blind to the image, true FEV 0
-    rf_spread: float = 0.45  # receptive-field centres at the edge of the field (image half-width 1)
-    rf_jitter: float = 0.03  # standard deviation of the centres around the retinotopic map
-    similarity_um: float = 80.0  # units share their tuning with probability exp(-distance / this)
+    rf_spread: float = 0.22  # receptive-field centres at the edge of the field (image half-width 1)
+    rf_jitter: float = 0.02  # standard deviation of the centres around the retinotopic map
+    similarity_um: float = 60.0  # units share their tuning with probability exp(-distance / this)
     behavior_additive: float = 0.4  # on the drive (standard deviation 1 over images)
     behavior_gain: float = 0.2  # on the logarithm of the drive's gain
     pupil_shift: float = 0.02  # of the receptive fields, per standard deviation of the pupil
@@ -93,9 +89,3 @@ PRESETS: Mapping[str, SimulationConfig] = MappingProxyType(
         ),
     }
 )
-
-
-def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """The random stream of that name: the same on every call, independent of all others."""
-    digest = hashlib.sha256(json.dumps([seed, *names]).encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence(int.from_bytes(digest)))

@@ -8,11 +8,13 @@ responses are scale * (ELU(drive) + 1); single ones scatter around with variance
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
-from src.simulate.config import SimulatedMouse, SimulationConfig, stream
+from src.seeds import numpy_stream
+from src.simulate.config import SimulatedMouse, SimulationConfig
 from src.simulate.images import HEIGHT, WIDTH, draw_images, moved, retinal
 
 FIELD_UM = 615.0  # side of the recorded field
@@ -20,7 +22,7 @@ CORNER_UM = (-809.0, -80.0)
 PLANES_UM = np.linspace(100.0, 340.0, 9)
 GRID = (HEIGHT // 4, WIDTH // 4)
 ENVELOPE = 3.0  # pixels of the 36 x 64 grid
-WAVELENGTHS = (8.0, 12.0)
+WAVELENGTHS = (6.0, 9.0)
 ORIENTATIONS = 8
 CALIBRATION_IMAGES = 256
 
@@ -79,20 +81,20 @@ def raw_drive(images: np.ndarray, filters: np.ndarray, kinds: np.ndarray) -> np.
 def grow_cortex(config: SimulationConfig, mouse: SimulatedMouse, seed: int) -> Cortex:
     """The cortex of one mouse, drawn from named streams of `seed`."""
     u = mouse.units
-    rng = stream(seed, mouse.key, "cortex")
+    rng = numpy_stream(seed, mouse.key, "cortex")
     xy = CORNER_UM + FIELD_UM * rng.random((u, 2))
     positions = np.column_stack([xy, rng.choice(PLANES_UM, u)])
     affine = _retinotopy(config, rng)
     jitter = config.rf_jitter * rng.standard_normal((u, 2))
     rf_centers = np.column_stack([xy, np.ones(u)]) @ affine.T + jitter
-    kinds = _kinds(config, u, stream(seed, mouse.key, "kinds"))
-    modules = _modules(positions, config.similarity_um, stream(seed, mouse.key, "modules"))
-    filters = _filters(rf_centers, modules, kinds, stream(seed, mouse.key, "tuning"))
+    kinds = _kinds(config, u, numpy_stream(seed, mouse.key, "kinds"))
+    modules = _modules(positions, config.similarity_um, numpy_stream(seed, mouse.key, "modules"))
+    filters = _filters(rf_centers, modules, kinds, numpy_stream(seed, mouse.key, "tuning"))
     mean, std = _calibration(config, filters, kinds, seed)
     return Cortex(
         positions, rf_centers, affine, modules, kinds, filters, mean, std,
         noise_family=config.noise_family,
-        **_responsiveness(config, kinds, stream(seed, mouse.key, "responsiveness")),
+        **_responsiveness(config, kinds, numpy_stream(seed, mouse.key, "responsiveness")),
     )  # fmt: skip
 
 
@@ -117,20 +119,24 @@ def _kinds(config: SimulationConfig, u: int, rng: np.random.Generator) -> np.nda
 
 
 def _modules(positions: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
-    """Cells of an isotropic Poisson plane tessellation: (u, 3) -> (u,).
+    """Cells of space cut by random planes: (u, 3) um -> (u,).
 
-    Two points d apart lie in one cell with probability exp(-d / length) exactly: planes of density
-    2 / length (per um of offset) cross a segment of length d on average d / length times, because
-    the mean of |cos| over the sphere is 1/2.
+    Two points d apart lie in one cell with probability exp(-d / length): planes of density
+    2 / length per um of offset cut a segment of length d on average d / length times, because |cos|
+    has the mean 1/2 over the sphere. Directions (a turned Fibonacci lattice) and offsets are spread
+    evenly, so that a single mouse comes close to the expectation.
     """
     if length == 0:
         return np.arange(len(positions))
     centered = positions - positions.mean(0)
     reach = np.linalg.norm(centered, axis=1).max()
-    normals = rng.standard_normal((rng.poisson(4 * reach / length), 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    side = centered @ normals.T > rng.uniform(-reach, reach, len(normals))
-    return np.unique(side, axis=0, return_inverse=True)[1]
+    n = round(4 * reach / length)
+    z, turn = (np.arange(n) + 0.5) / n, np.pi * (1 + 5**0.5) * np.arange(n)
+    ring = np.sqrt(1 - z**2)
+    normals = np.column_stack([ring * np.cos(turn), ring * np.sin(turn), z])
+    normals = normals @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    offsets = (2 * (rng.permutation(n) + rng.random(n)) / n - 1) * reach
+    return np.unique(centered @ normals.T > offsets, axis=0, return_inverse=True)[1]
 
 
 def _filters(
@@ -173,10 +179,15 @@ def _calibration(
     config: SimulationConfig, filters: np.ndarray, kinds: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the raw drive over images of the simulation: -> (u,), (u,)."""
-    rng = stream(seed, "images", "calibration")
-    images, _ = draw_images(rng, CALIBRATION_IMAGES, config.spectrum, config.object_fraction)
-    drive = raw_drive(retinal(images), filters, kinds).astype(np.float64)
+    images = _calibration_images(config.spectrum, config.object_fraction, seed)
+    drive = raw_drive(images, filters, kinds).astype(np.float64)
     return drive.mean(0), drive.std(0)
+
+
+@lru_cache(maxsize=1)
+def _calibration_images(spectrum: float, object_fraction: float, seed: int) -> np.ndarray:
+    rng = numpy_stream(seed, "images", "calibration")
+    return retinal(draw_images(rng, CALIBRATION_IMAGES, spectrum, object_fraction)[0])
 
 
 def _responsiveness(

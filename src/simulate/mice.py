@@ -16,12 +16,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from src.config import as_plain
 from src.manifest import fingerprint, replacing, save_json
-from src.simulate.config import PRESETS, SimulatedMouse, SimulationConfig, stream
+from src.seeds import numpy_stream
+from src.simulate.config import PRESETS, SimulatedMouse, SimulationConfig
 from src.simulate.cortex import grow_cortex
 from src.simulate.images import draw_images, retinal
 from src.simulate.trials import Trials, image_counts, lay_out
@@ -43,13 +45,20 @@ def simulate_mice(
     """
     config = PRESETS[preset] if isinstance(preset, str) else preset
     folder, truth_folder = Path(folder), Path(truth_folder)
-    record = {"simulated": True, "version": VERSION, "seed": seed, "config": as_plain(config)}
     for claimed in (folder, truth_folder):
-        _claim(claimed, {"fingerprint": fingerprint(record), **record})
+        claim(claimed, identity(config, seed))
+        for leftover in claimed.glob(".*.tmp"):  # of a run killed while it wrote
+            leftover.unlink()
     return tuple(_simulate(folder, truth_folder, config, mouse, seed) for mouse in config.mice)
 
 
-def _claim(folder: Path, record: dict) -> None:
+def identity(config: SimulationConfig, seed: int) -> dict[str, Any]:
+    """What decides every byte of a simulation, and its fingerprint."""
+    record = {"simulated": True, "version": VERSION, "seed": seed, "config": as_plain(config)}
+    return {"fingerprint": fingerprint(record), **record}
+
+
+def claim(folder: Path, record: dict[str, Any]) -> None:
     """Mark an empty folder as this simulation's; refuse one that is another's or somebody's."""
     path = folder / RECORD
     if path.exists():
@@ -60,7 +69,7 @@ def _claim(folder: Path, record: dict) -> None:
                 f"{found['fingerprint'][:8]}) than the one asked for (seed {record['seed']}, "
                 f"{record['fingerprint'][:8]}): choose another folder, or remove this one yourself"
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif any(folder.glob("[!.]*")):
         raise FileExistsError(
             f"{folder} is not empty and has no {RECORD}: choose an empty folder for simulated mice"
         )
@@ -131,14 +140,14 @@ def write_mouse(config: SimulationConfig, mouse: SimulatedMouse, seed: int, writ
         true_boxes[rows] = boxes[which]
         mean = cortex.expected(seen[which], boxes[which], trials.behavior[rows], trials.pupil[rows])
         expected[rows] = mean
-        responses[rows] = cortex.respond(mean, stream(seed, mouse.key, "noise", first))
+        responses[rows] = cortex.respond(mean, numpy_stream(seed, mouse.key, "noise", first))
         for row, image in zip(rows, which, strict=True):
             write(f"data/images/{row}", images[image][None].astype(mouse.image_dtype, copy=False))
         if tier == "train":
             pixels += np.bincount(images.ravel(), minlength=256)
         if tier == "test":
             moments.append(repeat_moments(cortex, seen, boxes, trials))
-    unit_ids = np.cumsum(stream(seed, mouse.key, "unit ids").choice([1, 2], u, p=[0.8, 0.2]))
+    unit_ids = np.cumsum(numpy_stream(seed, mouse.key, "unit ids").choice([1, 2], u, p=[0.8, 0.2]))
     _write_trials(mouse, trials, responses, true_boxes, pixels, write)
     _write_meta(mouse, trials, cortex.positions, unit_ids, write)
     means, variances = map(np.concatenate, zip(*moments, strict=True))
@@ -157,7 +166,7 @@ def _blocks(
     for tier, count in image_counts(config, mouse).items():
         owner = "all mice" if "test" in tier else mouse.key
         for start in range(0, count, BLOCK):
-            rng = stream(seed, "images", owner, tier, start)
+            rng = numpy_stream(seed, "images", owner, tier, start)
             b = min(BLOCK, count - start)
             yield tier, first, *draw_images(rng, b, config.spectrum, config.object_fraction)
             first += b

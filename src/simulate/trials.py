@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from src.simulate.config import SimulatedMouse, SimulationConfig, stream
+from src.seeds import numpy_stream
+from src.simulate.config import SimulatedMouse, SimulationConfig
 
 MEMORY = 0.95  # of behaviour and pupil from one trial to the next
 EXCLUDED = 0.02  # presentations that were shown and left out of the files
@@ -37,13 +38,13 @@ def image_counts(config: SimulationConfig, mouse: SimulatedMouse) -> dict[str, i
 def lay_out(config: SimulationConfig, mouse: SimulatedMouse, seed: int) -> Trials:
     """All trials of `mouse`."""
     counts = image_counts(config, mouse)
-    rng = stream(seed, mouse.key, "trials")
+    rng = numpy_stream(seed, mouse.key, "trials")
     repeats = np.concatenate([_repeats(config, tier, n, rng) for tier, n in counts.items()])
     images = rng.permutation(np.repeat(np.arange(len(repeats)), repeats))
     n = len(images)
     rank = rng.permutation(n)
     shown = np.sort(rng.choice(n + 1 + round(EXCLUDED * n), n, replace=False))[rank]
-    behavior, pupil = _behavior(n, stream(seed, mouse.key, "behavior"))
+    behavior, pupil = _behavior(n, numpy_stream(seed, mouse.key, "behavior"))
     return Trials(
         tiers=np.repeat(list(counts), list(counts.values()))[images],
         images=images,
@@ -68,7 +69,7 @@ def _image_ids(config: SimulationConfig, mouse: SimulatedMouse, seed: int) -> np
     """Ids of the mouse's images: test images are shared by all mice, the others its own."""
     own, tests = config.train + config.validation, config.test_images
     total = 2 * tests + own * len(config.mice)
-    ids = stream(seed, "image ids").permutation(total) + 1
+    ids = numpy_stream(seed, "image ids").permutation(total) + 1
     start = 2 * tests + own * config.mice.index(mouse)
     shared = ids[: 2 * tests if mouse.withheld else tests]
     return np.concatenate([ids[start : start + own], shared])
