@@ -64,12 +64,17 @@ def test_packed_arrays_are_what_was_recorded(write_mouse, tmp_path, dtype):
     np.testing.assert_array_equal(tables["coordinates"], truth.cell_motor_coordinates)
 
 
-def test_images_are_stored_once_by_content(write_mouse, tmp_path):
+@pytest.mark.parametrize("block", [7, 128])
+def test_images_are_stored_once_by_content(write_mouse, tmp_path, monkeypatch, block):
+    monkeypatch.setattr(packing, "BLOCK", block)
     truth = write_mouse()
-    np.save(truth.folder / "data/images/1.npy", truth.images[0])  # another id, the same picture
+    for i in (1, 14):  # other ids, the same picture
+        truth.images[i] = truth.images[0]
+        np.save(truth.folder / f"data/images/{i}.npy", truth.images[0])
     arrays, _ = packed(truth, tmp_path / "cache")
-    different = len(np.unique(truth.frame_image_id)) - 1
-    assert len(arrays["images"]) == different == 44
+    np.testing.assert_array_equal(arrays["images"][arrays["image_index"], None], truth.images)
+    different = len(np.unique(truth.frame_image_id)) - 2
+    assert len(arrays["images"]) == different == 43
     index = arrays["image_index"]
     assert index.dtype == np.int32 and index[0] == index[1] == 0
     test = truth.tiers == "test"
