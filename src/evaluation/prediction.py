@@ -12,7 +12,8 @@ import torch
 
 from src.data.errors import DataError
 from src.manifest import note_input, save_arrays
-from src.training.device import pick_device
+from src.training.device import pick_device, threads
+from src.training.provenance import versions
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,7 @@ class Prediction:
     trial_ids: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,)
     unit_ids: np.ndarray  # (u,)
-    provenance: dict[str, Any] = field(
-        default_factory=dict
-    )  # seeds, splits, fingerprints, versions
+    provenance: dict[str, Any] = field(default_factory=dict)  # plain values: seed, split, ...
     source: str = "prediction"  # the file it came from, for error messages
 
 
@@ -37,11 +36,13 @@ def predict(
     device: str = "auto",
     batch_size: int = 128,
     linear: bool = False,
+    n_threads: int = 1,
 ) -> np.ndarray:
     """Responses of an Encoder, evaluation mode, to the trials `index` of a Session: (n,) -> (n, u).
 
     float32. Where the encoder sees neither behavior nor pupil an image, with its box, is predicted
-    once and its trials share the row. `linear` gives y before the output nonlinearity.
+    once and its trials share the row. `linear` gives y before the output nonlinearity. Bytes agree
+    between runs only at one number of CPU threads.
     """
     index = np.asarray(index)
     inputs = encoder.config.inputs
@@ -55,10 +56,11 @@ def predict(
     encoder = encoder.to(place).eval()
     forward = encoder.linear if linear else encoder
     values = np.empty((len(first), session.n_units), np.float32)
-    for start in range(0, len(first), batch_size):
-        trials = index[first[start : start + batch_size]]
-        batch = session.batch(trials, place)
-        values[start : start + len(trials)] = forward(batch, session.key).cpu().numpy()
+    with threads(n_threads):
+        for start in range(0, len(first), batch_size):
+            trials = index[first[start : start + batch_size]]
+            batch = session.batch(trials, place)
+            values[start : start + len(trials)] = forward(batch, session.key).cpu().numpy()
     return values[row]
 
 
@@ -69,10 +71,15 @@ def prediction_of(
     provenance: dict[str, Any],
     **options: Any,
 ) -> Prediction:
-    """`predict` with the ids of its trials and units; options are those of `predict`."""
+    """`predict` with the ids of its trials and units, and with what it was made from.
+
+    provenance: the model, its seed, its split, ... Session and package versions are added. options
+    are those of `predict`.
+    """
     values = predict(encoder, session, index, **options)
     ids = session.trial_ids[index], session.image_ids[index], session.unit_ids
-    return Prediction(values, *ids, {"session": session.key, **provenance})
+    made_from = {"session": session.provenance, "versions": versions(), **provenance}
+    return Prediction(values, *ids, made_from)
 
 
 def save_prediction(prediction: Prediction, path: Path) -> Path:

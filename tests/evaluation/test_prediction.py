@@ -37,6 +37,7 @@ class FakeSession:
         self.coordinates, self.mean_response = rng.normal(size=(U, 3)), None
         self.images = torch.from_numpy(rng.normal(size=(IMAGES, 1, 16, 20))).float()
         self.behavior = torch.from_numpy(rng.normal(size=(TRIALS, 3))).float()
+        self.provenance = {"key": "mouse", "fingerprint": "c0ffee"}
         self.sizes = []
 
     def batch(self, index, device="cpu"):
@@ -96,7 +97,9 @@ def test_saved_prediction_comes_back_with_its_ids_and_provenance(session, tmp_pa
     back = load_prediction(path)
     for name in ("values", "trial_ids", "image_ids", "unit_ids"):
         np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
-    assert back.provenance == {"session": "mouse", "seed": 42, "split": "official"}
+    assert set(back.provenance) == {"session", "versions", "seed", "split"}
+    assert back.provenance["session"] == session.provenance
+    assert {"python", "torch", "numpy"} <= set(back.provenance["versions"])
     with np.load(path) as stored:
         assert set(stored) == {"predictions", "trial_ids", "image_ids", "unit_ids", "provenance"}
         assert stored["predictions"].dtype == np.float32
