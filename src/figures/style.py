@@ -40,7 +40,7 @@ def model_color(model: str) -> str:
 
 def point_size(points: int) -> float:
     """Area of a scattered point: a few can be seen, and thousands do not hide each other."""
-    return min(max(5000 / points, 3.0), 25.0)
+    return min(max(5000 / max(points, 1), 3.0), 25.0)
 
 
 def mark_simulated(figure: Figure) -> None:

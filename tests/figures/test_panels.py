@@ -195,6 +195,12 @@ def test_ceiling_leaves_out_units_without_one(axis):
     assert axis.texts[0].get_text() == "36 units"
 
 
+def test_recording_without_repeats_has_no_ceiling(axis):
+    panels.score_against_ceiling(axis, UNITS.assign(cc_max=np.nan))
+    axis.figure.canvas.draw()
+    assert axis.texts[0].get_text() == "no repeats, no ceiling"
+
+
 def test_map_and_scatter_share_their_colors():
     _, axes = plt.subplots(1, 2)
     panels.retinotopy_map(axes[0], SOMA, COLORS)

@@ -61,11 +61,14 @@ def score_against_ceiling(
     known = units.dropna(subset=[score, ceiling])
     models = units["model"].unique() if "model" in units else []
     color = model_color(models[0]) if len(models) == 1 else INK
-    low = min(0, known[score].min() - 0.03)
+    low = known[score].min() - 0.03 if len(known) else 0
+    note = f"{len(known):,} units" if len(known) else "no repeats, no ceiling"
     axis.plot([0, 1], [0, 1], color=FAINT, linewidth=1, zorder=0)
     axis.scatter(known[ceiling], known[score], s=point_size(len(known)), color=color, alpha=0.55)
-    axis.set(xlabel=LABELS[ceiling], ylabel=LABELS[score], xlim=(-0.02, 1.02), ylim=(low, 1.02))
-    axis.text(0.04, 0.96, f"{len(known):,} units", transform=axis.transAxes, va="top")
+    axis.set(
+        xlabel=LABELS[ceiling], ylabel=LABELS[score], xlim=(-0.02, 1.02), ylim=(min(low, 0), 1.02)
+    )
+    axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top")
 
 
 def predicted_against_measured(
