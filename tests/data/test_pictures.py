@@ -75,7 +75,7 @@ def test_copies_are_recognised_and_different_stimuli_are_not():
     larger = np.asarray(Image.fromarray(first).resize((224, 224), Image.Resampling.BICUBIC))
     wave = np.sin(np.arange(112) * 2 * np.pi / 7)
     fine = [  # gratings of opposite phase: the same block means, another picture
-        np.broadcast_to((127 + 60 * s * wave)[:, None], (112, 112, 3)).astype(np.uint8)
+        np.broadcast_to((127 + 30 * s * wave)[:, None], (112, 112, 3)).astype(np.uint8)
         for s in (1, -1)
     ]
     uniform = [np.full((112, 112, 3), value, np.uint8) for value in (127, 128)]
