@@ -27,6 +27,7 @@ from src import manifest
 from src.data.checks import WIDTHS, require_tables
 from src.data.errors import DataError
 from src.data.sensorium import KINDS, Mouse, open_mouse
+from src.data.statistics import resolve
 
 SCHEMA = 1  # raise when the layout changes: older caches are then refused and packed again
 BLOCK = 128  # trials between two completion marks
@@ -223,7 +224,7 @@ class _Build:
             rows.finish(n)
         for rows in filter(None, (self.images, self.quarter)):
             rows.finish(len(self.seen))
-        statistics, origin = self._statistics()
+        statistics, origin = resolve(self.mouse, self.images, self.index, self.kinds)
         np.savez(self.folder / "meta.npz", allow_pickle=False, **_tables(self.mouse), **statistics)
         if open_mouse(self.mouse.path).stamp != self.mouse.stamp:
             raise DataError(f"{self.mouse.path} changed while it was packed: {REMEDY}")
@@ -233,35 +234,6 @@ class _Build:
         text = json.dumps(self._manifest(origin), indent=2, allow_nan=False)
         (self.folder / "progress.json").unlink(missing_ok=True)
         _write(text + "\n", self.folder / "manifest.json")
-
-    def _statistics(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Mean and std of each kind, shipped or computed over training trials, and which it was."""
-        arrays, origin = {}, {}
-        for kind in ("images", *self.kinds):
-            needed = {"xywh": (), "responses": ("std",)}.get(kind, ("mean", "std"))
-            values = {name: self.mouse.statistic(kind, name) for name in needed}
-            shipped = all(v is not None for v in values.values())
-            computed = {} if shipped and kind != "responses" else self._computed(kind)
-            shape = self.shape if kind == "images" else self.kinds[kind].row
-            for name in needed:
-                value = values[name] if shipped else computed[name]
-                arrays[f"{kind}_{name}"] = _fitted(value, shape, kind, name)
-                origin[kind] = {"from": "file" if shipped else "training trials"}
-                origin[kind]["shape"] = list(value.shape)
-            if kind == "responses":
-                arrays["training_mean"] = computed["mean"]
-                std = np.broadcast_to(arrays["responses_std"], shape)
-                apart = np.abs(computed["std"] - std)[std > 0] / std[std > 0]
-                origin[kind]["std_apart_from_training"] = float(apart.max(initial=0))
-        return arrays, origin
-
-    def _computed(self, kind: str) -> dict[str, np.ndarray]:
-        """Mean and population std over training trials; of images, one number over all pixels."""
-        train = (self.mouse.tiers == "train").astype(float)
-        if kind != "images":
-            return _moments(self.kinds[kind], train, pooled=False)
-        index = np.concatenate([rows for _, rows in self.index.blocks(len(train))])
-        return _moments(self.images, np.bincount(index, train), pooled=True)
 
     def _manifest(self, statistics: dict[str, Any]) -> dict[str, Any]:
         mouse, files = self.mouse, sorted(self.folder.glob("*.np[yz]"))
@@ -329,37 +301,6 @@ def _quarter_sums(images: np.ndarray) -> np.ndarray:
     return rows[..., 1::4] + rows[..., 2::4]
 
 
-def _moments(rows: _Rows, weights: np.ndarray, pooled: bool) -> dict[str, np.ndarray]:
-    """Weighted mean and population std over rows, per column or pooled: (n, k) -> (k,) or ()."""
-    n = len(weights)
-    axis = tuple(range(len(rows.row) + 1)) if pooled else 0
-    size = int(np.prod(rows.row)) if pooled else 1
-    total = weights.sum() * size
-    expand = (-1,) + (1,) * len(rows.row)
-
-    def weighted_sum(power: int, center: Any) -> Any:
-        terms = (
-            (weights[where].reshape(expand) * (block.astype(float) - center) ** power).sum(axis)
-            for where, block in rows.blocks(n)
-        )
-        return sum(terms) / total
-
-    mean = weighted_sum(1, 0.0)
-    return {"mean": np.asarray(mean), "std": np.sqrt(weighted_sum(2, mean))}
-
-
-def _fitted(value: np.ndarray, shape: tuple[int, ...], kind: str, name: str) -> np.ndarray:
-    """A statistic, 0-d, (1,) or of full shape, in the shape that divides an array of `shape`."""
-    if value.size == 1:
-        return value.reshape((1,) * len(shape))
-    if value.size != int(np.prod(shape)):
-        raise DataError(
-            f"meta/statistics/{kind}/all/{name}.npy is {value.shape} but {kind} of a trial are "
-            f"{shape}: remove meta/statistics/{kind} to have it computed"
-        )
-    return value.reshape(shape)
-
-
 def _tables(mouse: Mouse) -> dict[str, np.ndarray]:
     tables = {
         "tiers": mouse.tiers,
@@ -373,7 +314,7 @@ def _tables(mouse: Mouse) -> dict[str, np.ndarray]:
 
 
 def _write(text: str, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_name("unfinished")  # one name: the last write leaves none behind
     with open(temporary, "w") as stream:
         stream.write(text)
         stream.flush()
