@@ -54,7 +54,7 @@ def images_per_session(axis: Axes, table: pd.DataFrame) -> None:
 def response_raster(axis: Axes, responses: np.ndarray) -> None:
     """Responses of a population, trials along x, from 0 to 5: (n, u) standard deviations."""
     image = axis.imshow(responses.T, aspect="auto", vmin=0, vmax=5, cmap="Greys")
-    axis.set(xlabel="trial, in file order", ylabel="unit")
+    axis.set(xlabel="trial", ylabel="unit")
     axis.label_outer()
     axis.figure.colorbar(
         image, ax=axis, label="response (s.d.)", extend="max", pad=0.01, fraction=0.04, aspect=25
@@ -74,7 +74,7 @@ def behavior_traces(axis: Axes, behavior: np.ndarray, pupil: np.ndarray) -> None
         label.set_color(color)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.set(xlabel="trial, in file order", xlim=(-0.5, len(traces) - 0.5))
+    axis.set(xlabel="trial", xlim=(-0.5, len(traces) - 0.5))
 
 
 def stimulus(axis: Axes, image: np.ndarray) -> None:
