@@ -38,14 +38,16 @@ class Truth:
         return self.cortex.fano * self.expected
 
     def scores(self) -> pd.DataFrame:
-        """True V, N, FEV = (V - N) / V and CC_max per unit, on the mouse's test images.
+        """True V, N, FEV = (V - N) / V and CC_max per unit, on test images shown more than once.
 
         V is the variance of single responses, N its part within images; CC_max is the correlation
         of the true image means with averages over the actual number of repeats. Undefined without
         variance: NaN.
         """
-        signal, noise = self.image_means.var(0), self.image_variances.mean(0)
-        average = signal + (self.image_variances / self.repeats[:, None]).mean(0)
+        several = self.repeats > 1
+        variances, repeats = self.image_variances[several], self.repeats[several, None]
+        signal, noise = self.image_means[several].var(0), variances.mean(0)
+        average = signal + (variances / repeats).mean(0)
         with np.errstate(invalid="ignore"):
             fev, cc_max = signal / (signal + noise), np.sqrt(signal / average)
         columns = {"unit_id": self.unit_ids, "kind": self.cortex.kinds, "v": signal + noise}
