@@ -39,7 +39,7 @@ from src.evaluation.metrics import Repeats, correlation_to_average
 from src.evaluation.prediction import load_prediction, prediction_of, save_prediction
 from src.figures.panels import predicted_against_measured
 from src.figures.style import mark_simulated, use_style
-from src.manifest import declare, note_input, save_figure, save_table
+from src.manifest import declare, file_sha256, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.studies import STUDIES
 from src.training.checkpoint import load_encoder
@@ -76,9 +76,11 @@ declare(
 # against other sessions, with other neurons or another image size, is an error, not a guess.
 
 # %%
-encoders = {
-    member: load_encoder(note_input(places.member(model, member) / "weights.pt"), sessions)
-    for member in members
+weights = {m: note_input(places.member(model, m) / "weights.pt") for m in members}
+encoders = {m: load_encoder(path, sessions) for m, path in weights.items()}
+provenance = {
+    m: {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
+    for m, path in weights.items()
 }
 print(len(encoders), "members of", model)
 
@@ -91,11 +93,7 @@ print(len(encoders), "members of", model)
 for member, encoder in encoders.items():
     for key, session in sessions.items():
         prediction = prediction_of(
-            encoder,
-            session,
-            session.trials("test"),
-            {"model": model, "member": member},
-            device=device,
+            encoder, session, session.trials("test"), provenance[member], device=device
         )
         save_prediction(prediction, folder / f"member_{member:02d}" / f"{key}.npz")
 
@@ -121,9 +119,7 @@ if plan.split == "kfold":
     folds = member_splits(sessions, plan.split, plan.members, seed)
     for key, session in sessions.items():
         held_out = [
-            prediction_of(
-                encoders[m], session, fold[key].test, {"model": model, "fold": m}, device=device
-            )
+            prediction_of(encoders[m], session, fold[key].test, provenance[m], device=device)
             for m, fold in zip(members, folds, strict=True)
         ]
         save_prediction(out_of_fold(held_out), folder / "out_of_fold" / f"{key}.npz")

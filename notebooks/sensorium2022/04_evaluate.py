@@ -35,11 +35,13 @@
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
 from src.evaluation.intervals import SessionResults, comparison_table, interval_table
+from src.evaluation.metrics import single_trial_correlation
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import summary_table, unit_table
 from src.figures import panels
@@ -124,6 +126,7 @@ units.groupby(["model", "session"], sort=False)["status"].value_counts().unstack
 
 # %%
 scores = summary_table(units)
+scores.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(scores, tables["scores"])
 shown = ["model", "session", "status", "n_units", "n_kept", "single", "avg", "feve", "cc_norm"]
 scores[shown].round(3)
@@ -150,6 +153,29 @@ comparisons[comparisons["session"].str.startswith("mean")].drop(columns="session
 # %% [markdown]
 # An interval that excludes 0 is a difference that other images would very likely show again. It
 # says nothing about other random seeds, nor about other mice.
+
+# %% [markdown]
+# ## Out of fold
+#
+# A model trained on K folds can also be scored on its training and validation images, each
+# predicted by the one member that never saw it. These are single presentations, so only the
+# single-trial correlation exists; it should agree with that of one member on the test images,
+# because a fold's network is one network, not an ensemble.
+
+# %%
+rows = []
+for name in (plan.model.name for plan in settings.plans if plan.split == "kfold"):
+    for result in (result for result in results if result.responses.any()):
+        session = sessions[result.session]
+        held_out = load_prediction(places.predictions / name / "out_of_fold" / f"{session.key}.npz")
+        trials = np.flatnonzero(np.isin(session.trial_ids, held_out.trial_ids))
+        p = align(held_out, session.trial_ids[trials], session.unit_ids)
+        score = single_trial_correlation(p, session.responses(trials).numpy()).mean()
+        test = single_trial_correlation(result.predictions[name], result.responses).mean()
+        rows.append((name, session.key, len(trials), score, test))
+pd.DataFrame(rows, columns=["model", "session", "trials", "out of fold", "one member, test"]).round(
+    3
+)
 
 # %%
 use_style()

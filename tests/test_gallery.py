@@ -1,0 +1,25 @@
+"""The README's numbers are those of the committed tables, and simulated rows say so."""
+
+import pandas as pd
+
+from src import gallery
+
+
+def test_readme_shows_the_committed_tables():
+    block = gallery.BLOCK.search(gallery.README.read_text())[0]
+    assert gallery.results_markdown().strip() in block
+
+
+def test_a_simulated_run_is_called_simulated(tmp_path, monkeypatch):
+    run = tmp_path / "sensorium2022" / "demo"
+    (run / "tables").mkdir(parents=True)
+    row = dict.fromkeys(gallery.COLUMNS, 0.25)
+    row |= {"data": "simulated", "model": "cnn", "session": "mean of 2", "n_units": 100}
+    pd.DataFrame([row, row | {"session": "21067-10-18"}]).to_csv(run / "tables/scores.csv")
+    (run / "04_scores.png").write_bytes(b"png")
+    monkeypatch.setattr(gallery, "GALLERY", tmp_path / "gallery")
+    gallery.keep(run)
+    table = gallery.results_markdown()
+    assert "| simulated | cnn | mean of 2 | 100 | 0.250 | 0.250 | 0.250 | 0.250 |" in table
+    assert "21067" not in table
+    assert (tmp_path / "gallery/sensorium2022_demo.png").read_bytes() == b"png"
