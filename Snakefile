@@ -73,12 +73,24 @@ def given(wildcards):
     return [word for item in (common | own).items() if item[1] for word in ("-p", *item)]
 
 
-def settings(wildcards):
-    """What src/studies.py says about a job: a plan for training, otherwise all but other profiles."""
-    study, profile = STUDIES[wildcards.study], profiles[wildcards.study]
-    if "member" in wildcards.keys():
-        return fingerprint(asdict(profile.plan(wildcards.model)))
-    return fingerprint([asdict(profile), study.sessions, [asdict(p) for p in study.published]])
+def plan(wildcards):
+    return profiles[wildcards.study].plan(wildcards.model)
+
+
+def recorded(wildcards):
+    """What src/studies.py says about the data of a run."""
+    return fingerprint([profiles[wildcards.study].simulation, STUDIES[wildcards.study].sessions])
+
+
+def planned(wildcards):
+    """What it says about one model."""
+    return fingerprint(asdict(plan(wildcards)))
+
+
+def everything(wildcards):
+    """What it says about all models of a profile, and the published scores."""
+    published = [asdict(score) for score in STUDIES[wildcards.study].published]
+    return fingerprint([asdict(profiles[wildcards.study]), published])
 
 
 def asks(name):
@@ -142,7 +154,7 @@ rule preprocess:
         str(places.records / "01_preprocess.ipynb"),
     params:
         given=given,
-        settings=settings,
+        settings=recorded,
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
@@ -160,8 +172,8 @@ rule train:
         str(places.records / "02_train_{model}_{member}.ipynb"),
     params:
         given=given,
-        settings=settings,
-    threads: lambda w: profiles[w.study].plan(w.model).training.threads
+        settings=planned,
+    threads: lambda w: plan(w).training.threads
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
@@ -184,8 +196,8 @@ rule predict:
         str(places.records / "03_predict_{model}.ipynb"),
     params:
         given=given,
-        settings=settings,
-    threads: lambda w: profiles[w.study].plan(w.model).training.threads
+        settings=planned,
+    threads: lambda w: plan(w).training.threads
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
@@ -207,7 +219,7 @@ rule evaluate:
         str(places.records / "04_evaluate.ipynb"),
     params:
         given=given,
-        settings=settings,
+        settings=everything,
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
@@ -225,7 +237,7 @@ rule figure:
         str(places.records / "{figure}.ipynb"),
     params:
         given=given,
-        settings=settings,
+        settings=everything,
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),

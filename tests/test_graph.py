@@ -1,0 +1,245 @@
+"""The graph of notebooks, tried in a copy of the house with notebooks that do next to nothing."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.paths import ROOT
+
+HEAD = """# %% tags=["parameters"]
+profile: str = "demo"  # profile
+recording: str = ""  # recording
+data_root: str = ""  # data
+output_root: str = ""  # results
+seed: int = 42  # seed
+"""
+MODEL = 'model: str = "wide"  # model\n'
+MEMBER = "member: int = 1  # member\n"
+BODY = """
+# %%
+from src.manifest import declare, save_table
+from src.paths import run_paths
+
+places = run_paths("sensorium2022", recording or profile, data_root, output_root)
+table = places.tables / f"{NAME}.csv"
+declare(table)
+
+# %%
+import pandas as pd
+
+save_table(pd.DataFrame({"seed": [seed]}), table)
+"""
+NOTEBOOKS = {
+    "01_preprocess": ("", '"01"'),
+    "02_train": (MODEL + MEMBER, 'f"02_{model}_{member}"'),
+    "03_predict": (MODEL, 'f"03_{model}"'),
+    "04_evaluate": ("", '"scores"'),
+    "05_fig_any": ("", '"05"'),
+}
+JOBS = {
+    *("01_preprocess", "02_train_ln_1", "02_train_wide_1", "02_train_wide_2"),
+    *("03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"),
+}
+AFTER_TRAINING_WIDE = {"03_predict_wide", "04_evaluate", "05_fig_any"}
+
+
+class House:
+    """A copy of what makes the graph, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "figures/sensorium2022/smoke"
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
+        for name in ("Snakefile", "run_all.sh"):
+            shutil.copy(ROOT / name, folder)
+        # the environment of the tests instead of one of its own
+        (folder / "setup.sh").write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')
+        self.notebooks = folder / "notebooks/sensorium2022"
+        self.notebooks.mkdir(parents=True)
+        for stem, (parameters, name) in NOTEBOOKS.items():
+            text = HEAD + parameters + BODY.replace('f"{NAME}.csv"', f'({name} + ".csv")')
+            self.notebook(stem).write_text(text)
+
+    def notebook(self, stem: str) -> Path:
+        return self.notebooks / f"{stem}.py"
+
+    def record(self, job: str) -> Path:
+        return self.results / f"records/{job}.json"
+
+    def run_all(self, *arguments: str, profile: str = "smoke") -> subprocess.CompletedProcess:
+        command = ["bash", str(self.folder / "run_all.sh"), "--profile", profile, "--jobs", "2"]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd="/")
+
+    def would_run(self) -> set[str]:
+        """Names of the jobs that the next call would run."""
+        done = self.run_all("--", "--dry-run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return set(re.findall(r"output: \S+/records/(\w+)\.json", done.stdout + done.stderr))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def finished_house(tmp_path_factory):
+    """A house in which the smoke profile ran once."""
+    house = House(tmp_path_factory.mktemp("house") / "copy")
+    done = house.run_all()
+    assert done.returncode == 0, done.stdout + done.stderr
+    house.said = done.stdout, done.stderr
+    return house
+
+
+@pytest.fixture
+def house(finished_house):
+    """The finished house, put back as it was after the test."""
+    kept = finished_house.folder.with_name("kept")
+    shutil.copytree(finished_house.folder, kept)
+    yield finished_house
+    shutil.rmtree(finished_house.folder)
+    kept.rename(finished_house.folder)
+
+
+def test_a_run_says_one_line_a_notebook_then_scores_and_figures(finished_house):
+    out, err = finished_house.said
+    lines = re.findall(r"^(\w+) +\d+\.\d s +\d+ MB$", out, flags=re.MULTILINE)
+    assert set(lines) == JOBS and len(lines) == len(JOBS)
+    assert err == ""
+    assert "\nseed\n42\n" in out and "Done in" in out
+    log = (finished_house.results / "run.log").read_text().splitlines()
+    assert len(log) == len(JOBS)
+
+
+def test_the_order_is_that_of_the_stages(finished_house):
+    ran = [
+        line.split()[1] for line in (finished_house.results / "run.log").read_text().splitlines()
+    ]
+    stages = [name[:2] for name in ran]
+    assert (stages[0], stages[-2:]) == ("01", ["04", "05"])
+    for model in ("ln", "wide"):
+        trained = [i for i, name in enumerate(ran) if name.startswith(f"02_train_{model}")]
+        assert max(trained) < ran.index(f"03_predict_{model}")
+
+
+def test_the_manifest_holds_every_job(finished_house):
+    notebooks = json.loads((finished_house.results / "manifest.json").read_text())["notebooks"]
+    assert {Path(n["executed"]).stem for n in notebooks} == JOBS
+    assert {n["status"] for n in notebooks} == {"finished"}
+
+
+def test_a_second_run_does_nothing(finished_house):
+    before = (finished_house.results / "run.log").read_text()
+    done = finished_house.run_all()
+    assert done.returncode == 0 and done.stderr == ""
+    assert "\nseed\n42\n" in done.stdout
+    assert (finished_house.results / "run.log").read_text() == before
+
+
+def test_dates_do_not_count(house):
+    """A git checkout gives every file a new date."""
+    for path in (*house.folder.rglob("*.py"), house.folder / "Snakefile"):
+        os.utime(path)
+    assert house.would_run() == set()
+
+
+def test_a_changed_notebook_runs_again_and_all_that_follow(house):
+    house.edit("notebooks/sensorium2022/03_predict.py", "seed: int = 42", "seed: int = 43")
+    assert house.would_run() == {"03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"}
+
+
+def test_changed_code_runs_what_imports_it(house):
+    house.edit("src/manifest.py", "lineterminator", "lineterminator")
+    assert house.would_run() == set()
+    with open(house.folder / "src/manifest.py", "a") as stream:
+        stream.write("# changed\n")
+    assert house.would_run() == JOBS
+
+
+def test_code_that_nobody_imports_runs_nothing(house):
+    (house.folder / "src/models/cores.py").write_text("# changed\n")
+    assert house.would_run() == set()
+
+
+def test_a_changed_recipe_trains_only_its_model(house):
+    house.edit("src/studies.py", "Plan(_small(LN, 8), _SMOKE)", "Plan(_small(LN, 4), _SMOKE)")
+    assert house.would_run() == {"02_train_ln_1", "03_predict_ln", "04_evaluate", "05_fig_any"}
+
+
+def test_a_missing_artefact_is_made_again(house):
+    (house.results / "tables/02_wide_2.csv").unlink()
+    assert house.would_run() == {"02_train_wide_2"} | AFTER_TRAINING_WIDE
+
+
+def test_an_edited_artefact_is_made_again(house):
+    table = house.results / "tables/02_wide_2.csv"
+    table.write_text("seed\n7\n")
+    done = house.run_all()
+    assert done.returncode == 0 and "02_train_wide_2 runs again: " in done.stderr
+    assert table.read_text() == "seed\n42\n"
+
+
+def test_a_failed_notebook_stops_what_follows_and_stays_to_be_read(house):
+    house.edit("notebooks/sensorium2022/03_predict.py", "import pandas", "1 / 0  # import pandas")
+    done = house.run_all()
+    assert done.returncode == 1
+    assert "03_predict_ln: failed, cell 4 raised ZeroDivisionError" in done.stdout
+    assert "continues from here" in done.stderr and "RuleException" not in done.stderr
+    assert (house.results / "records/03_predict_ln.ipynb").exists()
+    assert house.record("03_predict_ln").with_suffix(".failed.json").exists()
+    assert not house.record("03_predict_ln").exists()
+    # an unchanged second run fails in the same way instead of taking old results for new
+    assert house.run_all().returncode == 1
+    house.edit("notebooks/sensorium2022/03_predict.py", "1 / 0  # import pandas", "import pandas")
+    assert house.run_all().returncode == 0
+    assert not house.record("03_predict_ln").with_suffix(".failed.json").exists()
+
+
+def test_mistakes_in_the_graph_are_told(house):
+    done = house.run_all(profile="huge")
+    assert done.returncode == 1 and "has no profile 'huge'" in done.stderr
+    house.notebook("04_evaluate").unlink()
+    done = house.run_all()
+    assert done.returncode == 1 and "04_evaluate.py" in done.stderr
+
+
+def test_a_job_by_hand_stands_in_the_graph(house):
+    """The same parameters: taken. A seed of its own: not taken for the graph's."""
+    common = ["-p", "profile", "smoke", "-p", "model", "wide", "-p", "member", "2"]
+    command = [sys.executable, "-m", "src.run", str(house.notebook("02_train")), *common]
+    subprocess.run(command, cwd=house.folder, check=True, capture_output=True)
+    assert "02_train_wide_2" not in house.would_run()
+    subprocess.run([*command, "-p", "seed", "7"], cwd=house.folder, check=True, capture_output=True)
+    assert house.would_run() == {"02_train_wide_2"} | AFTER_TRAINING_WIDE
+
+
+def test_the_graph_goes_to_a_cluster(house):
+    """A dry run with the slurm plugin: every member is a job with memory, time and GPU."""
+    shutil.rmtree(house.folder / "figures")
+    account = ["--default-resources", "slurm_account=lab", "slurm_partition=gpu"]
+    done = house.run_all("--", "--dry-run", "--executor", "slurm", *account, profile="full")
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    jobs = re.findall(r"rule train:.*?resources: ([^\n]*)", told, flags=re.DOTALL)
+    assert len(jobs) == 14
+    for resources in jobs:
+        asked = dict(pair.split("=") for pair in resources.split(", "))
+        assert asked["mem_mb"] == "16000" and asked["runtime"] == "1440" and asked["gpu"] == "1"
+        assert asked["slurm_account"] == "lab"
+
+
+def test_the_clusters_plugins_are_installed():
+    told = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
+    )
+    executors = re.search(r"--executor \{([^}]*)\}", told.stdout).group(1).split(",")
+    assert {"local", "slurm", "kubernetes"} <= set(executors)

@@ -1,0 +1,171 @@
+"""House rules a machine can hold: which way imports flow, where words live, how long things are."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from src.imports import imported, sources
+from src.paths import ROOT
+
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+
+# A file imports from its own package and from those above it in this list.
+LAYERS = (
+    ("paths", "config", "seeds", "correlation"),
+    ("studies", "manifest"),
+    ("data",),
+    ("simulate",),
+    ("models",),
+    ("training",),
+    ("evaluation",),
+    ("analyses",),
+    ("figures",),
+)
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
+COMMANDS = {"run", "kernel", "parameters", "records", "imports", "summary"}
+BELOW_COMMANDS = {"paths", "manifest"}
+
+
+def package(path: Path) -> str:
+    """First name below src: src/data/splits.py -> data, src/paths.py -> paths."""
+    return path.relative_to(ROOT / "src").parts[0].removesuffix(".py")
+
+
+def forbidden_import(importer: str, imported_package: str) -> bool:
+    if importer == imported_package or imported_package == "__init__":
+        return False
+    if importer == "manifest":
+        return imported_package != "paths"
+    if importer in COMMANDS:
+        return imported_package not in COMMANDS | BELOW_COMMANDS
+    return imported_package in COMMANDS or RANK[imported_package] >= RANK[importer]
+
+
+def test_every_module_has_its_place():
+    assert {package(f) for f in SOURCES} - {"__init__"} <= {*RANK, *COMMANDS}
+
+
+def test_imports_flow_one_way():
+    pairs = [(f, g) for f in SOURCES for g in imported(f) if package(f) != "__init__"]
+    assert len(pairs) > 50
+    wrong = [f"{f} -> {g}" for f, g in pairs if forbidden_import(package(f), package(g))]
+    assert not wrong
+
+
+def test_no_import_goes_round():
+    assert not [str(f) for f in SOURCES if any(f in sources(g) for g in imported(f))]
+
+
+@pytest.mark.parametrize(
+    ("importer", "other"),
+    [("data", "models"), ("models", "run"), ("run", "config"), ("manifest", "config")],
+)
+def test_the_import_rule_can_fail(importer, other):
+    assert forbidden_import(importer, other)
+
+
+def test_imports_have_no_side_effects():
+    names = [".".join(f.relative_to(ROOT).with_suffix("").parts) for f in SOURCES]
+    modules = [name.removesuffix(".__init__") for name in names]
+    script = (
+        "import sys, importlib, torch, numpy as np\n"
+        "def state(): return torch.get_num_threads(), torch.initial_seed(), np.random.get_state()\n"
+        "before = repr(state())\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "assert before == repr(state()), (before, state())\n"
+        "assert 'ultralytics' not in sys.modules and 'papermill' not in sys.modules\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+FORBIDDEN = {
+    "a bare except": lambda n: isinstance(n, ast.ExceptHandler) and n.type is None,
+    "nan_to_num": lambda n: isinstance(n, ast.Attribute) and n.attr == "nan_to_num",
+    "exec or eval": lambda n: (
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in ("exec", "eval")
+    ),
+    "hash() of something": lambda n: (
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "hash"
+    ),
+    "a global seed or a clock in a result": lambda n: (
+        isinstance(n, ast.Call)
+        and ast.unparse(n.func)
+        in ("np.random.seed", "torch.manual_seed", "random.seed", "time.time", "datetime.utcnow")
+    ),
+}
+
+
+@pytest.mark.parametrize("habit", FORBIDDEN)
+def test_the_sources_keep_from(habit):
+    found = [
+        f"{f.relative_to(ROOT)}:{getattr(node, 'lineno', '?')}"
+        for f in SOURCES
+        for node in ast.walk(ast.parse(f.read_text()))
+        if FORBIDDEN[habit](node)
+    ]
+    assert not found
+
+
+def test_words_of_source_files_stay_where_they_are_translated():
+    """src/models/upstream.py reads published checkpoints, whose keys are such words too."""
+    words = re.compile(r"\b(data_key|frame_image_id|neuroid|voxel_idx)s?\b")
+    at_home = {"data", "simulate"}
+    others = [f for f in SOURCES if package(f) not in at_home and f.name != "upstream.py"]
+    assert not [str(f.relative_to(ROOT)) for f in others if words.search(f.read_text())]
+
+
+def functions(path: Path) -> list[tuple[str, int]]:
+    """Names and lengths in lines of all functions of a file."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    found = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, kinds)]
+    return [(f"{path.relative_to(ROOT)}:{n.name}", n.end_lineno - n.lineno + 1) for n in found]
+
+
+def test_files_and_functions_are_short():
+    lengths = {f: len(f.read_text().splitlines()) for f in SOURCES}
+    assert not [str(f.relative_to(ROOT)) for f, length in lengths.items() if length > 350]
+    found = [pair for f in SOURCES for pair in functions(f)]
+    assert not [name for name, length in found if length > 60]
+    assert median(length for _, length in found) <= 12
+
+
+def test_public_functions_say_what_they_do():
+    kinds = ast.FunctionDef | ast.ClassDef
+    silent = [
+        f"{f.relative_to(ROOT)}:{node.name}"
+        for f in SOURCES
+        for node in ast.parse(f.read_text()).body
+        if isinstance(node, kinds) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_is_content(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *arguments, "--quiet", str(ROOT)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_names_a_machine_or_a_person():
+    """No tracked file holds an absolute home or build folder, or one place's package registry."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    )
+    texts = [ROOT / name for name in listed.stdout.split("\0") if name]
+    places = re.compile(rb"/(?:home|Users|root|work|opt)/\w|find-links|index-url|file://")
+    ours = Path(__file__)
+    found = [p for p in texts if p != ours and p.suffix not in (".png", ".pdf") and p.exists()]
+    assert not [str(p.relative_to(ROOT)) for p in found if places.search(p.read_bytes())]

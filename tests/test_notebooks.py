@@ -1,0 +1,102 @@
+"""Notebooks as documents: twins, one parameters cell, short cells, no definitions, no outputs."""
+
+import ast
+import re
+from functools import cache
+from statistics import median
+
+import jupytext
+import pytest
+
+from src.parameters import parameters_of, tagged
+from src.paths import ROOT
+from src.studies import STUDIES
+
+SOURCES = sorted((ROOT / "notebooks").glob("*/*.py"))
+EACH = pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+COMMON = ("profile", "recording", "data_root", "output_root")
+
+
+@cache
+def read(path):
+    return jupytext.read(path)
+
+
+def code_cells(path):
+    return [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def test_every_study_has_its_stages():
+    for study in STUDIES:
+        stems = {path.stem for path in SOURCES if path.parent.name == study}
+        assert {"01_preprocess", "02_train", "03_predict", "04_evaluate"} <= stems
+
+
+@EACH
+def test_the_twin_is_equal_cell_by_cell(path):
+    """After an edit: jupytext --update --to ipynb notebooks/*/*.py"""
+    twin = path.with_suffix(".ipynb")
+    assert twin.is_file(), "no twin: jupytext --update --to ipynb notebooks/*/*.py"
+    ours, theirs = read(path), jupytext.read(twin)
+    plain = [
+        [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
+        for notebook in (ours, theirs)
+    ]
+    assert plain[0] == plain[1]
+    assert ours.metadata.kernelspec == theirs.metadata.kernelspec
+    assert theirs.metadata.kernelspec["name"] == "python3"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*/*.ipynb")), ids=lambda p: p.name
+)
+def test_a_twin_has_a_source_and_no_outputs(path):
+    assert path.with_suffix(".py").is_file()
+    for cell in jupytext.read(path).cells:
+        assert cell.cell_type != "code" or (cell.outputs, cell.execution_count) == ([], None)
+
+
+@EACH
+def test_one_cell_holds_typed_commented_parameters(path):
+    assert len(tagged(read(path), "parameters")) == 1
+    parameters = parameters_of(read(path))
+    assert all(parameter.help for parameter in parameters.values())
+    if path.stem[:2] != "00":
+        assert set(COMMON) <= set(parameters)
+    for name in COMMON:
+        same = {parameters_of(read(p)).get(name) for p in SOURCES if p.stem[:2] != "00"}
+        assert len(same) == 1, f"{name} differs between notebooks: {same}"
+
+
+@EACH
+def test_a_notebook_tells_a_story(path):
+    """A question first, prose between short cells of code, a finding last."""
+    first, *_, last = read(path).cells
+    assert first.cell_type == "markdown" and re.match(rf"# {path.stem[:2]} · ", first.source)
+    assert "?" in first.source
+    assert last.cell_type == "markdown"
+    prose = " ".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    assert len(prose.split()) >= 250
+    lengths = [len(source.splitlines()) for source in code_cells(path)]
+    assert median(lengths) <= 10 and max(lengths) <= 30
+
+
+@EACH
+def test_definitions_live_in_src(path):
+    banned = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.While
+    for source in code_cells(path):
+        for node in ast.walk(ast.parse(source)):
+            assert not isinstance(node, banned), source
+            assert not (isinstance(node, ast.For) and "epoch" in ast.unparse(node.target)), source
+
+
+@EACH
+def test_a_notebook_declares_what_it_writes(path):
+    assert any(re.search(r"\bdeclare\(", source) for source in code_cells(path))
+
+
+@EACH
+def test_a_notebook_names_no_place(path):
+    """Everything is found from the package and the parameters, so any working directory will do."""
+    text = "\n".join(code_cells(path))
+    assert not re.search(r"os\.chdir|sys\.path|getcwd|['\"](\.\./|/|~)", text)
