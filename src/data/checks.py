@@ -154,8 +154,8 @@ def _image_leaks(mouse: Mouse) -> Iterator[Finding]:
         shown = (mouse.image_ids[mouse.tiers == tier] for tier in (a, b))
         if len(both := np.intersect1d(*shown)):
             text = (
-                f"{len(both)} image ids are in {a} and in {b} (first: {both[0]}): scores of {b} "
-                "trials are not of unseen images"
+                f"meta/trials/tiers.npy has {len(both)} image ids in {a} and in {b} (first: "
+                f"{both[0]}): {b} scores are not of unseen images; move them to one tier"
             )
             yield Finding("warning", "meta/trials/tiers.npy", "image ids", text)
 
@@ -257,7 +257,7 @@ def _shape_problems(
         case "images":
             wanted, why = Counter(shapes.values()).most_common(1)[0][0], "the other images are"
         case "responses":
-            wanted, why = (n_units,), f"meta/neurons/unit_ids.npy is ({n_units},):"
+            wanted, why = (n_units,), "meta/neurons/unit_ids.npy is"
         case _:
             wanted, why = (WIDTHS[kind],), "a trial is"
     return [

@@ -125,12 +125,12 @@ FAILURES = {
     add_image: r"error: data/images/60.npy is too many: .*has 61 files .* 60 trials; remove",
     add_stray_file: r"error: data/images/0 \(copy\).npy is too many",
     misspell_tier: r"error: meta/trials/tiers.npy has unknown tier 'tset' in 1 trials: use train",
-    drop_a_unit: r"error: data/responses/0.npy is \(6,\) but meta/neurons/unit_ids.npy is .*7,\): "
+    drop_a_unit: r"error: data/responses/0.npy is \(6,\) but meta/neurons/unit_ids.npy is .7,\): "
     r".* 59 more such files",
     spoil_response: r"error: data/responses/5.npy has 1 of 7 values NaN or infinite \(first: 3\)",
     shrink_image: r"error: data/images/0.npy is \(1, 15, 24\) but the other images .*16, 24\)",
     repeat_trial_id: r"error: meta/trials/trial_idx.npy lists trial \d+ more than once",
-    leak_image: r"warning: 1 image ids are in train and in test \(first: 1000\)",
+    leak_image: r"warning: meta/trials/tiers.npy has 1 image ids in train and in test \(first",
     empty_validation: r"error: meta/trials/tiers.npy has no validation trial: mark some of its 60",
     truncate: r"error: data/images/9.npy is truncated: .*float32, 1536 bytes, but 1436",
     truncate_table: r"error: meta/neurons/unit_ids.npy is truncated",
