@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -31,11 +32,43 @@ class Core(nn.Module, ABC):
         """(h', w') for images of (h, w). ValueError where the images are too small."""
 
 
-class BaselineCore(Core):
-    """Stacked core of the SENSORIUM 2022 baseline (spec 5.1): CNN, or LN with `linear`.
+class StackedCore(Core, ABC):
+    """Layers in a row, the first of which takes the side scalars and alone is penalised."""
 
-    conv 9x9 without padding, then separable 7x7 layers; behavior enters the first layer as constant
-    planes, computed as the additive bias they amount to.
+    def __init__(
+        self,
+        convolutions: Sequence[nn.Module],
+        channels: Sequence[int],
+        config: BaselineCoreConfig | WideCoreConfig,
+        generator: torch.Generator,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config, self.channels = config, channels[-1]
+        self.layers = nn.ModuleList(
+            Layer(conv, f, config.batch_norm_momentum, linear)
+            for conv, f in zip(convolutions, channels, strict=True)
+        )
+        for weight in (p for p in self.parameters() if p.dim() == 4):
+            nn.init.xavier_normal_(weight, generator=generator)
+        self.to(memory_format=torch.channels_last)  # CPUs train several times faster in this layout
+
+    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+        first, *rest = self.layers
+        x = first(images, side)
+        for layer in rest:
+            x = layer(x)
+        return x
+
+    def penalty(self) -> Tensor:
+        return self.config.laplace * laplace_penalty(self.layers[0].conv.weight)
+
+
+class BaselineCore(StackedCore):
+    """Core of the SENSORIUM 2022 baseline (spec 5.1): CNN, or LN with `linear`.
+
+    conv 9x9 without padding, then separable 7x7 layers. The published constant planes of behavior
+    are computed as the additive bias they amount to.
     """
 
     def __init__(
@@ -46,33 +79,20 @@ class BaselineCore(Core):
         centered: bool,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
-        f, self.config, self.channels = config.channels, config, config.channels
+        f, more = config.channels, config.layers - 1
         first = FirstConvolution(image_channels, side, f, config.input_kernel, centered=centered)
-        rest = (Separable(f, f, config.hidden_kernel) for _ in range(config.layers - 1))
-        self.layers = nn.ModuleList(
-            Layer(conv, f, config.batch_norm_momentum, config.linear) for conv in (first, *rest)
-        )
-        _initialize(self, generator)
-
-    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
-        x = self.layers[0](images, side)
-        for layer in self.layers[1:]:
-            x = layer(x)
-        return x
-
-    def penalty(self) -> Tensor:
-        return self.config.laplace * laplace_penalty(self.layers[0].conv.weight)
+        rest = (Separable(f, f, config.hidden_kernel) for _ in range(more))
+        super().__init__((first, *rest), [f] * config.layers, config, generator, config.linear)
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         return _valid((height, width), self.config.input_kernel)
 
 
-class WideCore(Core):
-    """Wide core of the SENSORIUM 2022 winner (spec 5.4): 4x4 stride-4 stem, conv 9x9, separables.
+class WideCore(StackedCore):
+    """Core of the SENSORIUM 2022 winner (spec 5.4): 4x4 stride-4 stem, conv 9x9, separables.
 
     `form` "plane" convolves the appended planes, "folded" (default) their exact one-channel sum.
-    Side scalars of any number take the places of x, y, w, h. Only the stem is penalised.
+    Side scalars of any number take the places of x, y, w, h.
     """
 
     def __init__(
@@ -83,29 +103,13 @@ class WideCore(Core):
         centered: bool,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
-        self.config, self.channels = config, config.channels[-1]
-        stem, first, *_ = widths = config.channels
-        k = config.stem_kernel
+        k, (stem, first, *_) = config.stem_kernel, config.channels
         convolutions = (
             FirstConvolution(image_channels, side, stem, k, k, centered, config.form),
             nn.Conv2d(stem, first, config.input_kernel, bias=False),
-            *(Separable(a, b, config.hidden_kernel) for a, b in pairwise(widths[1:])),
+            *(Separable(a, b, config.hidden_kernel) for a, b in pairwise(config.channels[1:])),
         )
-        self.layers = nn.ModuleList(
-            Layer(conv, f, config.batch_norm_momentum, linear=False)
-            for conv, f in zip(convolutions, widths, strict=True)
-        )
-        _initialize(self, generator)
-
-    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
-        x = self.layers[0](images, side)
-        for layer in self.layers[1:]:
-            x = layer(x)
-        return x
-
-    def penalty(self) -> Tensor:
-        return self.config.laplace * laplace_penalty(self.layers[0].conv.weight)
+        super().__init__(convolutions, config.channels, config, generator)
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         k = self.config.stem_kernel
@@ -119,10 +123,3 @@ def _valid(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, i
             f"images are too small for this core: its {kernel}x{kernel} convolution gets {shape}"
         )
     return (shape[0] - kernel) // stride + 1, (shape[1] - kernel) // stride + 1
-
-
-def _initialize(core: Core, generator: torch.Generator) -> None:
-    """Xavier-normal convolutions, in channels-last memory, in which CPUs train far faster."""
-    for weight in (p for p in core.parameters() if p.dim() == 4):
-        nn.init.xavier_normal_(weight, generator=generator)
-    core.to(memory_format=torch.channels_last)

@@ -31,7 +31,8 @@ class SessionFacts:
     image_shape: tuple[int, int, int]  # (c, h, w) as the model receives it
     coordinates: ArrayLike | None = None  # (u, 3) um
     mean_response: ArrayLike | None = None  # (u,) over training trials, normalised units
-    behavior_missing: bool = False  # no behavior, no pupil
+    behavior_missing: bool = False
+    pupil_missing: bool = False
 
     @classmethod
     def of(cls, session: Any) -> SessionFacts:
@@ -43,8 +44,8 @@ class Encoder(nn.Module):
     """Images and side information to responses: ELU(gain * readout(core(images), shift)) + 1.
 
     Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
-    derivative, running speed. Sessions without behavior share one learned vector in its place, and
-    their shift is 0.
+    derivative, running speed. Sessions without behavior share one learned vector in its place;
+    the shift of sessions without pupil is 0.
     """
 
     def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
@@ -71,7 +72,7 @@ class Encoder(nn.Module):
             facts.mean_response,
             stream(seed, "init", "readout", key),
         )
-        if self.config.shifter and not facts.behavior_missing:
+        if self.config.shifter and not facts.pupil_missing:
             self.shifters[key] = Shifter(stream(seed, "init", "shifter", key))
         if self.config.modulator:
             generator = stream(seed, "init", "modulator", key)

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
 from src.models.encoder import BEHAVIORS, BOX, Encoder, SessionFacts
-from src.models.layers import laplacian
 
 FIRST, STEM = "core.features.layer0.conv.weight", "core.features.layer-1.scale.weight"
 LAPLACE = "core._input_weights_regularizer.laplace.filter"  # a constant, stored as a buffer
+LAPLACIAN = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
 NAMES = (  # ours, theirs; layers are numbered separately
     (r"^core\.layers\.", "core.features.layer"),
     (r"\.conv\.(\w+_conv)\.", r".ds_conv.\1."),
@@ -71,7 +71,10 @@ def export_upstream(encoder: Encoder) -> dict[str, Tensor]:
     """State dict under the published names and shapes; ValueError for parameters they lack."""
     wide = isinstance(encoder.config.core, WideCoreConfig)
     state = {upstream_name(k, wide): v.detach().cpu() for k, v in encoder.state_dict().items()}
-    return {LAPLACE: laplacian(), **{name: _theirs(name, value) for name, value in state.items()}}
+    return {
+        LAPLACE: torch.tensor([[LAPLACIAN]]),
+        **{name: _theirs(name, value) for name, value in state.items()},
+    }
 
 
 def _theirs(name: str, value: Tensor) -> Tensor:

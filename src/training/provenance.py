@@ -68,16 +68,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 def session_record(session: Session) -> dict[str, Any]:
     """What a checkpoint knows of a session: to rebuild its readout, and to recognise it."""
-    facts = SessionFacts.of(session)
-    return {
-        "n_units": int(facts.n_units),
-        "image_shape": tuple(map(int, facts.image_shape)),
-        "coordinates": _tensor(facts.coordinates),
-        "mean_response": _tensor(facts.mean_response),
-        "behavior_missing": bool(facts.behavior_missing),
-        "unit_ids": np.asarray(session.unit_ids).tolist(),
-        "fingerprint": session.fingerprint,
-    }
+    facts = {name: _plain(getattr(session, name)) for name in SessionFacts.__dataclass_fields__}
+    unit_ids = np.asarray(session.unit_ids).tolist()
+    return {**facts, "unit_ids": unit_ids, "fingerprint": session.fingerprint}
 
 
 def session_facts(record: Mapping[str, Any]) -> SessionFacts:
@@ -85,8 +78,14 @@ def session_facts(record: Mapping[str, Any]) -> SessionFacts:
     return SessionFacts(*(record[name] for name in SessionFacts.__dataclass_fields__))
 
 
-def _tensor(array: Any) -> torch.Tensor | None:
-    return None if array is None else torch.as_tensor(np.array(array))
+def _plain(fact: Any) -> Any:
+    """A number, a flag, a shape or nothing as it is; an array as a tensor."""
+    match fact:
+        case None | bool() | int():
+            return fact
+        case tuple():
+            return tuple(map(int, fact))
+    return torch.as_tensor(np.array(fact))
 
 
 def plain_model(config: ModelConfig) -> dict[str, Any]:

@@ -26,7 +26,8 @@ U, IMAGES, TRIALS = 7, 5, 23
 class FakeSession:
     """What `predict` needs of a Session, with the number of images it handed out."""
 
-    key, n_units, image_shape, behavior_missing = "mouse", U, (1, 16, 20), False
+    key, n_units, image_shape = "mouse", U, (1, 16, 20)
+    behavior_missing, pupil_missing = False, False
 
     def __init__(self, seed=0):
         rng = np.random.default_rng(seed)

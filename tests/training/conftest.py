@@ -27,6 +27,7 @@ class SimulatedSession:
     n_trials: int = 60
     image_shape: tuple[int, int, int] = (1, 12, 16)
     behavior_missing: bool = True
+    pupil_missing: bool = True
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(list(self.key.encode()))
