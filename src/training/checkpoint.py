@@ -60,7 +60,7 @@ def load_encoder(path: Path, sessions: Mapping[str, Session] | None = None) -> E
     With `sessions`: CheckpointError unless it was trained on each of them (same unit ids, image
     shape and cache).
     """
-    content = read(manifest.note_input(Path(path)))
+    content = read(Path(path))
     records, inputs = content["sessions"], content["inputs"]
     for key, session in (sessions or {}).items():
         _require_same(path, records, key, session_record(session))

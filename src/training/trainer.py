@@ -32,6 +32,8 @@ from src.training.provenance import differences, recorded_inputs, session_record
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
 
+COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
+
 
 def train(
     encoder: Encoder,
@@ -52,6 +54,7 @@ def train(
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
     _require_trials(encoder, sessions, splits)
+    splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
     for leftover in folder.glob(".*.tmp"):  # of a run killed while it wrote
         leftover.unlink()
     inputs = recorded_inputs(encoder, sessions, splits, config, seed)
@@ -63,11 +66,12 @@ def train(
             run = Run(encoder, sessions, splits, config, seed)
             content = run.to_the_end(resume, inputs, progress)
         checkpoint.write(weights, content)
-    history = manifest.save_table(pd.DataFrame(content["history"]), folder / "history.csv")
+    history = pd.DataFrame(content["history"], columns=COLUMNS)
+    manifest.save_table(history, folder / "history.csv")
     resume.unlink(missing_ok=True)
     encoder.load_state_dict(content["state"])
     encoder.eval()
-    return pd.read_csv(history)
+    return pd.read_csv(folder / "history.csv")
 
 
 def _current(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -135,8 +139,6 @@ class Run:
         row = {"epoch": schedule.epoch + 1, "round": schedule.round}
         row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
         row["validation"] = self.validate()
-        if not all(map(isfinite, row.values())):
-            raise FloatingPointError(f"training diverged, lower the learning rate: {row}")
         verdict = schedule.step(row["validation"])
         if verdict.improved:
             self.best = self.weights()
@@ -160,6 +162,11 @@ class Run:
                 self.optimizer.zero_grad()
                 for key, index in indices.items():
                     sums += self.accumulate(key, index, noise)
+                if not sums.isfinite().all():
+                    raise FloatingPointError(
+                        f"epoch {epoch}: the loss is not finite: lower the learning rate from "
+                        f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
+                    )
                 self.optimizer.step()
         loss, penalty = (sums / len(steps)).tolist()
         return {"loss": loss, "penalty": penalty}
@@ -184,7 +191,12 @@ class Run:
                 for batch in self.batches(key, split.validation)
             )
             scores.append(pearson(*map(np.concatenate, zip(*pairs, strict=True))))
-        return float(np.concatenate(scores).mean())
+        score = float(np.concatenate(scores).mean())
+        if not isfinite(score):
+            raise FloatingPointError(
+                "the validation score is not finite: look for NaN in responses"
+            )
+        return score
 
     def batches(self, key: str, index: np.ndarray) -> Iterator[Batch]:
         """The trials `index` of a session in order, a batch at a time."""
