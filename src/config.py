@@ -34,6 +34,8 @@ class BaselineCoreConfig:
     channels: int = 64
     input_kernel: int = 9
     hidden_kernel: int = 7
+    input_stride: int = 1
+    pool: int = 1  # average over pool x pool after the first layer
     linear: bool = False
     laplace: float = 6.3831
     batch_norm_momentum: float = 0.9
@@ -44,7 +46,9 @@ class WideCoreConfig:
     """Wide core of the SENSORIUM 2022 winner; `folded` is its exact one-channel identity."""
 
     channels: tuple[int, ...] = (32, 128, 256, 256, 256)
-    stem_kernel: int = 4  # stride equals kernel
+    stem_kernel: int = 4
+    stem_stride: int = 4
+    pool: int = 1  # average over pool x pool after the stem
     input_kernel: int = 9
     hidden_kernel: int = 7
     form: Literal["folded", "plane"] = "folded"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from src.config import BaselineCoreConfig, WideCoreConfig
@@ -56,6 +57,8 @@ class StackedCore(Core, ABC):
     def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
         first, *rest = self.layers
         x = first(images, side)
+        if self.config.pool > 1:
+            x = F.avg_pool2d(x, self.config.pool)
         for layer in rest:
             x = layer(x)
         return x
@@ -80,12 +83,14 @@ class BaselineCore(StackedCore):
         generator: torch.Generator,
     ) -> None:
         f, more = config.channels, config.layers - 1
-        first = FirstConvolution(image_channels, side, f, config.input_kernel, centered=centered)
+        k, stride = config.input_kernel, config.input_stride
+        first = FirstConvolution(image_channels, side, f, k, stride, centered)
         rest = (Separable(f, f, config.hidden_kernel) for _ in range(more))
         super().__init__((first, *rest), [f] * config.layers, config, generator, config.linear)
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
-        return _valid((height, width), self.config.input_kernel)
+        c = self.config
+        return _valid(_valid((height, width), c.input_kernel, c.input_stride), c.pool, c.pool)
 
 
 class WideCore(StackedCore):
@@ -103,23 +108,24 @@ class WideCore(StackedCore):
         centered: bool,
         generator: torch.Generator,
     ) -> None:
-        k, (stem, first, *_) = config.stem_kernel, config.channels
+        k, stride, (stem, first, *_) = config.stem_kernel, config.stem_stride, config.channels
         convolutions = (
-            FirstConvolution(image_channels, side, stem, k, k, centered, config.form),
+            FirstConvolution(image_channels, side, stem, k, stride, centered, config.form),
             nn.Conv2d(stem, first, config.input_kernel, bias=False),
             *(Separable(a, b, config.hidden_kernel) for a, b in pairwise(config.channels[1:])),
         )
         super().__init__(convolutions, config.channels, config, generator)
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
-        k = self.config.stem_kernel
-        return _valid(_valid((height, width), k, k), self.config.input_kernel)
+        c = self.config
+        pooled = _valid(_valid((height, width), c.stem_kernel, c.stem_stride), c.pool, c.pool)
+        return _valid(pooled, c.input_kernel)
 
 
 def _valid(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, int]:
-    """Output size of a convolution without padding."""
+    """Output size of a convolution or pooling without padding."""
     if min(shape) < kernel:
         raise ValueError(
-            f"images are too small for this core: its {kernel}x{kernel} convolution gets {shape}"
+            f"images are too small for this core: its {kernel}x{kernel} window gets {shape}"
         )
     return (shape[0] - kernel) // stride + 1, (shape[1] - kernel) // stride + 1
