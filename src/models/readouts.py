@@ -150,11 +150,11 @@ def normalize_positions(coordinates: ArrayLike | None, dims: int, n_units: int) 
     return torch.from_numpy(centred / scale).float()
 
 
-def _normal(shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device):
+def _normal(
+    shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
+) -> Tensor:
     if generator is None:
-        raise ValueError(
-            "a readout that samples positions needs a generator: pass stream(seed, ...)"
-        )
+        raise ValueError("a readout that samples positions needs a generator: stream(seed, ...)")
     return torch.randn(shape, generator=generator, device=generator.device).to(device)
 
 
@@ -180,9 +180,8 @@ def _initial_bias(
     mean = None if mean_response is None else torch.as_tensor(np.array(mean_response)).float()
     if mean is None or mean.shape != (n_units,):
         found = None if mean is None else tuple(mean.shape)
-        raise ValueError(
-            f"bias_init={config.bias_init!r}: mean_response is {found}, not ({n_units},)"
-        )
+        need = f"bias_init={config.bias_init!r} needs mean_response ({n_units},)"
+        raise ValueError(f"{need}, not {found}: give it, or use bias_init='zero'")
     if config.bias_init == "mean":
         return mean
     mean = mean.clamp(min=SMALLEST_MEAN)

@@ -1,7 +1,6 @@
 """Checkpoints of the published implementations: strict reading, and writing under their names.
 
-All there is to it is a table of names (key lists: spec 13) and the axes of two tensors. A state
-dict does not say whether a core is linear: the reader is told.
+All there is to it is a table of names (key lists: spec 13) and the axes of two tensors.
 """
 
 from __future__ import annotations
@@ -46,13 +45,14 @@ def upstream_name(name: str, wide: bool) -> str:
 def load_upstream(
     source: str | Path | Mapping[str, Tensor],
     device: torch.device | str = "cpu",
-    linear: bool = False,
+    linear: bool | None = None,
     image_shape: tuple[int, int, int] | None = None,
 ) -> Encoder:
     """An encoder in evaluation mode from a published state dict or its file.
 
-    Sizes, layers, sessions, behavior and shifter are read from the tensors; `linear` says that the
-    core has no ELU, `image_shape` defaults to the published (1, 36, 64) or (1, 144, 256).
+    Sizes, layers, sessions, behavior and shifter are read from the tensors. They do not tell what
+    else counts: `linear` (core without ELU) defaults to the published custom, three layers are
+    linear and four are not; `image_shape` to (1, 36, 64) or, wide, (1, 144, 256).
     ValueError with the difference of keys or shapes where they do not match exactly.
     """
     if not isinstance(source, Mapping):
@@ -89,7 +89,9 @@ def _ours(name: str, value: Tensor) -> Tensor:
     return value[0] if name.endswith(".sigma") else value
 
 
-def _config(state: Mapping[str, Tensor], linear: bool) -> ModelConfig:
+def _config(state: Mapping[str, Tensor], linear: bool | None) -> ModelConfig:
+    if not {FIRST, STEM} & state.keys():
+        raise ValueError(f"not the state of a known published model: missing {FIRST}")
     first = state[STEM if STEM in state else FIRST]
     planes = first.shape[1]
     if planes not in (allowed := (1 + 1 + BOX,) if STEM in state else (1, 1 + BEHAVIORS)):
@@ -100,6 +102,7 @@ def _config(state: Mapping[str, Tensor], linear: bool) -> ModelConfig:
         core = WideCoreConfig(channels=tuple(len(state[name]) for name in norms))
         inputs = InputConfig(scale="full", boxes="file", centered=True, pupil=shifter)
     else:
+        linear = len(norms) == 3 if linear is None else linear
         core = BaselineCoreConfig(layers=len(norms), channels=first.shape[0], linear=linear)
         inputs = InputConfig(behavior=planes > 1, pupil=shifter)
     return ModelConfig("upstream", core, inputs, shifter=shifter)

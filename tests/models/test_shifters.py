@@ -1,0 +1,24 @@
+"""Shifter against its formula."""
+
+import torch
+
+from src.models.shifters import Shifter
+
+
+def make(seed=0):
+    return Shifter(torch.Generator().manual_seed(seed))
+
+
+def test_three_layers_with_tanh_after_each():
+    shifter, x = make(), torch.randn(7, 2)
+    expected = x
+    for layer in (0, 2, 4):
+        linear = shifter.mlp[layer]
+        expected = torch.tanh(expected @ linear.weight.T + linear.bias)
+    torch.testing.assert_close(shifter(x), expected)
+    assert sum(p.numel() for p in shifter.parameters()) == 57
+
+
+def test_weights_come_from_the_generator():
+    one, two, three = (make(s).mlp[2].weight for s in (1, 1, 2))
+    assert torch.equal(one, two) and not torch.equal(one, three)
