@@ -30,23 +30,25 @@ class Separable(nn.Module):
         self.out_depth_conv = nn.Conv2d(out_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if (
-            x.is_cpu
-            and torch.backends.mkldnn.is_available()
-            and not torch.is_autocast_enabled("cpu")
-        ):
+        if _is_cpu(x):
             layers = self.in_depth_conv, self.spatial_conv, self.out_depth_conv
             return _Separable.apply(x, *(layer.weight for layer in layers))
         return self.out_depth_conv(self.spatial_conv(self.in_depth_conv(x)))
 
 
+def _is_cpu(x: Tensor) -> bool:
+    """Whether `_Separable` pays: on CPU with oneDNN, in the precision of its inputs."""
+    autocast = torch.is_autocast_enabled("cpu")
+    return x.is_cpu and torch.backends.mkldnn.is_available() and not autocast
+
+
 class _Separable(torch.autograd.Function):
     """The same on CPU, a few images at a time so that what lies between stays in cache.
 
-    Each 1x1 convolution is a matrix product over pixels. All depthwise sums, gradients included, are
-    forward depthwise convolutions, the only ones that run near peak: by the flipped kernel for the
-    gradient of the input, and of the input by each image's gradient for that of the kernel.
-    Backward computes the intermediate maps again: cheaper than memory, and a third of it.
+    Each 1x1 convolution is a matrix product over pixels. All depthwise sums, gradients included,
+    are forward depthwise convolutions, the only ones that run near peak: with the flipped kernel
+    for the gradient of the input, with each image's gradient as kernel for that of the kernel.
+    Backward computes the maps in between again, instead of keeping twice what the output takes.
     """
 
     @staticmethod
@@ -62,22 +64,17 @@ class _Separable(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         x, w_in, kernel, w_out = ctx.saved_tensors
-        grad_x, grad_kernel, flipped = (
-            _empty(x, x.shape[1]),
-            torch.zeros_like(kernel),
-            kernel.flip(2, 3),
-        )
+        grad_x, grad_kernel = _empty(x, x.shape[1]), torch.zeros_like(kernel)
         grad_in, grad_out = torch.zeros_like(w_in.flatten(1)), torch.zeros_like(w_out.flatten(1))
-        for x_part, y_part, grad_part in _cached(x, gradient, grad_x):
+        for x_part, y_part, grad_x_part in _cached(x, gradient, grad_x):
             hidden = _mix(x_part, w_in)
-            middle = _depthwise(hidden, kernel)
-            grad_out.addmm_(_pixels(y_part).T, _pixels(middle))
+            grad_out.addmm_(_pixels(y_part).T, _pixels(_depthwise(hidden, kernel)))
             grad_middle = _mix(y_part, w_out.transpose(0, 1))
             for image, grad_image in zip(hidden.split(1), grad_middle.split(1), strict=True):
                 grad_kernel += _correlate(image, grad_image, kernel.shape[-1])
-            grad_hidden = _depthwise(grad_middle, flipped)
-            grad_in.addmm_(_pixels(grad_hidden).T, _pixels(x_part))
-            torch.mm(_pixels(grad_hidden), w_in.flatten(1), out=_pixels(grad_part))
+            grad_hidden = _pixels(_depthwise(grad_middle, kernel.flip(2, 3)))
+            grad_in.addmm_(grad_hidden.T, _pixels(x_part))
+            torch.mm(grad_hidden, w_in.flatten(1), out=_pixels(grad_x_part))
         return grad_x, grad_in.view_as(w_in), grad_kernel, grad_out.view_as(w_out)
 
 
@@ -110,6 +107,6 @@ def _depthwise(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _correlate(x: Tensor, gradient: Tensor, size: int) -> Tensor:
-    """Gradient of a depthwise kernel: (1, f, h, w), (1, f, h, w) -> (f, 1, k, k), k = size."""
+    """Gradient of a depthwise k x k kernel: (1, f, h, w), (1, f, h, w) -> (f, 1, k, k)."""
     sums = F.conv2d(x, gradient.transpose(0, 1), padding=size // 2, groups=x.shape[1])
     return sums.transpose(0, 1)
