@@ -25,7 +25,7 @@ from src.models.encoder import Encoder
 from src.seeds import stream
 from src.training import checkpoint
 from src.training.batchnorm import recalibrate
-from src.training.device import bfloat16, pick_device, threads
+from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.losses import poisson_loss
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
@@ -62,6 +62,7 @@ def train(
     if content := _current(weights, inputs):
         manifest.note_output(weights)
     else:
+        keep_memory()
         with threads(config.threads):
             run = Run(encoder, sessions, splits, config, seed)
             content = run.to_the_end(resume, inputs, progress)

@@ -1,9 +1,11 @@
-"""Devices, threads and bfloat16."""
+"""Devices, threads, memory and bfloat16."""
+
+import platform
 
 import pytest
 import torch
 
-from src.training.device import bfloat16, pick_device, threads
+from src.training.device import bfloat16, keep_memory, pick_device, threads
 
 
 def test_auto_picks_an_accelerator_if_there_is_one():
@@ -26,6 +28,18 @@ def test_threads_come_back_also_after_an_error():
         assert torch.get_num_threads() == before + 1
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not platform.libc_ver()[0].startswith("glibc"), reason="only for glibc")
+def test_kept_memory_needs_no_fresh_pages():
+    resource = pytest.importorskip("resource")
+    keep_memory()
+    faults = []
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.zeros(30 * 2**20, dtype=torch.uint8)  # 7680 pages
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert faults[-1] < 100
 
 
 def test_bfloat16_rounds_the_core_and_nothing_else():
