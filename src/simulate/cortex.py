@@ -123,8 +123,8 @@ def _modules(positions: np.ndarray, length: float, rng: np.random.Generator) -> 
 
     Two points d apart lie in one cell with probability exp(-d / length): planes of density
     2 / length per um of offset cut a segment of length d on average d / length times, because |cos|
-    has the mean 1/2 over the sphere. Directions (a turned Fibonacci lattice) and offsets are spread
-    evenly, so that a single mouse comes close to the expectation.
+    has the mean 1/2 over the sphere. Directions are spread evenly (a turned Fibonacci lattice), so
+    that a single mouse comes close to the expectation.
     """
     if length == 0:
         return np.arange(len(positions))
@@ -135,7 +135,7 @@ def _modules(positions: np.ndarray, length: float, rng: np.random.Generator) -> 
     ring = np.sqrt(1 - z**2)
     normals = np.column_stack([ring * np.cos(turn), ring * np.sin(turn), z])
     normals = normals @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
-    offsets = (2 * (rng.permutation(n) + rng.random(n)) / n - 1) * reach
+    offsets = rng.uniform(-reach, reach, n)
     return np.unique(centered @ normals.T > offsets, axis=0, return_inverse=True)[1]
 
 

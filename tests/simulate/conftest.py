@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from src.simulate.config import PRESETS, SimulatedMouse, SimulationConfig
-from src.simulate.mice import simulate_mice, write_mouse
+from src.simulate.layout import write_mouse
+from src.simulate.mice import simulate_mice
 
 SEED = 7
 
@@ -23,9 +24,9 @@ def tiny(tmp_path_factory):
     return SimpleNamespace(folder=folder, truth_folder=truth_folder, mice=mice)
 
 
-def _one_mouse(units=20, role="pretraining", **changes) -> SimulationConfig:
+def _one_mouse(units=20, role="pretraining", key="21067-10-18", **changes) -> SimulationConfig:
     own = {k: changes.pop(k) for k in tuple(changes) if k in SimulatedMouse.__dataclass_fields__}
-    mouse = SimulatedMouse("21067-10-18", role, units, **own)
+    mouse = SimulatedMouse(key, role, units, **own)
     sizes = {"train": 24, "validation": 8, "test_images": 4}
     return replace(PRESETS["tiny"], **{"mice": (mouse,), **sizes, **changes})
 

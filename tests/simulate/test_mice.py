@@ -297,4 +297,4 @@ def test_version_is_raised_with_the_bytes(in_memory, one_mouse, stacked):
         float(files["meta/trials/frame_image_id"][:9].sum()),
     ]
     assert module.VERSION == 1
-    assert_allclose(found, [118.82333, 2.3573086, 18.163154, 0.086745642, 148], rtol=1e-4)
+    assert_allclose(found, [118.82333, 2.5248579, 18.163154, 0.16435805, 148], rtol=1e-4)

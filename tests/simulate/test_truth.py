@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from src.config import as_plain
 from src.simulate.config import PRESETS, SimulatedMouse
-from src.simulate.mice import write_mouse
+from src.simulate.layout import write_mouse
 from src.simulate.truth import load_truth
 
 
@@ -88,7 +88,7 @@ def test_estimates_on_100_test_images_agree_with_the_truth():
 
 
 def test_expected_responses_are_the_mean_of_the_responses(one_mouse, in_memory, stacked):
-    config = one_mouse(40, train=600)
+    config = one_mouse(40, train=300)
     files, truth = in_memory(config, images=False)
     error = stacked(files, "responses") - truth.expected
     z = error.mean(0) / np.sqrt(truth.noise_variance.mean(0) / len(error))
@@ -97,7 +97,7 @@ def test_expected_responses_are_the_mean_of_the_responses(one_mouse, in_memory, 
 
 
 def test_planted_behaviour_is_in_the_responses(one_mouse, in_memory, stacked):
-    config = one_mouse(30, train=400, behavior_additive=1.0, behavior_gain=0.0)
+    config = one_mouse(30, train=200, behavior_additive=1.0, behavior_gain=0.0)
     files, truth = in_memory(config, images=False)
     y, x = stacked(files, "responses"), stacked(files, "behavior")
     r = np.corrcoef(np.column_stack([x[:, 2], y]).T)[0, 1:]
