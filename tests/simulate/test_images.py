@@ -31,7 +31,8 @@ def test_images_are_bytes_of_natural_brightness_and_contrast():
     contrast = images.std((1, 2))
     assert 25 < contrast.min() < contrast.max() < 85
     assert_array_equal(boxes, np.tile(FULL_FRAME, (64, 1)))
-    assert len(np.unique(images.reshape(64, -1), axis=0)) == 64
+    similarity = np.corrcoef(images.reshape(64, -1)[:, ::16]) - np.eye(64)
+    assert np.abs(similarity).max() < 0.8
 
 
 def test_an_odd_number_of_images_begins_like_an_even_one():
