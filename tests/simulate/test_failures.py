@@ -21,7 +21,7 @@ SAYS = {  # part of the message: what was found, with both shapes where shapes d
     "wrong_image_size": r"is \(1, 72, 128\) but the other images are \(1, 144, 256\)",
     "zero_statistics": r"\(24,\) is all zero",
     "duplicate_trial": "more than once",
-    "leaked_image": "1 image ids are in train and in test",
+    "leaked_image": "in train and in test",
     "empty_validation": "no validation trial",
     "truncated_npy": "truncated",
     "box_outside": r"outside \[0, 1\]",
