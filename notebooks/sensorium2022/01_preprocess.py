@@ -89,19 +89,19 @@ mice = open_mice(places.raw)
 #
 # A recording is some 25,000 small files, and one truncated file in the middle of a training run
 # costs a night. So each is opened once, here. The report has one line for each finding: `error`
-# stops us, `warning` is worth reading, `info` records a choice, for example which statistics were
+# stops us, `warning` is worth reading, `note` records a choice, for example which statistics were
 # recomputed. Nothing is repaired silently; a message names the file, the field, the shapes, and
 # what to do.
 
 # %%
-checks = pd.concat({mouse.key: check_mouse(mouse) for mouse in mice}, names=["session"])
-checks = checks.reset_index(level="session").reset_index(drop=True)
+reports = {mouse.key: check_mouse(mouse) for mouse in mice}
+checks = pd.concat(report.assign(session=key) for key, report in reports.items())
 save_table(checks, places.tables / "checks.csv")
 checks
 
 # %%
 for mouse in mice:
-    require_valid(mouse)
+    require_valid(mouse, reports[mouse.key])
 
 # %% [markdown]
 # ## Pack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import mmap
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,13 @@ def response_scale(std: np.ndarray) -> np.ndarray:
             "remove meta/statistics/responses and re-run 01_preprocess"
         )
     return 1 / np.where(std > threshold, std, threshold)
+
+
+def copy_rows(file: np.memmap, rows: Any) -> np.ndarray:
+    """Rows of a mapped file, copied; its pages stay in the page cache, not in this process."""
+    values = file[rows]
+    file.base.madvise(mmap.MADV_DONTNEED)
+    return values
 
 
 def standardize(values: np.ndarray, mean: np.ndarray | float, std: np.ndarray) -> np.ndarray:
@@ -199,7 +207,7 @@ class Session:
 
     def _responses(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
         whole = self.n_units == self.manifest["units"]
-        raw = self._response_file[rows if whole else np.ix_(rows, self._columns)]
+        raw = copy_rows(self._response_file, rows if whole else np.ix_(rows, self._columns))
         scale = torch.from_numpy(self._scale[self._columns]).to(device)
         return torch.from_numpy(raw).to(device).mul_(scale)
 
@@ -208,7 +216,8 @@ class Session:
         mean, std = self._image_statistics
         quarter = self.inputs.scale == "quarter"
         packed = quarter and mean.numel() == 1 and "images_quarter.npy" in self.manifest["sha256"]
-        raw = (self._quarter_file if packed else self._image_file)[self._index_file[rows]]
+        file = self._quarter_file if packed else self._image_file
+        raw = copy_rows(file, self._index_file[rows])
         images = torch.from_numpy(raw).to(device).to(torch.float32)
         scale = 4 if packed else 1  # sums of four pixels; a power of 2 changes no digit
         shape = self.image_shape if packed else self.manifest["image_shape"]
