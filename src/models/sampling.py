@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import scipy.sparse
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ def sample_dot(
     """Features at each unit's position, weighted: (n, f, h, w), (n|1, u, 2), (u, f) -> (n, u).
 
     Positions are (x, y) in -1..1, x along the width, with the semantics of `grid_sample`, which
-    does the work on accelerators; on CPU `_SampleDot` does the same sums in a quarter of the time.
+    does the work on accelerators; on CPU `_SampleDot` does the same sums in a fraction of the time.
     """
     if x.is_cpu:
         return _SampleDot.apply(x, positions, weights, align_corners, padding)
@@ -46,7 +46,7 @@ def _grid_sample_dot(
 
 
 class Neighbors(NamedTuple):
-    """Low and high neighbor of p positions on one axis, all (2, p)."""
+    """Low and high neighbor of positions on one axis, all (2, u, n)."""
 
     index: Tensor  # int32, within the map
     weight: Tensor  # share in the bilinear mean, 0 outside the map
@@ -54,7 +54,7 @@ class Neighbors(NamedTuple):
 
 
 def neighbors(position: Tensor, size: int, align_corners: bool, padding: Padding) -> Neighbors:
-    """The two pixels around each position in -1..1, on an axis of `size` pixels: (p,)."""
+    """The two pixels around each position in -1..1, on an axis of `size` pixels: (u, n)."""
     scale, origin = ((size - 1) / 2, 0.0) if align_corners else (size / 2, -0.5)
     pixel, moves = (position + 1) * scale + origin, 1.0
     if padding == "border":
@@ -69,75 +69,74 @@ def neighbors(position: Tensor, size: int, align_corners: bool, padding: Padding
 
 
 class _Block:
-    """Some images: their maps as one table of pixels, and where each unit reads it."""
+    """Reading some images as one sparse matrix, units by pixels of all maps: shares of pixels.
+
+    A unit has four entries an image, those of its neighbors; what belongs to entries is (u, n * 4).
+    """
 
     def __init__(self, maps: Tensor, positions: Tensor, options: tuple[bool, Padding]) -> None:
         n, h, w, f = maps.shape
         self.table = maps.reshape(n * h * w, f)
-        x, y = positions.expand(n, -1, -1).reshape(-1, 2).T
+        x, y = positions.expand(n, -1, -1).permute(2, 1, 0).contiguous()  # (u, n)
         self.x, self.y = neighbors(x, w, *options), neighbors(y, h, *options)
-        image = torch.arange(n, dtype=torch.int32).repeat_interleave(positions.shape[1])
-        rows = (image * h + self.y.index)[:, None] * w + self.x.index  # (2, 2, p)
-        self.rows = rows.reshape(4, -1).T.contiguous()  # (p, 4)
-        self.shares = self._corners(self.x.weight, self.y.weight)
+        image = torch.arange(n, dtype=torch.int32)
+        self.pixels = _entries((image * h + self.y.index)[:, None] * w + self.x.index)
+        self.shares = _entries(self.y.weight[:, None] * self.x.weight)
+        self.starts = torch.arange(0, self.pixels.numel() + 1, 4 * n, dtype=torch.int32)
 
-    @staticmethod
-    def _corners(x: Tensor, y: Tensor) -> Tensor:
-        return (y[:, None] * x).reshape(4, -1).T.contiguous()  # (p, 4)
+    def slopes(self) -> tuple[Tensor, Tensor]:
+        """Derivatives of the shares by the position's x and y: entries."""
+        x, y = self.x, self.y
+        return _entries(y.weight[:, None] * x.slope), _entries(y.slope[:, None] * x.weight)
 
-    def read(self, shares: Tensor) -> Tensor:
-        """Sums of four pixels: (p, 4) -> (p, f)."""
-        return F.embedding_bag(self.rows, self.table, per_sample_weights=shares, mode="sum")
+    def dots(self, weights: Tensor) -> Tensor:
+        """The pixels' features, weighted by the unit's: (u, f) -> entries."""
+        shape = len(weights), len(self.table)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+            entries = self.starts, self.pixels.view(-1), torch.zeros_like(self.shares).view(-1)
+            matrix = torch.sparse_csr_tensor(*entries, shape, check_invariants=False)
+        dots = torch.sparse.sampled_addmm(matrix, weights, self.table.T, beta=0.0)
+        return dots.values().view_as(self.shares)
 
-    def pixels_dot(self, weights: Tensor) -> Tensor:
-        """Each of the four pixels, weighted by the unit's features: (p, f) -> (p, 4)."""
-        shares = self.shares.detach().requires_grad_()
-        with torch.enable_grad():
-            read = self.read(shares)
-        return torch.autograd.grad(read, shares, weights)[0]
+    def gather(self, shares: Tensor) -> Tensor:
+        """Matrix times table: entries -> (u, f)."""
+        return F.embedding_bag(self.pixels, self.table, per_sample_weights=shares, mode="sum")
 
-    def spread(self, shares: Tensor, weights: Tensor) -> Tensor:
-        """The transpose of `read`: (p, 4), (p, f) -> table (n*h*w, f)."""
-        starts = np.arange(0, 4 * len(shares) + 1, 4, dtype=np.int32)
-        entries = shares.numpy().reshape(-1), self.rows.numpy().reshape(-1), starts
-        matrix = scipy.sparse.csc_array(entries, shape=(len(self.table), len(shares)))
+    def scatter(self, shares: Tensor, weights: Tensor) -> Tensor:
+        """Transposed matrix times weights: entries, (u, f) -> table (n*h*w, f)."""
+        entries = (t.numpy() for t in (shares.view(-1), self.pixels.view(-1), self.starts))
+        matrix = scipy.sparse.csc_array(tuple(entries), shape=(len(self.table), len(weights)))
         return torch.from_numpy(matrix @ weights.numpy())
-
-    def position_gradient(self, dots: Tensor) -> Tensor:
-        """From the derivative by the four shares to that by the position: (p, 4) -> (p, 2)."""
-        x = (self._corners(self.x.slope, self.y.weight) * dots).sum(1)
-        y = (self._corners(self.x.weight, self.y.slope) * dots).sum(1)
-        return torch.stack([x, y], 1)
 
 
 class _SampleDot(torch.autograd.Function):
-    """Block by block of images; backward reads the maps again instead of keeping what was read."""
+    """Block by block of images; keeps the four products a unit and image that y is a mean of."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, positions: Tensor, weights: Tensor, *options: Any) -> Tensor:
-        ctx.save_for_backward(x, positions, weights)
-        ctx.options = options
-        y = x.new_empty(len(x), len(weights))
+        y, dots = x.new_empty(len(x), len(weights)), []
         for part, block in _blocks(x, positions, options):
-            read = block.read(block.shares).view(-1, *weights.shape)
-            torch.linalg.vecdot(read, weights, out=y[part])
+            dots.append(block.dots(weights))
+            y[part] = _sums(block.shares * dots[-1])
+        ctx.save_for_backward(x, positions, weights, *dots)
+        ctx.options = options
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, positions, weights = ctx.saved_tensors
+        x, positions, weights, *dots = ctx.saved_tensors
         n, f, h, w = x.shape
         grad_x, grad_weights = x.new_empty(n, h, w, f), torch.zeros_like(weights)
         grad_positions = x.new_empty(n, len(weights), 2)
-        for part, block in _blocks(x, positions, ctx.options):
-            g = gradient[part].reshape(-1, 1)
-            own = weights.expand(len(gradient[part]), -1, -1).reshape(-1, f)  # (p, f)
+        for (part, block), dot in zip(_blocks(x, positions, ctx.options), dots, strict=True):
+            g = gradient[part].T.repeat_interleave(4, 1)  # entries
             shares = block.shares * g
-            grad_weights += block.read(shares).view(-1, *weights.shape).sum(0)
-            grad_x[part] = block.spread(shares, own).view(-1, h, w, f)
-            moved = block.position_gradient(block.pixels_dot(own) * g)
-            grad_positions[part] = moved.view(-1, len(weights), 2)
+            grad_weights += block.gather(shares)
+            grad_x[part] = block.scatter(shares, weights).view(-1, h, w, f)
+            moved = dot * g
+            grad_positions[part] = torch.stack([_sums(moved * s) for s in block.slopes()], 2)
         grad_positions = grad_positions.sum_to_size(positions.shape)
         return grad_x.permute(0, 3, 1, 2), grad_positions, grad_weights, None, None
 
@@ -150,3 +149,13 @@ def _blocks(
         part = slice(start, start + step)
         own = positions if len(positions) == 1 else positions[part]
         yield part, _Block(maps[part], own, options)
+
+
+def _entries(corners: Tensor) -> Tensor:
+    """Entries of a unit in a row: (2, 2, u, n) -> (u, n * 4)."""
+    return corners.flatten(0, 1).permute(1, 2, 0).flatten(1).contiguous()
+
+
+def _sums(entries: Tensor) -> Tensor:
+    """Sums over neighbors: (u, n * 4) -> (n, u)."""
+    return entries.unflatten(1, (-1, 4)).sum(2).T
