@@ -105,6 +105,7 @@ class TrainingConfig:
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
     weight_decay: float = 0.0
+    jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end
     )

@@ -24,6 +24,7 @@ from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.seeds import stream
 from src.training import checkpoint
+from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.losses import poisson_loss
@@ -155,6 +156,7 @@ class Run:
         self.encoder.train()
         self.optimizer.param_groups[0]["lr"] = self.schedule.learning_rate
         noise = stream(self.seed, "sample", epoch, device=self.device)
+        shifts = stream(self.seed, "jitter", epoch)
         trials = {key: split.train for key, split in self.splits.items()}
         steps = list(rounds(trials, self.config.batch_size, self.seed, epoch))
         sums = torch.zeros(2, device=self.device)
@@ -162,7 +164,7 @@ class Run:
             for indices in steps:
                 self.optimizer.zero_grad()
                 for key, index in indices.items():
-                    sums += self.accumulate(key, index, noise)
+                    sums += self.accumulate(key, index, noise, shifts)
                 if not sums.isfinite().all():
                     raise FloatingPointError(
                         f"epoch {epoch}: the loss is not finite: lower the learning rate from "
@@ -172,9 +174,15 @@ class Run:
         loss, penalty = (sums / len(steps)).tolist()
         return {"loss": loss, "penalty": penalty}
 
-    def accumulate(self, key: str, index: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+    def accumulate(
+        self,
+        key: str,
+        index: np.ndarray,
+        noise: torch.Generator,
+        shifts: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Add the gradients of one batch of one session: -> (Poisson loss, penalty)."""
-        batch = self.sessions[key].batch(index, self.device)
+        batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
         prediction = self.encoder(batch, key, noise)
         loss = poisson_loss(prediction, batch.responses, self.sessions[key].n_trials)
         penalty = self.encoder.penalty(key)
