@@ -135,6 +135,18 @@ def test_an_epoch_has_the_steps_of_the_largest_session(sessions, splits, encoder
     assert encoder.core.layers[0].norm.num_batches_tracked == 4 * 2
 
 
+def test_the_best_weights_come_back(sessions, splits, encoder, monkeypatch):
+    run, scores = Run(encoder, sessions, splits, CONFIG, seed=7), iter([0.2, 0.1, 0.1])
+    run.schedule = Schedule.start(CONFIG, 0.0)
+    monkeypatch.setattr(run, "validate", lambda: next(scores))
+    run.epoch()
+    best = run.weights()
+    run.epoch()
+    assert any((value != best[name]).any() for name, value in run.weights().items())
+    run.epoch()  # the second without improvement: patience is 2
+    assert all((value == best[name]).all() for name, value in run.weights().items())
+
+
 def test_validation_pools_the_units_of_all_sessions(encoder, sessions, splits):
     encoder.eval()
     expected = []
