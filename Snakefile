@@ -93,6 +93,13 @@ def everything(wildcards):
     return fingerprint([asdict(profiles[wildcards.study]), published])
 
 
+def title(wildcards):
+    """What a run calls itself; simulated data is always called simulated."""
+    simulated = profiles[wildcards.study].simulation and not recording
+    data = "simulated recordings" if simulated else recording or "published recordings"
+    return f"{STUDIES[wildcards.study].title} ({data}, profile {profile})"
+
+
 def asks(name):
     """Resource function: a field of the profile's resources."""
     return lambda wildcards: getattr(profiles[wildcards.study].resources, name)
@@ -141,8 +148,10 @@ rule manifest:
         lambda w: [record(records.job_name(*job)).format(study=w.study) for job in jobs(w.study)],
     output:
         str(places.figures / "manifest.json"),
+    params:
+        title=title,
     shell:
-        f"cd {paths.ROOT} && {sys.executable} -m src.records {{output:q}} {{input:q}}"
+        f"cd {paths.ROOT} && {sys.executable} -m src.records {{params.title:q}} {{output:q}} {{input:q}}"
 
 
 rule preprocess:

@@ -1,6 +1,6 @@
 """Records of notebook runs: where they lie, whether they still hold, and the manifest made of them.
 
-`python -m src.records MANIFEST RECORD...` merges the records of one run into its manifest.
+`python -m src.records TITLE MANIFEST RECORD...` merges the records of one run into its manifest.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def outdated(record: Path, given: Mapping[str, Any]) -> str | None:
     return None
 
 
-def merge(target: Path, records: Iterable[Path]) -> None:
+def merge(title: str, target: Path, records: Iterable[Path]) -> None:
     """Write the records of one run, in order of notebook, as its manifest."""
     content = [json.loads(path.read_text()) for path in sorted(records)]
-    manifest.save_json({"notebooks": content}, target)
+    manifest.save_json({"title": title, "notebooks": content}, target)
 
 
 if __name__ == "__main__":
-    merge(Path(sys.argv[1]), map(Path, sys.argv[2:]))
+    merge(sys.argv[1], Path(sys.argv[2]), map(Path, sys.argv[3:]))

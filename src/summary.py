@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src import paths
+from src.records import short
+
+# Of the columns of tables/scores.csv, those that say most.
+COLUMNS = ("model", "session", "status", "n_units", "single", "avg", "feve", "cc_norm")
 
 
 def _cell(text: str) -> str:
@@ -20,9 +24,11 @@ def _cell(text: str) -> str:
 
 
 def table_lines(table: Path) -> Iterator[str]:
-    """The lines of a CSV table, its columns aligned."""
+    """The lines of a CSV table of scores, its columns aligned."""
     with open(table, newline="") as stream:
-        rows = [[_cell(text) for text in row] for row in csv.reader(stream)]
+        found = list(csv.DictReader(stream))
+    columns = [name for name in COLUMNS if name in found[0]]
+    rows = [columns, *([_cell(row[name]) for name in columns] for row in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -30,18 +36,19 @@ def table_lines(table: Path) -> Iterator[str]:
 
 def summary_lines(manifest: Path) -> Iterator[str]:
     """Scores, figures and cost of the run that `manifest` records."""
-    notebooks = json.loads(manifest.read_text())["notebooks"]
+    content = json.loads(manifest.read_text())
+    notebooks = content["notebooks"]
     outputs = [paths.ROOT / name for notebook in notebooks for name in notebook["outputs"]]
-    yield f"\n{manifest.parent.parent.name}, {manifest.parent.name}\n"
+    yield f"\n{content['title']}\n"
     for table in (path for path in outputs if path.name == "scores.csv"):
         yield from table_lines(table)
         yield ""
     yield "Figures"
-    yield from (f"  {path}" for path in outputs if path.suffix == ".png")
+    yield from (f"  {short(path)}" for path in outputs if path.suffix == ".png")
     minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
     memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
     yield f"\n{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
-    yield f"What each used and made: {manifest}"
+    yield f"What each used and made: {short(manifest)}"
 
 
 if __name__ == "__main__":

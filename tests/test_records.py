@@ -65,6 +65,7 @@ def test_the_manifest_holds_all_records_in_order(tmp_path):
     for name in ("02_b", "01_a"):
         (tmp_path / f"{name}.json").write_text(json.dumps({"notebook": name}))
     target = tmp_path / "run" / "manifest.json"
-    records.merge(target, tmp_path.glob("*.json"))
+    records.merge("A study", target, tmp_path.glob("*.json"))
     content = json.loads(target.read_text())
-    assert content == {"notebooks": [{"notebook": "01_a"}, {"notebook": "02_b"}]}
+    assert content["title"] == "A study"
+    assert content["notebooks"] == [{"notebook": "01_a"}, {"notebook": "02_b"}]
