@@ -74,20 +74,21 @@ def test_stride_and_pool_thin_out_the_first_map(config):
 
 
 def test_behavior_of_the_baseline_equals_appended_planes():
-    core, plain = (make(BaselineCoreConfig(channels=8), *c, seed=4) for c in ((1, 3), (4, 0)))
+    config = BaselineCoreConfig(channels=8)
+    core, plain = (make(config, *c, seed=4).double() for c in ((1, 3), (4, 0)))
     assert torch.equal(core.layers[0].conv.weight, plain.layers[0].conv.weight)
-    images, behavior = torch.randn(5, 1, 20, 24), torch.randn(5, 3)
+    images, behavior = (torch.randn(5, *s, dtype=torch.float64) for s in ((1, 20, 24), (3,)))
     planes = behavior[:, :, None, None].expand(-1, -1, 20, 24)
     expected = plain(torch.cat([images, planes], 1))
-    torch.testing.assert_close(core(images, behavior), expected, rtol=0, atol=5e-6)
+    torch.testing.assert_close(core(images, behavior), expected, rtol=0, atol=1e-11)
 
 
 def test_wide_forms_share_one_state():
-    folded = make(WideCoreConfig(NARROW.channels), side=7, centered=True, seed=1)
-    plane = make(WideCoreConfig(NARROW.channels, form="plane"), side=7, centered=True, seed=2)
+    forms = (WideCoreConfig(NARROW.channels, form=form) for form in ("folded", "plane"))
+    folded, plane = (make(c, side=7, centered=True, seed=s).double() for s, c in enumerate(forms))
     plane.load_state_dict(folded.state_dict())
-    inputs = torch.randn(3, 1, 48, 64), torch.randn(3, 7)
-    torch.testing.assert_close(folded(*inputs), plane(*inputs), rtol=0, atol=5e-6)
+    images, side = (torch.randn(3, *s, dtype=torch.float64) for s in ((1, 48, 64), (7,)))
+    torch.testing.assert_close(folded(images, side), plane(images, side), rtol=0, atol=1e-11)
     assert folded.penalty().item() == plane.penalty().item()
 
 
@@ -124,5 +125,6 @@ def test_weights_come_from_the_generator_alone():
 def test_convolutions_start_xavier_normal():
     weight = make(BaselineCoreConfig()).layers[0].conv.weight  # (64, 1, 9, 9)
     assert weight.std().item() == pytest.approx((2 / (81 + 64 * 81)) ** 0.5, rel=0.05)
+    assert weight.abs().max() > 2.5 * weight.std()  # uniform: 1.7
     deep = make(BaselineCoreConfig()).layers[1].conv.spatial_conv.weight  # (64, 1, 7, 7)
     assert deep.std().item() == pytest.approx((2 / (49 + 64 * 49)) ** 0.5, rel=0.05)

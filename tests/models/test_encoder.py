@@ -201,6 +201,11 @@ def test_recordings_without_coordinates_get_free_positions():
     assert encoder(batch(), "a").shape == (N, 3)
 
 
+def test_sessions_of_equal_size_start_differently():
+    readouts = Encoder(PLAIN, {"a": facts(), "b": facts()}, seed=0).readouts
+    assert not torch.equal(readouts["a"].spread, readouts["b"].spread)
+
+
 def test_facts_of_a_session():
     values = {"n_units": 3, "image_shape": SHAPE, "coordinates": None, "mean_response": None}
     session = SimpleNamespace(**values, behavior_missing=True, pupil_missing=False, more=1)

@@ -268,6 +268,10 @@ def test_penalty():
     features = readout.features.detach().numpy()
     assert readout.penalty().item() == pytest.approx(0.5 * np.abs(features).sum(), rel=1e-6)
     assert make().features.unique().tolist() == [pytest.approx(1 / CHANNELS)]
+    shared = make(feature_l1=0.5, shared_features=True)
+    torch.nn.init.normal_(shared.scales)
+    expected = 0.5 * shared.scales.abs().sum().item()  # the common features sum to 1
+    assert shared.penalty().item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("gauss_type", ["full", "uncorrelated", "isotropic"])
