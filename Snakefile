@@ -77,6 +77,16 @@ def plan(wildcards):
     return profiles[wildcards.study].plan(wildcards.model)
 
 
+def raw(wildcards):
+    """Recordings that were put there; simulated ones are made by the first notebook."""
+    folder = Path(str(places.raw).format(study=wildcards.study))
+    return [folder] if folder.exists() and not simulated(wildcards) else []
+
+
+def simulated(wildcards):
+    return bool(profiles[wildcards.study].simulation) and not recording
+
+
 def recorded(wildcards):
     """What src/studies.py says about the data of a run."""
     return fingerprint([profiles[wildcards.study].simulation, STUDIES[wildcards.study].sessions])
@@ -95,8 +105,8 @@ def everything(wildcards):
 
 def title(wildcards):
     """What a run calls itself; simulated data is always called simulated."""
-    simulated = profiles[wildcards.study].simulation and not recording
-    data = "simulated recordings" if simulated else recording or "published recordings"
+    data = recording or "published recordings"
+    data = "simulated recordings" if simulated(wildcards) else data
     return f"{STUDIES[wildcards.study].title} ({data}, profile {profile})"
 
 
@@ -157,6 +167,7 @@ rule manifest:
 rule preprocess:
     input:
         code=code("01_preprocess"),
+        raw=raw,
     output:
         record("01_preprocess"),
     log:

@@ -1,4 +1,4 @@
-"""Provenance and the one way to write a file: atomic, and noted in the record of the running notebook.
+"""Provenance, and the one way to write a file: atomic, and noted for the running notebook's record.
 
 A process started by `src.run` finds in the variable `STRIATE_RECORD` the file its notes go to, one
 JSON line each. Without it (a notebook open in JupyterLab) artefacts are written just the same and
@@ -73,7 +73,7 @@ def _note(kind: str, path: Path, **more: Any) -> None:
 
 
 def declare(*outputs: Path) -> None:
-    """Say at a notebook's start what it will write; `src.run` fails if any of it was not written."""
+    """Say at a notebook's start what it will write; `src.run` fails if any of it was not."""
     for path in outputs:
         _note("declared", path)
 
@@ -94,7 +94,7 @@ def note_output(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path, note: bool = True) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place, complete and on disk, when the block ends well.
+    """A temporary file beside `path` that takes its place, whole and on disk, if the block ends well.
 
     `note=False` for files that do not outlive the run, such as the state a killed run resumes from.
     """

@@ -12,7 +12,7 @@ FIGURES = ROOT / "figures"
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Folders of one run (a study with a profile or an imported recording); nothing is created here."""
+    """Folders of one run (a study with a profile or a recording); nothing is created here."""
 
     raw: Path  # recordings in the study's on-disk layout
     processed: Path  # packed caches, splits, validation report
@@ -28,7 +28,7 @@ class RunPaths:
 
 
 def run_paths(study: str, run: str, data_root: str = "", output_root: str = "") -> RunPaths:
-    """Folders of run `run` (profile or recording name) of `study`; empty roots mean the repository's own."""
+    """Folders of run `run` (profile or recording) of `study`; empty roots: the repository's own."""
     data = Path(data_root).expanduser().resolve() if data_root else DATA
     figures = Path(output_root).expanduser().resolve() if output_root else FIGURES
     results = figures / study / run

@@ -187,10 +187,10 @@ def state_of(pid: int) -> str:
 
 
 @contextlib.contextmanager
-def sleeping(bench):
-    """A run whose notebook sleeps: its process, and its kernel's process number."""
+def busy(bench, work: str):
+    """A run whose notebook is at `work`: its process, and its kernel's process number."""
     file = bench.folder / "pid"
-    text = GOOD + f"\n# %%\nPath({str(file)!r}).write_text(f'{{os.getpid()}}.')\ntime.sleep(100)\n"
+    text = GOOD + f"\n# %%\nPath({str(file)!r}).write_text(f'{{os.getpid()}}.')\n{work}\n"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(bench.command(bench.write(text)), cwd=ROOT, **pipes)
     with process:
@@ -203,7 +203,7 @@ def sleeping(bench):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the kernel in /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_fails_and_ends_its_kernel(bench, number):
-    with sleeping(bench) as (process, kernel):
+    with busy(bench, "time.sleep(100)") as (process, kernel):
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -214,7 +214,8 @@ def test_a_stopped_run_fails_and_ends_its_kernel(bench, number):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_a_killed_run_takes_its_kernel_with_it(bench):
-    with sleeping(bench) as (process, kernel):
+    """At once, even where Python cannot look up from its work."""
+    with busy(bench, "3 ** 10**9") as (process, kernel):
         process.kill()
         process.communicate(timeout=60)
         for _ in range(100):

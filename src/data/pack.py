@@ -68,7 +68,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         raise DataError(f"{folder} is not a packed session (no manifest.json): {REMEDY}")
-    found = json.loads((folder / "manifest.json").read_text())
+    found = json.loads(manifest.note_input(folder / "manifest.json").read_text())
     if found["schema"] != SCHEMA:
         raise DataError(f"{folder} has cache layout {found['schema']}, not {SCHEMA}: {REMEDY}")
     source = json.loads((folder / "source.json").read_text())
