@@ -94,7 +94,7 @@ def note_output(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path, note: bool = True) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place, whole and on disk, if the block ends well.
+    """A temporary file beside `path`; whole and on disk, it takes its place if the block ends well.
 
     `note=False` for files that do not outlive the run, such as the state a killed run resumes from.
     """
