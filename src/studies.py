@@ -99,20 +99,16 @@ WIDE_PLUS = ModelConfig(
 )
 
 
-def _narrow(model: ModelConfig, *channels: int) -> ModelConfig:
-    """A wide model with fewer channels, small enough for a laptop."""
-    return replace(model, core=replace(model.core, channels=channels))
-
-
-def _small(model: ModelConfig, channels: int) -> ModelConfig:
-    """A baseline model with fewer channels."""
-    return replace(model, core=replace(model.core, channels=channels))
+def _small(model: ModelConfig, *channels: int) -> ModelConfig:
+    """The model with fewer channels, and batch statistics that suit few batches: for a laptop."""
+    width = channels if isinstance(model.core, WideCoreConfig) else channels[0]
+    return replace(model, core=replace(model.core, channels=width, batch_norm_momentum=0.1))
 
 
 WIDE_WITHOUT_BOXES = replace(WIDE, inputs=replace(WINNER_INPUT, boxes="full_frame"))
 
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
-_DEMO = TrainingConfig(batch_size=32, max_epochs=20, learning_rate=0.005)
+_DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
 _FULL = TrainingConfig(threads=8)
 
 SENSORIUM2022 = Study(
@@ -128,18 +124,18 @@ SENSORIUM2022 = Study(
                 "smoke",
                 (
                     Plan(_small(LN, 8), _SMOKE),
-                    Plan(_narrow(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
                 ),
                 simulation="tiny",
             ),
             "demo": Profile(
                 "demo",
                 (
-                    Plan(_small(LN, 32), _DEMO),
-                    Plan(_small(CNN, 32), _DEMO),
-                    Plan(_small(CNN_FREE, 32), _DEMO),
-                    Plan(_narrow(WIDE, 16, 32, 32, 32), _DEMO, members=3, split="resplit"),
-                    Plan(_narrow(WIDE_PLUS, 16, 32, 32, 32), _DEMO),
+                    Plan(_small(LN, 24), _DEMO),
+                    Plan(_small(CNN, 24), _DEMO),
+                    Plan(_small(CNN_FREE, 24), _DEMO),
+                    Plan(_small(WIDE, 12, 24, 32, 32), _DEMO, members=3, split="resplit"),
+                    Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
                 ),
                 simulation="demo",
             ),

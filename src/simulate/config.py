@@ -77,8 +77,8 @@ PRESETS: Mapping[str, SimulationConfig] = MappingProxyType(
         ),
         "demo": SimulationConfig(
             mice=_mice((48, 52, 40, 44), PRETRAINING[0], PRETRAINING[2], SENSORIUM, SENSORIUM_PLUS),
-            train=600,
-            validation=100,
+            train=400,
+            validation=80,
             test_images=40,
         ),
         "study": SimulationConfig(
