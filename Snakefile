@@ -42,7 +42,12 @@ def record(name):
 def figures(study):
     """Notebooks from 05 on, one question each."""
     found = sorted((paths.ROOT / "notebooks" / study).glob("[0-9][0-9]_*.py"))
-    return [path.stem for path in found if path.stem >= "05"]
+    return [p.stem for p in found if p.stem >= "05" and p.stem not in profiles[study].skips]
+
+
+def example(study):
+    """Parameters of the example import, which is another run than the one that shows it."""
+    return {"profile": "recording", "recording": profiles[study].example}
 
 
 def members(study):
@@ -51,6 +56,8 @@ def members(study):
 
 def jobs(study):
     """Every job of a study: its stage, and its parameters beside the common ones."""
+    if profiles[study].example:
+        yield "00_import_recording", example(study)
     yield from ((stage, {}) for stage in ("01_preprocess", "04_evaluate", *figures(study)))
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
     yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
@@ -67,10 +74,15 @@ def code(stage):
     return files
 
 
-def given(wildcards):
+def options(values):
     """Options of src.run that set the notebook's parameters."""
+    return [word for item in values.items() if item[1] for word in ("-p", *item)]
+
+
+def given(wildcards):
+    """Options that set the common parameters, and those that name the job."""
     own = {name: wildcards[name] for name in records.NAMING if name in wildcards.keys()}
-    return [word for item in (common | own).items() if item[1] for word in ("-p", *item)]
+    return options(common | own)
 
 
 def plan(wildcards):
@@ -162,6 +174,22 @@ rule manifest:
         title=title,
     shell:
         f"cd {paths.ROOT} && {sys.executable} -m src.records {{params.title:q}} {{output:q}} {{input:q}}"
+
+
+rule import_recording:
+    input:
+        code=code("00_import_recording"),
+    output:
+        record("00_import_recording"),
+    log:
+        str(places.records / "00_import_recording.ipynb"),
+    params:
+        given=lambda w: options(common | example(w.study)),
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+    shell:
+        RUN
 
 
 rule preprocess:

@@ -44,6 +44,7 @@ class Profile:
     plans: tuple[Plan, ...]
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
     resources: Resources = field(default_factory=Resources)
+    example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
 
     def plan(self, model: str) -> Plan:
@@ -138,6 +139,7 @@ SENSORIUM2022 = Study(
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
                 ),
                 simulation="demo",
+                example="example",
             ),
             "full": Profile(
                 "full",
