@@ -1,8 +1,8 @@
 """Trains once undisturbed in `whole`, then in `killed`, where a random SIGKILL ends each attempt.
 
 Usage: killed_run.py PACKED FOLDER, PACKED with packed sessions. Prints how often it killed, and
-how often a resume file was there at that moment. Each attempt is a process of its
-own, forked before this one computes anything.
+how often in the middle of a run. Each attempt is a process of its own, forked before this one
+computes anything.
 """
 
 import os
@@ -44,18 +44,36 @@ def seconds_of(packed: Path, folder: Path) -> float:
     return time.monotonic() - start
 
 
+def killed_attempt(packed: Path, folder: Path, wait: float, progress: bool) -> bool:
+    """Kill an attempt after `wait` seconds, counted from its first finished epoch if `progress`.
+
+    Returns whether it was in the middle: a resume file there, and no final weights.
+    """
+    resume, weights = folder / "resume.pt", folder / "weights.pt"
+    before = resume.stat().st_mtime_ns if resume.exists() else 0
+    pid, limit = attempt(packed, folder), time.monotonic() + 60
+
+    def waiting() -> bool:
+        fresh = resume.exists() and resume.stat().st_mtime_ns != before
+        return not (fresh or weights.exists() or time.monotonic() > limit)
+
+    while progress and waiting():
+        time.sleep(0.002)
+    time.sleep(wait)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return resume.exists() and not weights.exists()
+
+
 def main(packed: Path, folder: Path) -> None:
-    whole, random = seconds_of(packed, folder / "whole"), np.random.default_rng()
-    kills = with_resume_file = 0
-    while kills < 8 or (kills < 40 and not (folder / "killed" / "weights.pt").exists()):
-        pid = attempt(packed, folder / "killed")
-        time.sleep(random.uniform(0, whole / 3))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    epoch = seconds_of(packed, folder / "whole") / CONFIG.max_epochs
+    random, kills, midway = np.random.default_rng(), 0, 0
+    while kills < 40 and not (folder / "killed" / "weights.pt").exists():
+        wait, progress = random.uniform(0, 2 * epoch), random.random() < 0.8
+        midway += killed_attempt(packed, folder / "killed", wait, progress)
         kills += 1
-        with_resume_file += (folder / "killed" / "resume.pt").exists()
     seconds_of(packed, folder / "killed")
-    print(kills, with_resume_file)
+    print(kills, midway)
 
 
 if __name__ == "__main__":

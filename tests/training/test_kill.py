@@ -15,9 +15,8 @@ def test_a_run_killed_again_and_again_gives_the_same_bytes(packed, tmp_path):
         [sys.executable, script, packed, tmp_path], env=environment, capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stderr
-    kills, with_resume_file = map(int, finished.stdout.splitlines()[-1].split())
-    assert kills >= 8
-    assert with_resume_file >= 4
+    kills, midway = map(int, finished.stdout.splitlines()[-1].split())
+    assert kills >= midway >= 5
     folders = tmp_path / "whole", tmp_path / "killed"
     whole, killed = ({f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders)
     assert set(whole) == {"weights.pt", "history.csv"}
