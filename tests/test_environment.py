@@ -187,7 +187,11 @@ def test_changed_dependencies_are_installed_in_place(machine):
     assert len(machine.installs) == 1 and "pip install" in machine.installs[0]
 
 
-def test_a_killed_install_starts_anew(machine):
+@pytest.mark.parametrize("what", ["install", "update"])
+def test_a_killed_install_starts_anew(machine, what):
+    if what == "update":
+        machine.setup()
+        (machine.folder / "constraints.txt").write_text("another==1.0\n")
     killed = machine.setup(PIP_DIES="1")
     assert killed.returncode != 0
     assert machine.setup().returncode == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from src.manifest import file_sha256
 from src.paths import ROOT
 
 HEAD = """# %% tags=["parameters"]
@@ -136,6 +137,23 @@ def test_the_manifest_holds_every_job(finished_house):
     notebooks = json.loads((finished_house.results / "manifest.json").read_text())["notebooks"]
     assert {Path(n["executed"]).stem for n in notebooks} == JOBS
     assert {n["status"] for n in notebooks} == {"finished"}
+
+
+def test_a_manifest_says_what_was_used_and_made(smoke_run):
+    """Of the real notebooks: who read what, and the hashes of everything as it lies there."""
+    manifest = smoke_run.output / "sensorium2022/smoke/manifest.json"
+    notebooks = {Path(n["executed"]).stem: n for n in json.loads(manifest.read_text())["notebooks"]}
+    for name, notebook in notebooks.items():
+        assert notebook["outputs"] and notebook["packages"]["torch"] and notebook["machine"]
+        assert notebook["seconds"] > 0 and 50 < notebook["peak_memory_mb"] < 2500
+        assert notebook["parameters"]["profile"] == "smoke"
+        assert ("seed" in notebook["seeds"]) == ("seed" in notebook["parameters"])
+        for path, sha256 in (notebook["inputs"] | notebook["outputs"]).items():
+            assert file_sha256(Path(path)) == sha256, (name, path)
+    assert notebooks["02_train_wide_2"]["seeds"] == {"member": 2, "seed": 42}
+    made = {path for notebook in notebooks.values() for path in notebook["outputs"]}
+    assert all(set(n["inputs"]) <= made for n in notebooks.values())
+    assert all(n["inputs"] for n in notebooks.values())
 
 
 def test_a_second_run_does_nothing(finished_house):

@@ -1,7 +1,11 @@
 """Notebooks as documents: twins, one parameters cell, short cells, no definitions, no outputs."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from functools import cache
 from statistics import median
 
@@ -100,3 +104,23 @@ def test_a_notebook_names_no_place(path):
     """Everything is found from the package and the parameters, so any working directory will do."""
     text = "\n".join(code_cells(path))
     assert not re.search(r"os\.chdir|sys\.path|getcwd|['\"](\.\./|/|~)", text)
+
+
+def test_papermill_runs_a_notebook_as_people_expect(smoke_run, tmp_path):
+    """The README's command, in another working directory and with folders of its own."""
+    shutil.copytree(smoke_run.data, tmp_path / "data")
+    twin = ROOT / "notebooks/sensorium2022/02_train.ipynb"
+    given = {"member": "2", "profile": "smoke", "data_root": "data", "output_root": "figures"}
+    parameters = [word for item in given.items() for word in ("-p", *item)]
+    private = {name: str(tmp_path / name) for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", twin, "out.ipynb", *parameters],
+        cwd=tmp_path,
+        env=os.environ | private,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (injected,) = tagged(jupytext.read(tmp_path / "out.ipynb"), "injected-parameters")
+    assert "member = 2" in injected.source
+    assert (tmp_path / "figures/sensorium2022/smoke/02_wide_member_02.png").exists()

@@ -226,13 +226,16 @@ def test_a_killed_run_takes_its_kernel_with_it(bench):
 
 
 def test_two_runs_of_one_job_take_turns(bench):
-    text = GOOD + "\n# %%\ntime.sleep(2)\n"
+    diary = bench.folder / "diary"
+    note = f"with open({str(diary)!r}, 'a') as stream:\n    stream.write('{{}}\\n')\n"
+    text = GOOD + note.format("begin") + "time.sleep(2)\n" + note.format("end")
     command = bench.command(bench.write(text))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]
     told = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sum("waiting for another process" in stderr for _, stderr in told) == 1
+    assert diary.read_text().split() == ["begin", "end"] * 2
 
 
 def test_notes_keep_the_last_word_on_a_file(tmp_path):
