@@ -1,0 +1,209 @@
+"""What is planted in simulated mice is found again, and what is not planted is not.
+
+    python tests/benchmarks/accuracy.py [--epochs 20] [--train 600] [--jobs 2] [--folder DIR]
+
+Simulates small populations with known truth, trains the study's models on them, and prints the
+exercises of the specification's section 14 that need trained models: mean differences over units
+with 95 % intervals over test images, from the functions of 04_evaluate. All data are simulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from src.analyses.retinotopy import fit_affine, held_out_r2, shuffled_null
+from src.config import ModelConfig, TrainingConfig
+from src.data.pack import pack
+from src.data.sensorium import open_mice
+from src.data.session import Session, open_sessions
+from src.data.splits import member_splits
+from src.evaluation.ensemble import out_of_fold
+from src.evaluation.intervals import SessionResults, comparison_table, interval_table
+from src.evaluation.prediction import predict, prediction_of
+from src.models.encoder import Encoder
+from src.seeds import member_seed, numpy_stream
+from src.simulate.config import PRETRAINING, SimulatedMouse, SimulationConfig
+from src.simulate.mice import simulate_mice
+from src.simulate.truth import load_truth
+from src.studies import SENSORIUM2022
+from src.training.trainer import train
+
+DEMO = SENSORIUM2022.profile("demo")
+CNN = DEMO.plan("cnn").model
+BEHAVING = replace(
+    CNN, name="cnn_plus", inputs=replace(CNN.inputs, behavior=True, pupil=True), shifter=True
+)
+WIDE = DEMO.plan("wide").model
+NO_BOX = replace(
+    WIDE, name="wide, full-frame boxes", inputs=replace(WIDE.inputs, boxes="full_frame")
+)
+MODELS = {
+    "ln": DEMO.plan("ln").model,
+    "cnn": CNN,
+    "cnn_plus": BEHAVING,
+    "wide": WIDE,
+    "wide, full-frame boxes": NO_BOX,
+}
+WORLDS: Mapping[str, dict[str, float]] = {
+    "default": {},
+    "no behavior effect": {"behavior_additive": 0.0, "behavior_gain": 0.0, "pupil_shift": 0.0},
+    "box effect": {"box_effect": 1.0},
+}
+COMPARISONS = (  # world, model, other, what section 14 expects of the difference
+    ("default", "cnn", "ln", "above 0"),
+    ("default", "cnn_plus", "cnn", "above 0"),
+    ("no behavior effect", "cnn_plus", "cnn", "covers 0"),
+    ("box effect", "wide", "wide, full-frame boxes", "above 0"),
+    ("default", "wide", "wide, full-frame boxes", "covers 0"),
+)
+FOLDS = 3
+
+
+def prepare(folder: Path, world: str, images: int) -> None:
+    """Simulate and pack the mice of one world."""
+    mice = tuple(SimulatedMouse(key, units=48) for key, _ in PRETRAINING[:3])
+    sizes = {"train": images, "validation": 100, "test_images": 60}
+    simulate_mice(
+        folder / "raw", folder / "truth", SimulationConfig(mice, **sizes, **WORLDS[world]), 1
+    )
+    for mouse in open_mice(folder / "raw"):
+        pack(mouse, folder / "packed" / mouse.key)
+
+
+def fit(
+    folder: Path, model: ModelConfig, recipe: TrainingConfig, fold: int | None = None
+) -> tuple[Encoder, dict[str, Session], dict]:
+    """Train a model on a world, on its official split or on one of three folds."""
+    torch.set_num_threads(1)
+    sessions = open_sessions(folder / "packed", model.inputs)
+    kind, member = ("official", 1) if fold is None else ("kfold", fold)
+    splits = member_splits(sessions, kind, FOLDS, 42)[member - 1]
+    seed = member_seed(42, member)
+    encoder = Encoder(model, sessions, seed)
+    place = folder / "runs" / f"{model.name} {kind} {member}"
+    train(encoder, sessions, splits, recipe, seed, place, device="cpu", progress=False)
+    return encoder, sessions, splits
+
+
+def test_predictions(
+    folder: Path, model: ModelConfig, recipe: TrainingConfig
+) -> dict[str, np.ndarray]:
+    """Predictions of the test trials of every mouse."""
+    encoder, sessions, _ = fit(folder, model, recipe)
+    return {k: predict(encoder, s, s.trials("test"), "cpu") for k, s in sessions.items()}
+
+
+def results(
+    folder: Path, predictions: Mapping[str, Mapping[str, np.ndarray]]
+) -> list[SessionResults]:
+    """Responses and predictions by session, for the tables of 04_evaluate."""
+    found = []
+    for key, s in open_sessions(folder / "packed", CNN.inputs).items():
+        test = s.trials("test")
+        by_model = {name: p[key] for name, p in predictions.items()}
+        found.append(SessionResults(key, s.image_ids[test], s.responses(test).numpy(), by_model))
+    return found
+
+
+def compare(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
+    """Train every model the comparisons need; a row a comparison with its interval and verdict."""
+    needed = {(w, m) for w, *models, _ in COMPARISONS for m in models}
+    with ProcessPoolExecutor(jobs) as pool:
+        runs = {
+            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe)
+            for world, name in sorted(needed)
+        }
+        found = {key: run.result() for key, run in runs.items()}
+    rows = []
+    for world, model, other, expected in COMPARISONS:
+        both = results(root / world, {m: found[world, m] for m in (model, other)})
+        table = comparison_table(both, [(model, other)], numpy_stream(0, world))
+        mean = table[table["session"].str.startswith("mean") & (table["metric"] == "single")]
+        row = mean.iloc[0]
+        held = row["low"] > 0 if expected == "above 0" else row["low"] <= 0 <= row["high"]
+        numbers = [row[c] for c in ("difference", "low", "high", "units_better")]
+        rows.append((world, model, other, *numbers, expected, "yes" if held else "NO"))
+    names = ["world", "model", "other", "difference", "low", "high", "units_better"]
+    return pd.DataFrame(rows, columns=[*names, "expected", "held"])
+
+
+def folds(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
+    """Out-of-fold score of all training images beside one member's test score and its interval."""
+    folder = root / "default"
+    with ProcessPoolExecutor(jobs) as pool:
+        members = list(
+            pool.map(fit, *zip(*((folder, CNN, recipe, k) for k in (1, 2, 3)), strict=True))
+        )
+    sessions = members[0][1]
+    rows = []
+    for key, s in sessions.items():
+        parts = [prediction_of(e, s, split[key].test, {}, device="cpu") for e, _, split in members]
+        held_out = out_of_fold(parts)
+        trials = np.flatnonzero(np.isin(s.trial_ids, held_out.trial_ids))
+        assert len(trials) == len(held_out.trial_ids) == sum(len(p.trial_ids) for p in parts)
+        order = np.argsort(held_out.trial_ids)[np.argsort(np.argsort(s.trial_ids[trials]))]
+        responses = s.responses(trials).numpy()
+        everything = SessionResults(
+            key, s.image_ids[trials], responses, {"oof": held_out.values[order]}
+        )
+        test = s.trials("test")
+        single = {"test": predict(members[0][0], s, test, "cpu")}
+        tested = SessionResults(key, s.image_ids[test], s.responses(test).numpy(), single)
+        both = [interval_table([x], numpy_stream(0, key)).iloc[0] for x in (everything, tested)]
+        oof, test_row = (row["score"] for row in both)
+        inside = both[1]["low"] <= oof <= both[1]["high"]
+        rows.append((key, len(trials), oof, test_row, both[1]["low"], both[1]["high"], inside))
+    names = ["session", "trials", "out of fold", "test", "low", "high", "within"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def retinotopy(root: Path, recipe: TrainingConfig) -> pd.DataFrame:
+    """Learned positions against the simulated receptive-field centers, and the shuffled null."""
+    encoder, sessions, _ = fit(root / "default", CNN, recipe)
+    rows = []
+    for key, session in sessions.items():
+        mu = encoder.readouts[key].mu.detach().numpy()
+        centers = load_truth(root / "default" / "truth" / f"{key}.npz").cortex.rf_centers
+        soma = session.coordinates[:, :2]
+        null = shuffled_null(soma, mu, numpy_stream(0, "null", key), 200)
+        held = held_out_r2(soma, mu, numpy_stream(0, "folds", key))
+        rows.append((key, fit_affine(mu, centers).r2, float(held), null.mean(), null.max()))
+    names = ["session", "R2 truth from mu", "R2 mu from soma", "shuffled mean", "shuffled max"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def main() -> None:
+    """Simulate, train, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--train", type=int, default=600, help="training images a mouse")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--folder", type=Path, help="keep everything here, and continue from it")
+    given = parser.parse_args()
+    recipe = replace(DEMO.plan("cnn").training, max_epochs=given.epochs)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = given.folder or Path(temporary)
+        for world in WORLDS:
+            prepare(root / world, world, given.train)
+        show("Learned positions, simulated mice", retinotopy(root, recipe))
+        show("Paired differences in single-trial correlation", compare(root, recipe, given.jobs))
+        show("K-fold, single-trial correlation", folds(root, recipe, given.jobs))
+
+
+def show(title: str, table: pd.DataFrame) -> None:
+    """Print one table under its title."""
+    print(f"\n{title}\n{table.round(3).to_string(index=False)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
