@@ -63,7 +63,7 @@ def wait_for(condition, seconds: float, what: str):
 @contextmanager
 def jupyter_lab(folder):
     """Address of a JupyterLab server for `folder` that leaves no trace in the home folder."""
-    private = folder / "private"
+    private = folder.with_name("private")
     settings = private / "settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(NO_NEWS))
