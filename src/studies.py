@@ -108,8 +108,30 @@ def _small(model: ModelConfig, *channels: int) -> ModelConfig:
 
 WIDE_WITHOUT_BOXES = replace(WIDE, inputs=replace(WINNER_INPUT, boxes="full_frame"))
 
+# Recordings of one's own, tuned on validation images of macaque V4: color at 56 pixels, an early
+# stride so that 7x7 kernels see most of the image, free positions, and images that jitter.
+_FREE = GaussianReadoutConfig(
+    position="free",
+    init_mu_range=0.2,
+    init_sigma=0.4,
+    bias_init="inverse_elu",
+    feature_l1=1.0,
+)
+
+
+def _own(name: str, **core: object) -> ModelConfig:
+    """A stacked model for recordings without coordinates or behavior."""
+    shape = BaselineCoreConfig(
+        layers=3, input_kernel=7, input_stride=2, pool=2, batch_norm_momentum=0.05
+    )
+    return ModelConfig(name, replace(shape, **core), InputConfig(scale="full"), _FREE)
+
+
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
+_OWN = TrainingConfig(
+    batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=60, jitter=4
+)
 _FULL = TrainingConfig(threads=8)
 
 SENSORIUM2022 = Study(
@@ -140,6 +162,15 @@ SENSORIUM2022 = Study(
                 ),
                 simulation="demo",
                 example="example",
+            ),
+            "recording": Profile(
+                "recording",
+                (
+                    Plan(_own("ln", layers=2, channels=32, linear=True), _OWN),
+                    Plan(_own("cnn"), _OWN),
+                    Plan(_own("wide", channels=128), _OWN, members=5),
+                ),
+                skips=("06_fig_retinotopy",),
             ),
             "full": Profile(
                 "full",
