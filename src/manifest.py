@@ -135,11 +135,10 @@ def save_table(table: Any, path: Path) -> Path:
     return path
 
 
-def save_figure(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG (`path`) and PDF beside it; the same figure gives the same bytes."""
     path = Path(path).with_suffix(".png")
     with replacing(path.with_suffix(".pdf")) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path

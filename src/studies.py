@@ -130,7 +130,7 @@ def _own(name: str, **core: object) -> ModelConfig:
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
 _OWN = TrainingConfig(
-    batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=60, jitter=4
+    batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
 )
 _FULL = TrainingConfig(threads=8)
 
@@ -168,7 +168,7 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_own("ln", layers=2, channels=32, linear=True), _OWN),
                     Plan(_own("cnn"), _OWN),
-                    Plan(_own("wide", channels=128), _OWN, members=5),
+                    Plan(_own("wide", channels=96), _OWN, members=5),
                 ),
                 skips=("06_fig_retinotopy",),
             ),

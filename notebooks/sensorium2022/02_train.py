@@ -129,8 +129,8 @@ save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
 # **What one sees.** The validation correlation is over single trials, averaged over all neurons
-# of all mice. It rises steeply, flattens, and gains a last bit each time the learning rate falls
-# (steps of the lower curve). Single-trial correlation is bounded far below 1 by the neurons' own
-# noise; how far, `04_evaluate` shows.
+# of all mice. It rises steeply, flattens, and may gain a last bit each time the learning rate
+# falls, where a rule is drawn; the marked epoch is the one that was kept. Single-trial
+# correlation is bounded far below 1 by the neurons' own noise; how far, `04_evaluate` shows.
 #
 # Next: `03_predict` asks the trained members about images they never saw.

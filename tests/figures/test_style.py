@@ -72,7 +72,8 @@ def test_same_figure_gives_the_same_bytes_in_another_process(tmp_path):
 
 def test_saving_a_figure_leaves_png_and_pdf(axis, tmp_path):
     axis.plot([1, 2])
-    path = save_figure(axis.figure, tmp_path / "a.png")
+    path = tmp_path / "a.png"
+    save_figure(axis.figure, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pdf", "a.png"]
