@@ -94,6 +94,14 @@ pd.DataFrame(
 # body lies in cortex, because V1 is retinotopic: neighbours look at neighbouring places. During
 # training the position is sampled from a small Gaussian around that point, so that gradients can
 # find the right place from a distance; in evaluation the mean is used (Lurz et al. 2021).
+#
+# The winner's wide core has a surprise in it. It takes six planes at full resolution: the image,
+# the image minus its mean, and four constant planes with the center, width and height of a box
+# around the main object. But a convolution of a constant plane without padding is a constant, and
+# the centered image differs from the image by one number. So the six planes are, exactly, one
+# plane and five numbers per image: a bias for each feature. The *folded* form computes just that,
+# agrees with the published network to rounding, and shows what the boxes can and cannot say:
+# nothing about *where* in the feature map, only how much overall.
 
 # %%
 encoder = Encoder(plan.model, sessions, seed=member_seed(seed, member))
@@ -104,13 +112,20 @@ print(f"{core_size:,} weights in the core, {size - core_size:,} in the readouts 
 # %% [markdown]
 # ## Training
 #
-# The loss is the Poisson negative log-likelihood of the responses, plus a smoothness penalty on
-# the first kernels and an L1 penalty on each neuron's feature weights. One step takes one batch
-# from every mouse, adds up the gradients, and moves once. After each epoch the correlation
-# between predicted and measured validation responses decides: better, and the weights are kept;
-# worse for five epochs in a row, and training goes back to the best weights with a smaller
-# learning rate. Each epoch ends with a checkpoint, so a run that is killed continues from its
-# last epoch and ends with the same bits. A finished member is not trained twice.
+# For a batch of B out of N trials of a mouse, with responses r and predictions r̂, the loss is
+#
+# $$\sqrt{N/B}\;\sum_{n,u}\left(\hat r_{nu} - r_{nu}\log \hat r_{nu}\right) \;+\; \text{penalties}$$
+#
+# It is the negative log-likelihood of Poisson counts, summed, not averaged, so a mouse with more
+# neurons weighs more, and the penalties are meant relative to that sum. The root makes the
+# balance between data and penalties depend on the square root of the batch, a choice of the
+# published code that we keep. The penalties are a smoothness penalty on the first kernels and an
+# L1 penalty on each neuron's feature weights. One step takes one batch from every mouse, adds up
+# the gradients, and moves once. After each epoch the correlation between predicted and measured
+# validation responses decides: better, and the weights are kept; worse for a few epochs in a row,
+# and training goes back to the best weights with a smaller learning rate. Each epoch ends with a
+# checkpoint, so a run that is killed continues from its last epoch and ends with the same bits. A
+# finished member is not trained twice.
 
 # %%
 history = train(

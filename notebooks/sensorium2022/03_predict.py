@@ -88,6 +88,14 @@ print(len(encoders), "members of", model)
 # ## Predict the test trials
 #
 # Test trials are the one part of the data no member has seen, in training or in early stopping.
+# Networks are in evaluation mode: the reading positions are the means of their Gaussians, nothing
+# is sampled, and batch statistics are the ones kept from training, so the same trial gives the
+# same prediction whatever is predicted beside it.
+#
+# Each member's predictions are saved first, one file a session, and then their mean. There are
+# other ways to combine members: averaging *before* the output nonlinearity, or weights learned on
+# validation trials. They are in `src/evaluation/ensemble.py`; the published ensemble is the plain
+# mean after the nonlinearity, and so is ours.
 
 # %%
 for member, encoder in encoders.items():

@@ -116,7 +116,9 @@ save_figure(figure, figures["05_images"])
 
 # %% [markdown]
 # **What one sees.** Different images drive different neurons. A model has to say, from the pixels
-# alone, which ones and how strongly.
+# alone, which ones and how strongly. These are single trials: shown again, the same image would
+# raise some of the same bars and miss others. How much of each bar is signal is the question of
+# the ceilings in `04_evaluate`.
 #
 # ## Where the cells are
 #
