@@ -1,7 +1,7 @@
-"""Configuration records: frozen dataclasses of plain values, printed in notebooks and stored in checkpoints.
+"""Configuration records: frozen dataclasses of plain values, printed and kept in checkpoints.
 
-One record describes one model or one training recipe of any study. Defaults are the published values;
-a departure is an argument, never a subclass or a copy.
+One record describes one model or one training recipe of any study. Defaults are the published
+values; a departure is an argument, never a subclass or a copy.
 """
 
 from __future__ import annotations
