@@ -17,7 +17,8 @@ from src import manifest, paths
 GALLERY = paths.FIGURES / "gallery"
 README = paths.ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
-COLUMNS = ["data", "model", "session", "n_units", "n_kept", "single", "avg", "feve", "cc_norm"]
+SCORES = ["single", "avg", "feve", "cc_norm"]
+COLUMNS = ["data", "model", "session", "n_units", "n_kept", *SCORES, "avg_median"]
 HEADER = "| data | model | scored on | units | single trial | to average | FEVE | CC_norm |"
 
 
@@ -31,27 +32,34 @@ def keep(run: Path) -> None:
 
 
 def results_markdown() -> str:
-    """The table of all runs in the gallery, a row a model and session or mean of sessions."""
-    lines = []
-    for path in sorted(GALLERY.glob("*.csv"), key=lambda path: path.stem):
-        table = pd.read_csv(path)
-        shown = table[table["session"].str.startswith("mean")]
-        lines += [
-            f"**{path.stem.replace('_', ', ', 1)}**",
-            "",
-            HEADER,
-            "|---|---|---|" + "---:|" * 5,
-        ]
-        lines += [_row(row) for _, row in shown.iterrows()]
-        lines += [""]
-    return "\n".join(lines)
+    """The tables of all runs in the gallery: means over sessions, and recordings by session."""
+    return "\n".join(_run_markdown(path) for path in sorted(GALLERY.glob("*.csv")))
 
 
-def _row(row: pd.Series) -> str:
-    scores = ("" if pd.isna(row[c]) else f"{row[c]:.3f}" for c in COLUMNS[-4:])
-    return f"| {row['data']} | {row['model']} | {row['session']} | {row['n_units']} | " + (
-        " | ".join(scores) + " |"
-    )
+def _run_markdown(path: Path) -> str:
+    table = pd.read_csv(path)
+    means = table[table["session"].str.startswith("mean")]
+    lines = [f"**{path.stem.replace('_', ', ', 1)}**", "", HEADER, "|---|---|---|" + "---:|" * 5]
+    lines += [
+        _row([row["data"], row["model"], row["session"], row["n_units"], *row[SCORES]])
+        for _, row in means.iterrows()
+    ]
+    if (table["data"] == "recorded").all():
+        lines += ["", "Median correlation to average over units, by session:", "", *_medians(table)]
+    return "\n".join([*lines, ""])
+
+
+def _medians(table: pd.DataFrame) -> list[str]:
+    sessions = table[~table["session"].str.startswith("mean")]
+    medians = sessions.pivot_table("avg_median", "session", "model", sort=False)
+    lines = [_row(["session", *medians.columns]), "|---|" + "---:|" * len(medians.columns)]
+    return lines + [_row([name, *row]) for name, row in medians.iterrows()]
+
+
+def _row(cells: list[object]) -> str:
+    """One line of a markdown table, numbers to three decimals, the unknown empty."""
+    shown = (f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells)
+    return f"| {' | '.join('' if text == 'nan' else text for text in shown)} |"
 
 
 def write_readme() -> None:

@@ -128,7 +128,8 @@ units.groupby(["model", "session"], sort=False)["status"].value_counts().unstack
 scores = summary_table(units)
 scores.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(scores, tables["scores"])
-shown = ["model", "session", "status", "n_units", "n_kept", "single", "avg", "feve", "cc_norm"]
+shown = ["model", "session", "status", "n_units", "n_kept", "single", "avg", "avg_median"]
+shown += ["feve", "cc_norm"]
 scores[shown].round(3)
 
 # %% [markdown]
