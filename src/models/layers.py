@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from src.models.normalization import BatchNorm
+
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with PyTorch's initialisation, U(-b, b) with b = inputs^-0.5, seeded."""
@@ -86,12 +88,10 @@ class Layer(nn.Module):
     def __init__(self, conv: nn.Module, channels: int, momentum: float, linear: bool) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = nn.BatchNorm2d(channels, momentum=momentum)
-        self.linear = linear
+        self.norm = BatchNorm(channels, momentum, linear)
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
-        x = self.norm(self.conv(*inputs))
-        return x if self.linear else F.elu(x, inplace=True)
+        return self.norm(self.conv(*inputs))
 
 
 def _channels_last(x: Tensor) -> Tensor:

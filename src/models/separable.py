@@ -55,7 +55,7 @@ class _Separable(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, w_in: Tensor, kernel: Tensor, w_out: Tensor) -> Tensor:
         ctx.save_for_backward(x, w_in, kernel, w_out)
         y = _empty(x, len(w_out))
-        for x_part, y_part in _cached(x, y):
+        for x_part, y_part in cached(x, y):
             middle = _depthwise(_mix(x_part, w_in), kernel)
             torch.mm(_pixels(middle), w_out.flatten(1).T, out=_pixels(y_part))
         return y
@@ -66,7 +66,7 @@ class _Separable(torch.autograd.Function):
         x, w_in, kernel, w_out = ctx.saved_tensors
         grad_x, grad_kernel = _empty(x, x.shape[1]), torch.zeros_like(kernel)
         grad_in, grad_out = torch.zeros_like(w_in.flatten(1)), torch.zeros_like(w_out.flatten(1))
-        for x_part, y_part, grad_x_part in _cached(x, gradient, grad_x):
+        for x_part, y_part, grad_x_part in cached(x, gradient, grad_x):
             hidden = _mix(x_part, w_in)
             grad_out.addmm_(_pixels(y_part).T, _pixels(_depthwise(hidden, kernel)))
             grad_middle = _mix(y_part, w_out.transpose(0, 1))
@@ -78,7 +78,7 @@ class _Separable(torch.autograd.Function):
         return grad_x, grad_in.view_as(w_in), grad_kernel, grad_out.view_as(w_out)
 
 
-def _cached(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def cached(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """The maps, as many images at a time as stay in cache: (n, ., h, w)."""
     most = max(x[0].numel() for x in maps)
     return zip(*(x.split(max(1, CACHED // most)) for x in maps), strict=True)

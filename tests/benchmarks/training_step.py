@@ -117,7 +117,10 @@ def baseline(python: Path, threads: int, batch: int, turns: int, units: int) -> 
 def floor(gflops: float) -> None:
     """Print what the core's arithmetic alone would take at the speed of a matrix product."""
     operations = 2 * (2 * FIRST + 3 * SEPARABLE)  # the first layer has no input gradient
-    print(f"matrix product {gflops:.0f} GFLOP/s: floor {gflops * 1e9 / operations:.0f} images/s")
+    images = gflops * 1e9 / operations
+    print(
+        f"matrix product {gflops:.0f} GFLOP per CPU-second: floor {images:.0f} images of the core"
+    )
 
 
 def winner(threads: int, batch: int, turns: int, units: int) -> None:

@@ -75,5 +75,5 @@ def test_batch_norm_keeps_a_tenth_of_the_old_statistics():
         x.var((0, 2, 3), keepdim=True, correction=0) + 1e-5
     ).sqrt()
     torch.testing.assert_close(y, expected)
-    layer.linear = False
+    layer.norm.linear = False
     torch.testing.assert_close(layer(x), torch.where(y > 0, y, y.expm1()))
