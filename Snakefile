@@ -128,7 +128,7 @@ def asks(name):
 
 
 if config.get("terse"):  # src.run says what happens; of Snakemake's words only errors of its own
-    said = ("non-zero exit status", "did not complete successfully", "job execution failed")
+    said = ("exit status 1.", "exit status 2.", "not complete successfully", "job execution failed")
     logger.addFilter(
         lambda log: log.levelno > logging.INFO and not any(s in log.getMessage() for s in said)
     )

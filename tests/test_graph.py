@@ -223,6 +223,17 @@ def test_a_failed_notebook_stops_what_follows_and_stays_to_be_read(house):
     assert not house.record("03_predict_ln").with_suffix(".failed.json").exists()
 
 
+def test_a_killed_runner_is_told_and_run_again(house):
+    """src.run itself cannot say that it was killed, so Snakemake must."""
+    kill = "import os; os.kill(os.getppid(), 9); import pandas"
+    house.edit("notebooks/sensorium2022/04_evaluate.py", "import pandas", kill)
+    done = house.run_all()
+    assert done.returncode == 1
+    assert "04_evaluate" in done.stderr and "non-zero exit status 137" in done.stderr
+    house.edit("notebooks/sensorium2022/04_evaluate.py", kill, "import pandas")
+    assert "04_evaluate" in house.would_run()
+
+
 def test_mistakes_in_the_graph_are_told(house):
     done = house.run_all(profile="huge")
     assert done.returncode == 1 and "has no profile 'huge'" in done.stderr
