@@ -44,7 +44,8 @@ def summary_lines(manifest: Path) -> Iterator[str]:
         yield from table_lines(table)
         yield ""
     yield "Figures"
-    yield from (f"  {short(path)}" for path in outputs if path.suffix == ".png")
+    shown = (path for path in outputs if manifest.parent.parent in path.parents)
+    yield from (f"  {short(path)}" for path in shown if path.suffix == ".png")
     minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
     memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
     yield f"\n{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
