@@ -16,17 +16,17 @@
 # **How do my own images and responses enter this study, so that every later notebook runs on them
 # unchanged?**
 #
-# The models of SENSORIUM 2022 were made for mouse visual cortex, but nothing in them is about mice.
-# A core turns images into feature maps, a readout for each session picks a place and a mixture of
-# features for each unit, and both are fitted to responses. Whoever has shown images to an animal
-# and counted spikes, or measured fluorescence, can ask the same question: how much of what these
-# units do can a network learn from this recording alone?
+# The models of SENSORIUM 2022 were made for mouse visual cortex, but nothing in them is about
+# mice. A core turns images into feature maps, a readout for each session picks a place and a
+# mixture of features for each unit, and both are fitted to responses. Whoever has shown images to
+# an animal and counted spikes, or measured fluorescence, can ask the same question: how much of
+# what these units do can a network learn from this recording alone?
 #
 # What you need is little:
 #
 # - **images**: an array `(images, height, width)` or `(images, height, width, 3)`, or a folder or
-#   zip of image files; of files, the natural order of the names counts (`image2` before `image10`),
-#   not the order in which a zip happens to list them;
+#   zip of image files; of files, the natural order of the names counts (`image2` before
+#   `image10`), not the order in which a zip happens to list them;
 # - **responses**: an array `(units, images)` of means over repeats, or `(units, images, repeats)`
 #   of single repeats, padded with NaN where an image was shown fewer times than others;
 # - if you have them, coordinates `(units, 3)`, behavior `(images, 3)` and pupil position
@@ -81,15 +81,15 @@ use_style()
 # In a folder, sessions are known by their file names: `images_<session>.zip` (or `.npy`, or a
 # folder `images_<session>`) goes with `responses_<session>.npy`. If there is
 # `responses_raw_<session>.npy` as well, with single repeats, that is used instead, because only
-# single repeats tell how noisy a unit is. `behavior_`, `pupil_` and `coordinates_<session>.npy` are
-# taken where they are.
+# single repeats tell how noisy a unit is. `behavior_`, `pupil_` and `coordinates_<session>.npy`
+# are taken where they are.
 #
 # Several sessions may come from different animals. They will share one core, so they help each
 # other: the features that drive one animal's units are not so different from those that drive
 # another's.
 #
-# If no source is given, an example is *simulated*, in these very files. It shows what the notebook
-# does; nothing about it is real.
+# If no source is given, an example is *simulated*, in these very files. It shows what the
+# notebook does; nothing about it is real.
 
 # %%
 folder = Path(source) if source else places.raw.with_name(f"{name}_source")
@@ -100,15 +100,15 @@ found = discover_sessions(folder, chosen)
 {name: (str(arrays.images), str(arrays.responses)) for name, arrays in found.items()}
 
 # %% [markdown]
-# Arrays already in memory need no files. In a notebook of your own, write
-# `found = {"monday": SessionArrays(images, responses)}` and go on from here.
+# Arrays already in memory need no files. In a notebook of your own, write `found = {"monday":
+# SessionArrays(images, responses)}` and go on from here.
 #
 # ## Decide who trains and who tests
 #
 # A model must be tested on images that it has never seen, and this is easier to get wrong than it
 # seems. Many recordings show an image twice: again in the second half of a session, or to another
-# animal. Splitting a session by its halves, or each session by itself, then puts the same image on
-# both sides, and a model that merely remembers scores well.
+# animal. Splitting a session by its halves, or each session by itself, then puts the same image
+# on both sides, and a model that merely remembers scores well.
 #
 # Here the *content* of an image decides. Its decoded pixels are hashed (sha256), the hash is read
 # as a number between 0 and 1, and that number says whether the image trains, validates or tests.
@@ -118,12 +118,12 @@ found = discover_sessions(folder, chosen)
 # - an import next month with two more sessions moves no image, and old scores stay comparable;
 # - two laboratories that use the same images agree on the split without talking to each other.
 #
-# The hash is taken before color or size is changed, so neither option touches the split either. One
-# trap remains: the same picture saved twice with different compression has different pixels. Small
-# grey copies of all images are therefore compared, and pictures that agree to within compression
-# noise count as one. (In the six macaque V4 sessions that this notebook was tried on, no such pair
-# exists. The two most similar different pictures share a background and differ in the object
-# before it, and stay two pictures.)
+# The hash is taken before color or size is changed, so neither option touches the split either.
+# One trap remains: the same picture saved twice with different compression has different pixels.
+# Small grey copies of all images are therefore compared, and pictures that agree to within
+# compression noise count as one. (In the six macaque V4 sessions that this notebook was tried on,
+# no such pair exists. The two most similar different pictures share a background and differ in
+# the object before it, and stay two pictures.)
 #
 # ## What becomes of repeats
 #
@@ -156,11 +156,11 @@ save_table(table, places.tables / "recording.csv")
 table.set_index("session").T
 
 # %% [markdown]
-# **What one sees.** `different_images` is smaller than `images` where a session shows an image more
-# than once. The fractions of training, validation and test images differ a little from session to
-# session, because the hash, not a count, decides. `repeats_min` and `repeats_max` say how often
-# an image was shown in the arrays that were given, 1 where only means are known; for such a session
-# correlations can be computed, but no ceiling.
+# **What one sees.** `different_images` is smaller than `images` where a session shows an image
+# more than once. The fractions of training, validation and test images differ a little from
+# session to session, because the hash, not a count, decides. `repeats_min` and `repeats_max` say
+# how often an image was shown in the arrays that were given, 1 where only means are known; for
+# such a session correlations can be computed, but no ceiling.
 #
 # Now from the files just written, how many images do two sessions have in common?
 
@@ -196,10 +196,11 @@ save_figure(figure, figures["00_images"])
 # %% [markdown]
 # ## Do images and responses belong together?
 #
-# The commonest mistake in such an import is an order that does not match: responses sorted one way,
-# images another. Every shape is then right and every number wrong, and a network will learn nothing
-# without saying why. So we look at one unit of the first session: the one whose response varies
-# most for its mean, over training images. Below are the images that drive it most and least.
+# The commonest mistake in such an import is an order that does not match: responses sorted one
+# way, images another. Every shape is then right and every number wrong, and a network will learn
+# nothing without saying why. So we look at one unit of the first session: the one whose response
+# varies most for its mean, over training images. Below are the images that drive it most and
+# least.
 
 # %%
 mouse = next(iter(mice.values()))
@@ -232,7 +233,7 @@ save_figure(figure, figures["00_responses"])
 #
 # ## Go on
 #
-# The name printed below leads through the rest of the study. Set `profile` to `recording` and
+# The recording's name leads through the rest of the study. Set `profile` to `recording` and
 # `recording` to that name in the notebooks from `01_preprocess` on, or run them all from a shell:
 #
 # ```bash
@@ -240,9 +241,6 @@ save_figure(figure, figures["00_responses"])
 # ```
 #
 # The profile `recording` trains four models that need neither coordinates nor behavior: a linear
-# one (`ln`), the baseline CNN (`cnn`), a wide CNN (`wide`) and an ensemble of it. Their
-# units get free readout positions. `04_evaluate` then prints scores for the held-out images, and
-# ceilings for sessions with single repeats.
-
-# %%
-print("recording:", name, "in", places.raw)
+# one (`ln`), the baseline CNN (`cnn`), a wide CNN (`wide`) and an ensemble of it. Their units get
+# free readout positions. `04_evaluate` then prints scores for the held-out images, and ceilings
+# for sessions with single repeats.
