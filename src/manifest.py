@@ -92,6 +92,15 @@ def note_output(path: Path) -> Path:
     return path
 
 
+def _clear_leftovers(path: Path) -> None:
+    """Remove temporary files of `path` whose process was killed while it wrote."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        try:
+            os.kill(int(leftover.name.split(".")[-2]), 0)
+        except ProcessLookupError:
+            leftover.unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(path: Path, note: bool = True) -> Iterator[Path]:
     """A temporary file beside `path`; whole and on disk, it takes its place if the block ends well.
@@ -100,6 +109,7 @@ def replacing(path: Path, note: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
