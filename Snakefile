@@ -89,6 +89,12 @@ def plan(wildcards):
     return profiles[wildcards.study].plan(wildcards.model)
 
 
+def predictions(wildcards):
+    """Records of the predictions a figure was asked for, or those of the main table."""
+    asked = profiles[wildcards.study].asked(wildcards.get("figure", ""))
+    return [record(f"03_predict_{p.model.name}").format(study=wildcards.study) for p in asked]
+
+
 def raw(wildcards):
     """Recordings that were put there; simulated ones are made by the first notebook."""
     folder = Path(str(places.raw).format(study=wildcards.study))
@@ -257,10 +263,7 @@ rule predict:
 rule evaluate:
     input:
         code=code("04_evaluate"),
-        predictions=lambda w: [
-            record(f"03_predict_{plan.model.name}").format(study=w.study)
-            for plan in profiles[w.study].plans
-        ],
+        predictions=predictions,
     output:
         record("04_evaluate"),
     log:
@@ -279,6 +282,7 @@ rule figure:
     input:
         code=code("{figure}"),
         scores=rules.evaluate.output,
+        predictions=predictions,
     output:
         record("{figure}"),
     log:

@@ -25,6 +25,7 @@ class Plan:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
     split: Literal["official", "resplit", "kfold"] = "official"  # kfold: one fold a member
+    question: str = ""  # the figure notebook it is trained for; empty: the study's main table
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class Profile:
     resources: Resources = field(default_factory=Resources)
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
+
+    @property
+    def main(self) -> tuple[Plan, ...]:
+        """The plans of the study's main table, those of 04_evaluate."""
+        return self.asked("")
+
+    def asked(self, question: str) -> tuple[Plan, ...]:
+        """The plans trained for one figure notebook, called by its file's stem."""
+        return tuple(plan for plan in self.plans if plan.question == question)
 
     def plan(self, model: str) -> Plan:
         """The plan of the model called `model`."""

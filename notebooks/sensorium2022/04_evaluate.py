@@ -77,7 +77,7 @@ declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04
 
 # %%
 systems = {}
-for plan in settings.plans:
+for plan in settings.main:
     name = plan.model.name
     systems[name] = f"{name}/member_01"
     if plan.members > 1:
@@ -165,7 +165,7 @@ comparisons[comparisons["session"].str.startswith("mean")].drop(columns="session
 
 # %%
 rows = []
-for name in (plan.model.name for plan in settings.plans if plan.split == "kfold"):
+for name in (plan.model.name for plan in settings.main if plan.split == "kfold"):
     for result in (result for result in results if result.responses.any()):
         session = sessions[result.session]
         held_out = load_prediction(places.predictions / name / "out_of_fold" / f"{session.key}.npz")

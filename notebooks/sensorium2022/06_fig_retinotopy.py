@@ -59,7 +59,7 @@ study = STUDIES["sensorium2022"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-models = [plan.model.name for plan in settings.plans]
+models = [plan.model.name for plan in settings.main]
 model = model or next(name for name in models if name.startswith("wide"))
 maps_path, null_path = places.figures / "06_maps.png", places.figures / "06_null.png"
 declare(maps_path, null_path, places.tables / "retinotopy.csv")
