@@ -118,6 +118,15 @@ def _small(model: ModelConfig, *channels: int) -> ModelConfig:
 
 WIDE_WITHOUT_BOXES = replace(WIDE, inputs=replace(WINNER_INPUT, boxes="full_frame"))
 
+# The winner's recipe as published, and its core on recordings without coordinates or boxes.
+_WINNER = TrainingConfig(schedule="upstream")
+WINNER_FREE = ModelConfig(
+    "winner",
+    WideCoreConfig(),
+    InputConfig(scale="full", centered=True),
+    GaussianReadoutConfig(position="free"),
+)
+
 # Recordings of one's own, tuned on validation images of macaque V4: color at 56 pixels, an early
 # stride so that 7x7 kernels see most of the image, free positions, and images that jitter.
 _FREE = GaussianReadoutConfig(
@@ -179,6 +188,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("ln", layers=2, channels=32, linear=True), _OWN),
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
+                    Plan(WINNER_FREE, _WINNER, members=3, question="16_fig_better"),
                 ),
                 skips=("06_fig_retinotopy",),
             ),
