@@ -13,6 +13,7 @@ from src.config import (
     InputConfig,
     ModelConfig,
     TrainingConfig,
+    ViTCoreConfig,
     WideCoreConfig,
 )
 
@@ -107,6 +108,20 @@ CNN_PLUS = ModelConfig("cnn_plus", inputs=BEHAVING, shifter=True)
 WIDE = ModelConfig("wide", WideCoreConfig(), WINNER_INPUT)
 WIDE_PLUS = ModelConfig(
     "wide_plus", WideCoreConfig(), replace(WINNER_INPUT, behavior=True, pupil=True), shifter=True
+)
+# Without the SENSORIUM mouse, as published; here it trains along with learned missing scalars.
+VIT = ModelConfig("vit", ViTCoreConfig(), BEHAVING, shifter=True, pupil_in_core=True)
+V1T = TrainingConfig(
+    batch_size=16,
+    learning_rate=0.001647,
+    min_learning_rate=0.0,
+    patience=11,
+    max_decays=2,
+    renew_decays=True,
+    max_epochs=400,
+    optimizer="adamw",
+    betas=(0.9, 0.9999),
+    loss="v1t",
 )
 
 

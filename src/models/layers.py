@@ -19,6 +19,21 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     return layer
 
 
+def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """x with a random share of its values 0 and the others scaled to keep the mean: (...) -> (...).
+
+    F.dropout draws from PyTorch's global generator, this from `generator`.
+    """
+    return x * kept(x, share, generator) / (1 - share) if share else x
+
+
+def kept(like: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """1 where dropout keeps a value, 0 for a random share: as `like`."""
+    if generator is None:
+        raise ValueError("dropout needs a generator in training: stream(seed, ...)")
+    return torch.empty_like(like).bernoulli_(1 - share, generator=generator)
+
+
 def laplace_penalty(weight: Tensor) -> Tensor:
     """Roughness of convolution kernels: (f, c, k, k) -> scalar, sum (L * W)^2 / sum W^2 (spec 5.1).
 
