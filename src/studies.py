@@ -159,6 +159,18 @@ _OWN = TrainingConfig(
 )
 _FULL = TrainingConfig(threads=8)
 
+
+def _small_vit(epochs: int, **core: int) -> Plan:
+    """A ViT small enough for a laptop: fewer patches and blocks; rates that suit few steps."""
+    shape = ViTCoreConfig(
+        stride=4, width=32, blocks=2, heads=2, head_width=32, hidden=64, side_hidden=16
+    )
+    shape = replace(shape, patch_dropout=0.0, dropout=0.1, penalty=0.003, **core)
+    recipe = replace(V1T, batch_size=32, learning_rate=0.003, betas=(0.9, 0.999))
+    question = "15_fig_attention"
+    return Plan(replace(VIT, core=shape), replace(recipe, max_epochs=epochs), question=question)
+
+
 SENSORIUM2022 = Study(
     name="sensorium2022",
     title="SENSORIUM 2022: natural images to mouse V1",
@@ -173,6 +185,7 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    _small_vit(2, stride=7, width=8, head_width=8),
                 ),
                 simulation="tiny",
             ),
@@ -184,6 +197,7 @@ SENSORIUM2022 = Study(
                     Plan(_small(CNN_FREE, 24), _DEMO),
                     Plan(_small(WIDE, 12, 24, 32, 32), _DEMO, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
+                    _small_vit(20),
                 ),
                 simulation="demo",
                 example="example",
@@ -195,7 +209,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
                 ),
-                skips=("06_fig_retinotopy",),
+                skips=("06_fig_retinotopy", "15_fig_attention"),
             ),
             "full": Profile(
                 "full",
@@ -205,6 +219,7 @@ SENSORIUM2022 = Study(
                     Plan(CNN_PLUS, _FULL),
                     Plan(WIDE, _FULL, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
+                    Plan(VIT, replace(V1T, threads=8)),
                 ),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
             ),

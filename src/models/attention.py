@@ -1,4 +1,4 @@
-"""Self-attention: fused where it can be, and with dropout a few images at a time."""
+"""Self-attention: fused where it can be, and with dropout a few heads at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from src.models.layers import kept
+from src.models.layers import dropout_mask
 from src.seeds import stream
 
-BLOCK = 2**24  # attention weights held at once
+BLOCK = 2**18  # attention weights computed at once: on CPU as many as a cache holds
+GPU_BLOCK = 2**26
 MULTIPLE = 8  # fused kernels want head widths that are multiples of this
 
 
@@ -24,7 +25,7 @@ def attention_weights(q: Tensor, k: Tensor) -> Tensor:
 def attend(
     q: Tensor, k: Tensor, v: Tensor, share: float = 0, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Weighted means of v, a share of the weights dropped: (n, h, t, d) three times -> (n, h, t, d).
+    """Weighted means of v, a share of the weights dropped: (n, h, t, d) x 3 -> (n, h, t, d).
 
     PyTorch's fused kernel, which never holds the weights, if none are dropped: its own dropout
     draws from the global generator, and on CPU holds them all.
@@ -32,14 +33,18 @@ def attend(
     if share:
         seed = torch.randint(2**62, (), generator=generator, device=q.device).item()
         exact = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
-        return _Dropped.apply(*exact, share, seed).to(v.dtype)
+        y = _Dropped.apply(*(x.flatten(0, 1) for x in exact), share, seed)
+        return y.unflatten(0, v.shape[:2]).to(v.dtype)
     d = q.shape[-1]
     q, k, v = (F.pad(x, (0, -d % MULTIPLE)) for x in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v, scale=d**-0.5)[..., :d]
 
 
 class _Dropped(torch.autograd.Function):
-    """The same with dropout; backward computes weights and masks again instead of keeping them."""
+    """The same with dropout, (n * h, t, d) x 3 -> (n * h, t, d), a few heads at a time.
+
+    Backward computes weights and masks again instead of keeping them.
+    """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, share: float, seed: int) -> Tensor:
@@ -69,13 +74,13 @@ class _Dropped(torch.autograd.Function):
 
 
 def _parts(q: Tensor) -> list[slice]:
-    """Images whose weights are held at once."""
-    n, heads, t, _ = q.shape
-    step = max(1, BLOCK // (heads * t * t))
-    return [slice(start, start + step) for start in range(0, n, step)]
+    """Heads whose weights are held at once: (n * h, t, d)."""
+    heads, t, _ = q.shape
+    step = max(1, (BLOCK if q.is_cpu else GPU_BLOCK) // t**2)
+    return [slice(start, start + step) for start in range(0, heads, step)]
 
 
 def _mask(weights: Tensor, part: slice, share: float, seed: int) -> Tensor:
-    """What a part's weights are multiplied with, the same each time: 0 or 1 / (1 - share)."""
+    """The dropout of a part, the same each time."""
     generator = stream(seed, "attention", part.start, device=weights.device)
-    return kept(weights, share, generator).div_(1 - share)
+    return dropout_mask(weights, share, generator)

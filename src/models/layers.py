@@ -20,18 +20,26 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 
 def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """x with a random share of its values 0 and the others scaled to keep the mean: (...) -> (...).
+    """x with a random share of its values 0, the others scaled to keep the mean: (...) -> (...).
 
     F.dropout draws from PyTorch's global generator, this from `generator`.
     """
-    return x * kept(x, share, generator) / (1 - share) if share else x
+    return x * dropout_mask(x, share, generator) if share else x
 
 
-def kept(like: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """1 where dropout keeps a value, 0 for a random share: as `like`."""
+def dropout_mask(like: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """What dropout multiplies a tensor with, 0 or 1 / (1 - share): (...) -> (...).
+
+    16 random bits a value, so the share is rounded to them: on CPU five times faster than a draw a
+    value.
+    """
     if generator is None:
         raise ValueError("dropout needs a generator in training: stream(seed, ...)")
-    return torch.empty_like(like).bernoulli_(1 - share, generator=generator)
+    bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
+    values = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+    dropped = round(share * 2**16)
+    kept = values[: like.numel()].view(like.shape) >= dropped - 2**15
+    return kept.to(like.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 def laplace_penalty(weight: Tensor) -> Tensor:

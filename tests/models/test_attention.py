@@ -47,7 +47,7 @@ def test_weights_are_those_that_mix_the_values():
     torch.testing.assert_close(weights @ v, plain(q, k, v))
 
 
-@pytest.mark.parametrize("block", [2**24, 3 * HEADS * T * T, 1])
+@pytest.mark.parametrize("block", [2**24, 3 * T * T, 1])
 def test_dropped_attention_is_the_plain_form_with_a_mask(monkeypatch, block):
     """With the identity as values the output is the dropped weights, which tell the mask."""
     monkeypatch.setattr(attention, "BLOCK", block)

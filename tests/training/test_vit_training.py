@@ -1,4 +1,4 @@
-"""Training a ViT in the recipe of V1T: its optimizer, its loss, its dropout, the same bits again."""
+"""Training a ViT in the recipe of V1T: optimizer, loss, dropout, and the same bits again."""
 
 from dataclasses import replace
 
