@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from src.models.layers import dropout_mask
+from src.models.layers import NO_GENERATOR, dropout_mask
 from src.seeds import stream
 
 BLOCK = 2**18  # attention weights computed at once: on CPU as many as a cache holds
@@ -31,6 +31,8 @@ def attend(
     draws from the global generator, and on CPU holds them all.
     """
     if share:
+        if generator is None:
+            raise ValueError(NO_GENERATOR)
         seed = torch.randint(2**62, (), generator=generator, device=q.device).item()
         exact = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
         y = _Dropped.apply(*(x.flatten(0, 1) for x in exact), share, seed)

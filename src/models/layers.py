@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from src.models.normalization import BatchNorm
 
+NO_GENERATOR = "dropout needs a generator in training: stream(seed, ...)"
+
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with PyTorch's initialisation, U(-b, b) with b = inputs^-0.5, seeded."""
@@ -30,11 +32,11 @@ def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tenso
 def dropout_mask(like: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
     """What dropout multiplies a tensor with, 0 or 1 / (1 - share): (...) -> (...).
 
-    16 random bits a value, so the share is rounded to them: on CPU five times faster than a draw a
-    value.
+    16 random bits decide on a value, and the share is rounded to them: five times faster on CPU
+    than a draw for each.
     """
     if generator is None:
-        raise ValueError("dropout needs a generator in training: stream(seed, ...)")
+        raise ValueError(NO_GENERATOR)
     bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
     values = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
     dropped = round(share * 2**16)

@@ -1,8 +1,8 @@
-"""Seconds a training step of the published ViT takes on CPU, and its memory: see README.md.
+"""Seconds a training step of the published ViT takes on CPU, and its memory.
 
     python tests/benchmarks/vit_step.py [--batch 16] [--units 8000] [--turns 3] [--threads 1]
 
-Three forms of attention take turns, each in a process of its own: ours, with dropout a few heads at
+Three forms of attention, one after the other in processes of their own: ours, with dropout a few heads at
 a time; the plain form, which holds all weights and their masks for the backward pass; and PyTorch's
 fused kernel, which cannot drop weights on CPU without holding them, so it runs without dropout.
 """

@@ -77,6 +77,9 @@ def test_masks_come_from_the_generator_alone():
     (one + same).sum().backward()
     assert torch.equal(one, same) and not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(ValueError, match="dropout needs a generator"):
+        attend(q, k, v, 0.5)
+    assert torch.equal(torch.get_rng_state(), before)
     generator = stream(1)
     first, second = (attend(q, k, v, 0.5, generator) for _ in range(2))
     assert torch.equal(first, one) and not torch.equal(first, second)
