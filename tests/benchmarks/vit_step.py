@@ -2,9 +2,9 @@
 
     python tests/benchmarks/vit_step.py [--batch 16] [--units 8000] [--turns 3] [--threads 1]
 
-Three forms of attention, one after the other in processes of their own: ours, with dropout a few heads at
-a time; the plain form, which holds all weights and their masks for the backward pass; and PyTorch's
-fused kernel, which cannot drop weights on CPU without holding them, so it runs without dropout.
+Three forms of attention, one after the other in processes of their own: ours, with dropout a few
+heads at a time; the plain form, which holds all weights and masks for the backward pass; and
+PyTorch's fused kernel without dropout, which on CPU it has only with all weights held.
 """
 
 from __future__ import annotations
