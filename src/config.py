@@ -105,7 +105,8 @@ class ModelConfig:
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
     shifter: bool = False
-    modulator: bool = False  # behavior multiplies each unit by a gain
+    still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
+    modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
     pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
 
@@ -122,11 +123,12 @@ class TrainingConfig:
     max_decays: int = 3  # rounds = max_decays + 1
     renew_decays: bool = False  # every improvement allows max_decays anew, as in V1T
     max_epochs: int = 200
-    schedule: Literal["upstream", "fixed"] = "fixed"
+    schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
     optimizer: Literal["adam", "adamw"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
+    average: float = 0.0  # decay a step of the moving average of weights that is kept; 0: none
     weight_decay: float = 0.0
     loss: Literal["baseline", "v1t"] = "baseline"  # see src/training/losses.py
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time

@@ -117,6 +117,19 @@ def test_resetting_moments_needs_the_fixed_schedule():
     Schedule.start(replace(config, schedule="fixed"), 0.0)
 
 
+def test_a_cosine_falls_over_all_epochs_and_restores_once():
+    """Against PyTorch's own scheduler."""
+    config = TrainingConfig(schedule="cosine", max_epochs=9, min_learning_rate=1e-3)
+    rates, restored = trace(config, stepped)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=config.learning_rate)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9, eta_min=1e-3)
+    for rate in rates:
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        cosine.step()
+    assert restored == [9] and len(rates) == 9
+
+
 V1T_TRACES = [  # an improvement at these epochs; epochs at each rate; when the best comes back
     ((), (11, 11, 11), [11, 22, 33]),
     ((1, 2, 3), (14, 11, 11), [14, 25, 36]),
