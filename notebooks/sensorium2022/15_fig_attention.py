@@ -33,8 +33,6 @@
 # The answer to the first question is the second figure, to the second the third.
 
 # %%
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -59,7 +57,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 model: str = ""  # model whose attention is followed; empty: the profile's vision transformer
 images: int = 40  # test images whose attention is followed
-splits: int = 40  # random splits of the trials, beside that by the size of the pupil
+splits: int = 20  # random splits of the trials, beside that by the size of the pupil
 resamples: int = 1000  # bootstrap resamples of the test images
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
@@ -153,7 +151,8 @@ save_figure(figure, figures["15_scores"])
 # %%
 shown = next(s for s in sessions.values() if not (s.withheld("test") or s.behavior_missing))
 picked = shown.unique_images("test")[:images]
-batch = attention.behaving_as(shown.batch(picked), shown.batch(shown.trials("train")))
+states = shown.batch(shown.trials("train"))  # what the mouse did in all training trials
+batch = attention.behaving_as(shown.batch(picked), states)
 networks = {
     "trained": encoder,
     "untrained": Encoder(encoder.config, encoder.sessions, seed).eval(),
@@ -224,29 +223,28 @@ save_figure(figure, figures["15_controls"])
 # thirds of the trials, and how much moves when another *image* is shown.
 
 # %%
-trials = shown.trials("train")
-states = shown.batch(trials).behavior[:, 0].numpy()  # pupil size
+pupil = states.behavior[:, 0].numpy()
 random = numpy_stream(seed, "thirds")
-orders = [np.argsort(states), *(random.permutation(len(trials)) for _ in range(splits))]
-thirds = [np.array_split(trials[order], 3) for order in orders]
-few = replace(batch, images=batch.images[:8], behavior=batch.behavior[:8], pupil=batch.pupil[:8])
+orders = [np.argsort(pupil), *(random.permutation(len(pupil)) for _ in range(splits))]
+thirds = [np.array_split(order, 3) for order in orders]
+few = shown.batch(picked[:4])
 
 # %%
 rows, kept = [], {}
 for name in ("trained", "untrained"):
-    small_large = [
+    pairs = [
         [
             attention.attention_maps(
-                networks[name], attention.behaving_as(few, shown.batch(third)), shown.key
+                networks[name], attention.behaving_as(few, states, third), shown.key
             )
             for third in (small, large)
         ]
         for small, _, large in thirds
     ]
-    shares = [attention.moved(*pair).mean() for pair in small_large]
+    shares = np.array([attention.moved(*pair).mean() for pair in pairs])
     image = attention.moved(maps[name][:-1], maps[name][1:]).mean()
-    rows.append((name, shares[0], np.mean(shares[1:]), np.max(shares[1:]), image))
-    kept[name] = small_large[0], np.array(shares)
+    rows.append((name, shares[0], shares[1:].mean(), shares[1:].max(), image))
+    kept[name] = pairs[0], shares
 state = pd.DataFrame(
     rows, columns=["network", "pupil thirds", "random thirds", "largest random", "another image"]
 )
@@ -268,7 +266,7 @@ if simulated:
 save_figure(figure, figures["15_state"])
 
 # %% [markdown]
-# **What one sees.** Left, mean maps over eight images; then what is attended to more (red) and
+# **What one sees.** Left, mean maps over four images; then what is attended to more (red) and
 # less (blue) with a large pupil. Right, the share of attention that moves with the pupil's size
 # against random splits of the same trials. That it lies outside them is no surprise, since the
 # network is told the state and computes with it. The question is how much: the table sets it

@@ -73,11 +73,11 @@ def with_shuffled_positions(encoder: Encoder, generator: torch.Generator) -> Enc
     return shuffled
 
 
-def behaving_as(batch: Batch, like: Batch) -> Batch:
-    """The images of a batch, all with the mean behavior and pupil of another: n, m -> n trials."""
+def behaving_as(batch: Batch, like: Batch, rows: np.ndarray | slice = slice(None)) -> Batch:
+    """The images of a batch, all with the mean behavior and pupil of rows of another: n trials."""
     n = len(batch)
-    means = {name: getattr(like, name).mean(0).expand(n, -1) for name in ("behavior", "pupil")}
-    return replace(batch, **means)
+    means = {name: getattr(like, name)[rows].mean(0) for name in ("behavior", "pupil")}
+    return replace(batch, **{name: mean.expand(n, -1) for name, mean in means.items()})
 
 
 def local_contrast(images: Tensor, patch: int, stride: int) -> np.ndarray:

@@ -104,6 +104,8 @@ def test_behaving_as_another_trial(batch):
     assert torch.equal(given.images, batch.images)
     assert torch.equal(given.behavior, torch.ones(5, 3))
     assert torch.equal(given.pupil, torch.tensor([[2.0, 3]]).expand(5, -1))
+    given = attention.behaving_as(batch, low, np.array([1]))
+    assert torch.equal(given.pupil, low.pupil[1:].expand(5, -1))
 
 
 def test_local_contrast_is_the_deviation_within_a_patch(batch):
