@@ -176,44 +176,45 @@ save_figure(figure, figures["15_maps"])
 
 # %% [markdown]
 # **What one sees.** Every row has bright and dark places, the untrained network's too: the
-# stretching sees to that. By eye one would call any of them an attention map. How much each says
-# about its image has to be counted.
+# stretching sees to that. Whether a map says something about its image has to be counted.
 #
 # ## Do the maps follow the image?
 #
-# The simplest thing to attend to is contrast. Each map is correlated, over places, with the local
-# contrast of its own image (standard deviation of the pixels of each patch) and, as a control,
-# with that of the other images. A map that is the same for all images, a habit of looking at the
-# center for example, scores alike on both. Only the difference follows the image.
+# The simplest things to attend to are light and contrast. Each map is correlated, over places,
+# with the brightness (mean of each patch) and the contrast (standard deviation) of its own image
+# and, as a control, of the other images. A map that is the same for all images, a habit of looking
+# at the center for example, scores alike on both. Only the difference follows the image.
 
 # %%
-contrast = attention.local_contrast(batch.images, core.config.patch, core.config.stride)
+features = attention.patch_statistics(batch.images, core.config.patch, core.config.stride)
 draws = Draws.make(np.arange(len(picked)), resamples, numpy_stream(seed, "images")).weights
 rows = []
-for name, found in maps.items():
-    pairs = attention.own_and_other(attention.map_correlations(found, contrast))
-    own, other = pairs.T
-    for kind, r in (("own image", own), ("other images", other), ("difference", own - other)):
-        rows.append((name, kind, r.mean(), *interval(draws @ r / len(r))))
-controls = pd.DataFrame(rows, columns=["network", "kind", "mean", "low", "high"])
+for feature, values in features.items():
+    for name, found in maps.items():
+        r = attention.own_and_other(attention.map_correlations(found, values))
+        r = {"own image": r[:, 0], "other images": r[:, 1], "difference": r[:, 0] - r[:, 1]}
+        for kind, x in r.items():
+            rows.append((feature, name, kind, x.mean(), *interval(draws @ x / len(x))))
+controls = pd.DataFrame(rows, columns=["feature", "network", "kind", "mean", "low", "high"])
 save_table(controls, tables["controls"])
-controls.round(3)
+controls[controls["kind"] == "difference"].round(3)
 
 # %%
-figure, axis = plt.subplots(figsize=(6, 2.8))
-panels.control_intervals(
-    axis, controls[controls["kind"] != "difference"], "correlation of attention and contrast"
-)
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
+for axis, (feature, part) in zip(axes, controls.groupby("feature", sort=False), strict=True):
+    part = part[part["kind"] != "difference"]
+    panels.control_intervals(axis, part, f"correlation of attention and {feature}")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, figures["15_controls"])
 
 # %% [markdown]
 # **What one sees.** Where the dark mark (own image) lies apart from the light one (other images),
-# attention follows the image; the table has the difference with its interval over images. The
-# sign says how: above zero attention goes to contrast, below zero it avoids it. A light mark away
-# from zero is a map common to all images. The untrained network tells how much of either comes
-# with the architecture and needs no learning at all.
+# attention follows the image; the table has the difference with its interval over images. Above
+# zero attention goes to what is bright or rich in contrast, below zero it avoids it. A light mark
+# away from zero is a map common to all images. The untrained network tells what the architecture
+# does without learning. Shuffled positions tell what is looked for: where they change nothing, a
+# patch is attended to for what it shows, not for where it is.
 #
 # ## Does attention follow the mouse's state?
 #
@@ -260,7 +261,7 @@ for axis, found, title in zip(axes, (small, large), ("small pupil", "large pupil
     axis.set_title(title)
 panels.attention_change(axes[2], (large - small).mean(axis=0))
 axes[2].set_title("large − small")
-panels.null_histogram(axes[3], shares[1:], shares[0], "share of attention moved")
+panels.null_histogram(axes[3], 100 * shares[1:], 100 * shares[0], "attention moved (%)")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, figures["15_state"])

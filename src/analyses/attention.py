@@ -80,15 +80,16 @@ def behaving_as(batch: Batch, like: Batch, rows: np.ndarray | slice = slice(None
     return replace(batch, **{name: mean.expand(n, -1) for name, mean in means.items()})
 
 
-def local_contrast(images: Tensor, patch: int, stride: int) -> np.ndarray:
-    """Standard deviation of the pixels of every patch: (n, c, h, w) -> (n, h', w')."""
+def patch_statistics(images: Tensor, patch: int, stride: int) -> dict[str, np.ndarray]:
+    """Mean and standard deviation of every patch's pixels: (n, c, h, w) -> (n, h', w') each."""
     h, w = ((size - patch) // stride + 1 for size in images.shape[2:])
-    return F.unfold(images, patch, stride=stride).std(1, correction=0).unflatten(1, (h, w)).numpy()
+    pixels = F.unfold(images, patch, stride=stride).unflatten(2, (h, w)).numpy()
+    return {"brightness": pixels.mean(axis=1), "contrast": pixels.std(axis=1)}
 
 
 def map_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Pearson r over places of every map with every other: (n, h, w), (m, h, w) -> (n, m)."""
-    a, b = (z_score(x.reshape(len(x), -1).T / x.mean()) for x in (maps, others))
+    a, b = (z_score(x.reshape(len(x), -1).T / x.std()) for x in (maps, others))
     return a.T @ b / len(a)
 
 

@@ -108,15 +108,19 @@ def test_behaving_as_another_trial(batch):
     assert torch.equal(given.pupil, low.pupil[1:].expand(5, -1))
 
 
-def test_local_contrast_is_the_deviation_within_a_patch(batch):
-    found = attention.local_contrast(batch.images, 4, 2)
-    assert found.shape == (5, 5, 7)
-    image = batch.images[3, 0].numpy()
-    assert found[3, 2, 6] == pytest.approx(image[4:8, 12:16].std(), rel=1e-5)
+def test_statistics_are_those_within_a_patch(batch):
+    found = attention.patch_statistics(batch.images, 4, 2)
+    assert {name: x.shape for name, x in found.items()} == dict.fromkeys(
+        ("brightness", "contrast"), (5, 5, 7)
+    )
+    part = batch.images[3, 0].numpy()[4:8, 12:16]
+    assert found["brightness"][3, 2, 6] == pytest.approx(part.mean(), rel=1e-5)
+    assert found["contrast"][3, 2, 6] == pytest.approx(part.std(), rel=1e-5)
 
 
 def test_correlations_of_maps_are_those_of_scipy():
-    maps, others = np.random.default_rng(0).random((2, 3, 4, 5)) * 1e-4
+    maps, others = np.random.default_rng(0).normal(size=(2, 3, 4, 5)) * 1e-4
+    others -= 1e-4
     found = attention.map_correlations(maps, others)
     for i in range(3):
         for j in range(3):
@@ -129,7 +133,7 @@ def test_correlations_of_maps_are_those_of_scipy():
 def test_attention_planted_on_contrast_is_found_and_shuffled_images_are_not():
     """Maps that follow each image's own contrast, with noise."""
     images = torch.randn(12, 1, 12, 16, generator=stream(0)) * torch.linspace(0.5, 2, 16)
-    contrast = attention.local_contrast(images, 4, 2)
+    contrast = attention.patch_statistics(images, 4, 2)["contrast"]
     maps = contrast * np.random.default_rng(0).uniform(0.9, 1.1, contrast.shape)
     own, other = attention.own_and_other(attention.map_correlations(maps, contrast)).mean(0)
     assert own > 0.9 and own > other + 0.1
