@@ -161,14 +161,14 @@ _FULL = TrainingConfig(threads=8)
 
 
 def _small_vit(epochs: int, **core: int) -> Plan:
-    """A ViT small enough for a laptop: fewer patches and blocks; rates that suit few steps."""
+    """A ViT small enough for a laptop: few and larger patches, two blocks; rates for few steps."""
+    shape = dict(patch=12, stride=4, width=32, blocks=2, heads=2, head_width=32, hidden=64)
     shape = ViTCoreConfig(
-        stride=4, width=32, blocks=2, heads=2, head_width=32, hidden=64, side_hidden=16
+        **shape | core, side_hidden=16, patch_dropout=0.0, dropout=0.1, penalty=0.003
     )
-    shape = replace(shape, patch_dropout=0.0, dropout=0.1, penalty=0.003, **core)
-    recipe = replace(V1T, batch_size=32, learning_rate=0.003, betas=(0.9, 0.999))
-    question = "15_fig_attention"
-    return Plan(replace(VIT, core=shape), replace(recipe, max_epochs=epochs), question=question)
+    recipe = replace(V1T, batch_size=32, learning_rate=0.005, betas=(0.9, 0.999))
+    recipe = replace(recipe, schedule="cosine", max_epochs=epochs)
+    return Plan(replace(VIT, core=shape, still=True), recipe, question="15_fig_attention")
 
 
 SENSORIUM2022 = Study(

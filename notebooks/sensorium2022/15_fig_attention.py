@@ -40,7 +40,7 @@ import pandas as pd
 from src.analyses import attention
 from src.config import ViTCoreConfig
 from src.data.session import open_sessions
-from src.evaluation.bootstrap import Draws, interval
+from src.evaluation.bootstrap import Draws
 from src.evaluation.intervals import SessionResults, comparison_table, interval_table
 from src.evaluation.prediction import align, load_prediction
 from src.figures import panels
@@ -188,14 +188,7 @@ save_figure(figure, figures["15_maps"])
 # %%
 features = attention.patch_statistics(batch.images, core.config.patch, core.config.stride)
 draws = Draws.make(np.arange(len(picked)), resamples, numpy_stream(seed, "images")).weights
-rows = []
-for feature, values in features.items():
-    for name, found in maps.items():
-        r = attention.own_and_other(attention.map_correlations(found, values))
-        r = {"own image": r[:, 0], "other images": r[:, 1], "difference": r[:, 0] - r[:, 1]}
-        for kind, x in r.items():
-            rows.append((feature, name, kind, x.mean(), *interval(draws @ x / len(x))))
-controls = pd.DataFrame(rows, columns=["feature", "network", "kind", "mean", "low", "high"])
+controls = attention.agreement_table(maps, features, draws)
 save_table(controls, tables["controls"])
 controls[controls["kind"] == "difference"].round(3)
 
@@ -227,20 +220,13 @@ save_figure(figure, figures["15_controls"])
 pupil = states.behavior[:, 0].numpy()
 random = numpy_stream(seed, "thirds")
 orders = [np.argsort(pupil), *(random.permutation(len(pupil)) for _ in range(splits))]
-thirds = [np.array_split(order, 3) for order in orders]
 few = shown.batch(picked[:4])
 
 # %%
 rows, kept = [], {}
 for name in ("trained", "untrained"):
     pairs = [
-        [
-            attention.attention_maps(
-                networks[name], attention.behaving_as(few, states, third), shown.key
-            )
-            for third in (small, large)
-        ]
-        for small, _, large in thirds
+        attention.of_outer_thirds(networks[name], few, shown.key, states, order) for order in orders
     ]
     shares = np.array([attention.moved(*pair).mean() for pair in pairs])
     image = attention.moved(maps[name][:-1], maps[name][1:]).mean()

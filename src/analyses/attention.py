@@ -8,16 +8,19 @@ needs controls: the same network untrained, its positions shuffled, the image of
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from src.correlation import z_score
 from src.data.batch import Batch
+from src.evaluation.bootstrap import interval
 from src.models.encoder import Encoder
 
 FLAT = 1e-5  # relative range of a map below which its differences are rounding
@@ -80,6 +83,18 @@ def behaving_as(batch: Batch, like: Batch, rows: np.ndarray | slice = slice(None
     return replace(batch, **{name: mean.expand(n, -1) for name, mean in means.items()})
 
 
+def of_outer_thirds(
+    encoder: Encoder, batch: Batch, session: str, states: Batch, order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of n images in the mean state of the first and last third of trials: (n, h', w') twice.
+
+    order: (m,) rows of `states`, for example by the size of the pupil.
+    """
+    first, _, last = np.array_split(order, 3)
+    batches = (behaving_as(batch, states, rows) for rows in (first, last))
+    return tuple(attention_maps(encoder, b, session) for b in batches)
+
+
 def patch_statistics(images: Tensor, patch: int, stride: int) -> dict[str, np.ndarray]:
     """Mean and standard deviation of every patch's pixels: (n, c, h, w) -> (n, h', w') each."""
     h, w = ((size - patch) // stride + 1 for size in images.shape[2:])
@@ -97,6 +112,22 @@ def own_and_other(correlations: np.ndarray) -> np.ndarray:
     """Of each map with what belongs to it, and on average with the rest: (n, n) -> (n, 2)."""
     own, n = np.diag(correlations), len(correlations)
     return np.column_stack([own, (correlations.sum(axis=1) - own) / (n - 1)])
+
+
+def agreement_table(
+    maps: Mapping[str, np.ndarray], features: Mapping[str, np.ndarray], draws: np.ndarray
+) -> pd.DataFrame:
+    """Correlation of each network's maps with each feature of their own and of other images.
+
+    Means over n images with intervals from their bootstrap draws (b, n), and the difference.
+    """
+    rows = []
+    for (feature, values), (network, found) in product(features.items(), maps.items()):
+        own, other = own_and_other(map_correlations(found, values)).T
+        kinds = {"own image": own, "other images": other, "difference": own - other}
+        for kind, r in kinds.items():
+            rows.append((feature, network, kind, r.mean(), *interval(draws @ r / len(r))))
+    return pd.DataFrame(rows, columns=["feature", "network", "kind", "mean", "low", "high"])
 
 
 def moved(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -142,6 +142,41 @@ def test_attention_planted_on_contrast_is_found_and_shuffled_images_are_not():
     assert abs(own - other) < 0.1
 
 
+def test_agreement_of_each_network_with_each_feature():
+    rng = np.random.default_rng(0)
+    found = {name: rng.random((4, 3, 5)) for name in ("one", "two")}
+    features = {"f": rng.random((4, 3, 5)), "g": found["two"]}
+    table = attention.agreement_table(found, features, np.eye(4) * 4)
+    assert list(table["kind"]) == ["own image", "other images", "difference"] * 4
+    kinds = table.set_index(["feature", "network", "kind"])
+    assert kinds.loc[("g", "two", "own image"), "mean"] == pytest.approx(1, abs=1e-6)
+    r = [
+        pearsonr(a.ravel(), b.ravel()).statistic
+        for a, b in zip(found["one"], features["f"], strict=True)
+    ]
+    own = kinds.loc[("f", "one", "own image")]
+    assert own["mean"] == pytest.approx(np.mean(r), abs=1e-6)
+    assert [own["low"], own["high"]] == pytest.approx(
+        list(np.quantile(r, [0.025, 0.975])), abs=1e-6
+    )
+    means = kinds["mean"].unstack()
+    np.testing.assert_allclose(
+        means["difference"], means["own image"] - means["other images"], atol=1e-12
+    )
+
+
+def test_maps_of_outer_thirds(encoder, batch):
+    order = np.array([4, 0, 2, 1, 3])  # thirds: 4 0, 2 1, 3
+    small, large = attention.of_outer_thirds(encoder, batch, "mouse", batch, order)
+    for maps, rows in ((small, [4, 0]), (large, [3])):
+        given = replace(
+            batch,
+            behavior=batch.behavior[rows].mean(0).expand(5, -1),
+            pupil=batch.pupil[rows].mean(0).expand(5, -1),
+        )
+        np.testing.assert_array_equal(maps, attention.attention_maps(encoder, given, "mouse"))
+
+
 def test_moved_attention_is_total_variation():
     a, b = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
     a[:, 0, 0], b[0, 0, 0], b[0, 1, 1], b[1, 1, 1] = 1, 0.75, 0.25, 1

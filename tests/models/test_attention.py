@@ -59,14 +59,15 @@ def test_dropped_attention_is_the_plain_form_with_a_mask(monkeypatch, block):
     assert_same(attend(q, k, v, 0.25, stream(1)), plain(q, k, v, mask), [q, k, v])
 
 
-def test_the_share_of_dropped_weights_and_their_mean():
+def test_the_share_of_dropped_weights_and_their_mean(monkeypatch):
+    monkeypatch.setattr(attention, "BLOCK", 3 * 60**2)
     q, k = draw(D, D, t=60)
     identity = torch.eye(60, dtype=q.dtype).expand(N, HEADS, 60, 60)
     dropped = attend(q, k, identity, 0.25, stream(1)).detach()
     zero = (dropped == 0).double()
     assert zero.mean().item() == pytest.approx(0.25, abs=0.01)
     assert zero.mean((2, 3)).std().item() < 0.015  # every image and head has its own
-    assert not torch.equal(zero[0], zero[1]) and not torch.equal(zero[0, 0], zero[0, 1])
+    assert len(zero.flatten(0, 1).unique(dim=0)) == N * HEADS
     assert dropped.sum(-1).mean().item() == pytest.approx(1, abs=0.01)
 
 
