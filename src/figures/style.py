@@ -17,6 +17,8 @@ MODEL_COLORS = {
     "wide": "#d55e00",
     "wide_plus": "#cc79a7",
     "vit": "#e69f00",
+    "compact": "#117733",
+    "winner": "#d55e00",
     "ensemble": "#009e73",
 }
 ROLE_COLORS = {

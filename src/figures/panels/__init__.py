@@ -1,6 +1,7 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
 from src.figures.panels.attention import attention_change, attention_map, control_intervals
+from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -39,6 +40,8 @@ __all__ = [
     "response_raster",
     "retinotopy_map",
     "score_against_ceiling",
+    "score_by_price",
+    "score_differences",
     "score_distributions",
     "score_intervals",
     "soma_cloud",
