@@ -12,6 +12,7 @@ import pytest
 
 from src.manifest import file_sha256
 from src.paths import ROOT
+from src.studies import STUDIES
 
 HEAD = """# %% tags=["parameters"]
 profile: str = "demo"  # profile
@@ -261,7 +262,8 @@ def test_the_graph_goes_to_a_cluster(house):
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     jobs = re.findall(r"rule train:.*?resources: ([^\n]*)", told, flags=re.DOTALL)
-    assert len(jobs) == 15
+    plans = STUDIES["sensorium2022"].profile("full").plans
+    assert len(jobs) == sum(plan.members for plan in plans)
     for resources in jobs:
         asked = dict(pair.split("=") for pair in resources.split(", "))
         assert asked["mem_mb"] == "16000" and asked["runtime"] == "1440" and asked["gpu"] == "1"
