@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from src.config import InputConfig, ModelConfig, ViTCoreConfig
 from src.data.batch import Batch
+from src.models import vit
+from src.models.attention import attend
 from src.models.encoder import Encoder, SessionFacts
 from src.models.vit import ViTCore
 from src.seeds import stream
@@ -170,11 +172,25 @@ def test_dropout_is_on_in_training_alone():
     torch.testing.assert_close(none.train()(b.images, side), core(b.images, side))
 
 
-@pytest.mark.parametrize("changes", [{"dropout": 0.0}, {"patch_dropout": 0.0}])
-def test_both_dropouts_count(changes):
-    core, b = restless(make(replace(SMALL, **changes))), batch()
+def test_what_is_dropped_and_how_much(monkeypatch):
+    """Tokens, then in each block attention, and the output of every dense layer but q, k and v."""
+    core, b, seen = restless(make()), batch(), []
     side = torch.cat([b.behavior, b.pupil], 1)
-    assert not torch.equal(core(b.images, side, stream(1)), core(b.images, side, stream(2)))
+    expected = core.eval()(b.images, side)
+
+    def note(x, share, generator):
+        seen.append((x.shape[-1], share))
+        return x
+
+    def attended(q, k, v, share, generator):
+        seen.append(("weights", share))
+        return attend(q, k, v)
+
+    monkeypatch.setattr(vit, "dropout", note)
+    monkeypatch.setattr(vit, "attend", attended)
+    assert torch.equal(core.train()(b.images, side), expected)
+    block = [("weights", 0.2544), (6, 0.2544), (7, 0.2544), (6, 0.2544)]
+    assert seen == [(6, 0.0229), *block, *block]
 
 
 def test_the_penalty_is_on_every_weight_of_the_core():
