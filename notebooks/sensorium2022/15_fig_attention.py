@@ -82,8 +82,9 @@ use_style()
 #
 # The published core cuts a 36 x 64 image into patches of 8 x 8 with stride 1: 29 x 57 = 1653
 # tokens of 155 numbers, four blocks, 2,465,200 weights. That is for a GPU and eight thousand
-# neurons a mouse. **The demo's is small**: fewer, wider-spaced patches, two blocks, 32 numbers a
-# token. What follows shows how such a network is examined; it does not repeat what V1T found.
+# neurons a mouse. **The demo's is small**: larger patches further apart, two blocks, 32 numbers a
+# token, and a readout that starts closer to its mark. What follows shows how such a network is
+# examined; it does not repeat what V1T found.
 
 # %%
 sessions = open_sessions(places.processed, plan.model.inputs)
