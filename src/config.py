@@ -57,6 +57,23 @@ class WideCoreConfig:
 
 
 @dataclass(frozen=True)
+class ViTCoreConfig:
+    """Vision transformer of V1T (Li et al. 2023); without side scalars it is a plain one."""
+
+    patch: int = 8
+    stride: int = 1
+    width: int = 155
+    blocks: int = 4
+    heads: int = 4
+    head_width: int = 155
+    hidden: int = 488  # of the MLP that ends a block
+    side_hidden: int = 77  # of the MLP of side scalars that begins it
+    patch_dropout: float = 0.0229
+    dropout: float = 0.2544
+    penalty: float = 0.5379  # times the sum of all absolute weights of the core
+
+
+@dataclass(frozen=True)
 class GaussianReadoutConfig:
     """Gaussian readout (Lurz et al. 2021); defaults are those of the SENSORIUM 2022 baseline."""
 
@@ -82,13 +99,16 @@ class ModelConfig:
     """One encoder: inputs -> core -> (shifter, modulator) -> readouts."""
 
     name: str  # how tables, folders and figures call it
-    core: BaselineCoreConfig | WideCoreConfig = field(default_factory=BaselineCoreConfig)
+    core: BaselineCoreConfig | WideCoreConfig | ViTCoreConfig = field(
+        default_factory=BaselineCoreConfig
+    )
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
     shifter: bool = False
     still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
     modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
+    pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
 
 
 @dataclass(frozen=True)
@@ -101,12 +121,16 @@ class TrainingConfig:
     decay_factor: float = 0.3
     patience: int = 5
     max_decays: int = 3  # rounds = max_decays + 1
+    renew_decays: bool = False  # every improvement allows max_decays anew, as in V1T
     max_epochs: int = 200
     schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
+    optimizer: Literal["adam", "adamw"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
     average: float = 0.0  # decay a step of the moving average of weights that is kept; 0: none
     weight_decay: float = 0.0
+    loss: Literal["baseline", "v1t"] = "baseline"  # see src/training/losses.py
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

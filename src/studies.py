@@ -13,6 +13,7 @@ from src.config import (
     InputConfig,
     ModelConfig,
     TrainingConfig,
+    ViTCoreConfig,
     WideCoreConfig,
 )
 
@@ -128,6 +129,20 @@ COMPACT = replace(
     core=BaselineCoreConfig(layers=2, input_stride=2, batch_norm_momentum=0.1),
     inputs=SEEING,
 )
+# Without the SENSORIUM mouse, as published; here it trains along with learned missing scalars.
+VIT = ModelConfig("vit", ViTCoreConfig(), BEHAVING, shifter=True, pupil_in_core=True)
+V1T = TrainingConfig(
+    batch_size=16,
+    learning_rate=0.001647,
+    min_learning_rate=0.0,
+    patience=11,
+    max_decays=2,
+    renew_decays=True,
+    max_epochs=400,
+    optimizer="adamw",
+    betas=(0.9, 0.9999),
+    loss="v1t",
+)
 
 
 def _narrow(model: ModelConfig, *channels: int) -> ModelConfig:
@@ -184,6 +199,17 @@ _OWN = TrainingConfig(
 _FULL = TrainingConfig(threads=8)
 _FULL_WINNER = replace(_WINNER, threads=8)
 
+
+def _small_vit(epochs: int, **core: int) -> Plan:
+    """A ViT small enough for a laptop: few and larger patches, two blocks; rates for few steps."""
+    small = ViTCoreConfig(patch=12, stride=4, width=32, blocks=2, heads=2, head_width=32, hidden=64)
+    small = replace(small, side_hidden=16, patch_dropout=0.0, dropout=0.1, penalty=0.003)
+    model = replace(VIT, core=replace(small, **core), inputs=SEEING, readout=CLOSE, still=True)
+    recipe = replace(V1T, batch_size=32, learning_rate=0.005, betas=(0.9, 0.999))
+    recipe = replace(recipe, schedule="cosine", max_epochs=epochs)
+    return Plan(model, recipe, question="15_fig_attention")
+
+
 SENSORIUM2022 = Study(
     name="sensorium2022",
     title="SENSORIUM 2022: natural images to mouse V1",
@@ -198,6 +224,7 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    _small_vit(2, stride=7, width=8, head_width=8),
                 ),
                 simulation="tiny",
                 contest=("wide", "ln"),
@@ -211,6 +238,7 @@ SENSORIUM2022 = Study(
                     Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
                     Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
+                    _small_vit(20),
                 ),
                 simulation="demo",
                 example="example",
@@ -224,7 +252,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("wide", channels=96), _OWN, members=5),
                     Plan(WINNER_FREE, _WINNER, members=3, question="16_fig_better"),
                 ),
-                skips=("06_fig_retinotopy",),
+                skips=("06_fig_retinotopy", "15_fig_attention"),
                 contest=("wide", "winner"),
             ),
             "full": Profile(
@@ -236,6 +264,7 @@ SENSORIUM2022 = Study(
                     Plan(WIDE, _FULL_WINNER, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
                     Plan(COMPACT, _FULL, members=10, split="resplit"),
+                    Plan(VIT, replace(V1T, threads=8)),
                 ),
                 contest=("compact", "wide"),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),

@@ -12,6 +12,7 @@ import pytest
 
 from src.manifest import file_sha256
 from src.paths import ROOT
+from src.studies import STUDIES
 
 HEAD = """# %% tags=["parameters"]
 profile: str = "demo"  # profile
@@ -44,8 +45,8 @@ NOTEBOOKS = {
     "05_fig_any": ("", '"05"'),
 }
 JOBS = {
-    *("01_preprocess", "02_train_ln_1", "02_train_wide_1", "02_train_wide_2"),
-    *("03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"),
+    *("01_preprocess", "02_train_ln_1", "02_train_wide_1", "02_train_wide_2", "02_train_vit_1"),
+    *("03_predict_ln", "03_predict_wide", "03_predict_vit", "04_evaluate", "05_fig_any"),
 }
 AFTER_TRAINING_WIDE = {"03_predict_wide", "04_evaluate", "05_fig_any"}
 
@@ -173,7 +174,8 @@ def test_dates_do_not_count(house):
 
 def test_a_changed_notebook_runs_again_and_all_that_follow(house):
     house.edit("notebooks/sensorium2022/03_predict.py", "seed: int = 42", "seed: int = 43")
-    assert house.would_run() == {"03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"}
+    predicted = {f"03_predict_{model}" for model in ("ln", "wide", "vit")}
+    assert house.would_run() == predicted | {"04_evaluate", "05_fig_any"}
 
 
 def test_changed_code_runs_what_imports_it(house):
@@ -260,7 +262,8 @@ def test_the_graph_goes_to_a_cluster(house):
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     jobs = re.findall(r"rule train:.*?resources: ([^\n]*)", told, flags=re.DOTALL)
-    assert len(jobs) == 14
+    plans = STUDIES["sensorium2022"].profile("full").plans
+    assert len(jobs) == sum(plan.members for plan in plans)
     for resources in jobs:
         asked = dict(pair.split("=") for pair in resources.split(", "))
         assert asked["mem_mb"] == "16000" and asked["runtime"] == "1440" and asked["gpu"] == "1"

@@ -21,8 +21,13 @@ class Core(nn.Module, ABC):
     channels: int
 
     @abstractmethod
-    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
-        """Features: (n, c, h, w), (n, s) -> (n, f, h', w')."""
+    def forward(
+        self,
+        images: Tensor,
+        side: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Features: (n, c, h, w), (n, s) -> (n, f, h', w'); dropout draws from `generator`."""
 
     @abstractmethod
     def penalty(self) -> Tensor:
@@ -54,7 +59,12 @@ class StackedCore(Core, ABC):
             nn.init.xavier_normal_(weight, generator=generator)
         self.to(memory_format=torch.channels_last)  # CPUs train several times faster in this layout
 
-    def forward(self, images: Tensor, side: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        side: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         first, *rest = self.layers
         x = first(images, side)
         if self.config.pool > 1:
@@ -90,7 +100,9 @@ class BaselineCore(StackedCore):
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         c = self.config
-        return _valid(_valid((height, width), c.input_kernel, c.input_stride), c.pool, c.pool)
+        return valid_size(
+            valid_size((height, width), c.input_kernel, c.input_stride), c.pool, c.pool
+        )
 
 
 class WideCore(StackedCore):
@@ -118,11 +130,13 @@ class WideCore(StackedCore):
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         c = self.config
-        pooled = _valid(_valid((height, width), c.stem_kernel, c.stem_stride), c.pool, c.pool)
-        return _valid(pooled, c.input_kernel)
+        pooled = valid_size(
+            valid_size((height, width), c.stem_kernel, c.stem_stride), c.pool, c.pool
+        )
+        return valid_size(pooled, c.input_kernel)
 
 
-def _valid(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, int]:
+def valid_size(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, int]:
     """Output size of a convolution or pooling without padding."""
     if min(shape) < kernel:
         raise ValueError(

@@ -11,15 +11,17 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
+from src.config import BaselineCoreConfig, ModelConfig, ViTCoreConfig, WideCoreConfig
 from src.data.batch import Batch
 from src.models.cores import BaselineCore, Core, WideCore
 from src.models.modulators import Modulator
 from src.models.readouts import GaussianReadout
 from src.models.shifters import Shifter
+from src.models.vit import ViTCore
 from src.seeds import stream
 
 BEHAVIORS = 3  # pupil size, its derivative, running speed
+PUPIL = 2  # its center, horizontal and vertical
 BOX = 4  # x, y, w, h
 
 
@@ -44,8 +46,8 @@ class Encoder(nn.Module):
     """Responses to images and side information: ELU(gain * readout(core, shift) + offset) + 1.
 
     Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
-    derivative, running speed. Sessions without behavior share one learned vector in its place;
-    the shift of sessions without pupil is 0.
+    derivative, running speed, then the pupil's position. Sessions without behavior share one
+    learned vector in its place, those without pupil another; their shift is 0.
     """
 
     def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
@@ -53,14 +55,16 @@ class Encoder(nn.Module):
         _check(config, sessions)
         self.config = config
         self.sessions = {key: SessionFacts.of(session) for key, session in sessions.items()}
-        channels = next(iter(self.sessions.values())).image_shape[0]
-        self.core = make_core(config, channels, stream(seed, "init", "core"))
+        image_shape = next(iter(self.sessions.values())).image_shape
+        self.core = make_core(config, image_shape, stream(seed, "init", "core"))
         self.readouts, self.shifters = nn.ModuleDict(), nn.ModuleDict()
         self.modulators, self.offsets = nn.ModuleDict(), nn.ModuleDict()
         for key, facts in self.sessions.items():
             self._add(key, facts, seed)
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
             self.missing_behavior = nn.Parameter(torch.zeros(BEHAVIORS))
+        if config.pupil_in_core and any(s.pupil_missing for s in self.sessions.values()):
+            self.missing_pupil = nn.Parameter(torch.zeros(PUPIL))
 
     def _add(self, key: str, facts: SessionFacts, seed: int) -> None:
         self.core.output_shape(*facts.image_shape[1:])  # raises for images that are too small
@@ -100,7 +104,7 @@ class Encoder(nn.Module):
     ) -> Tensor:
         """The same before the output nonlinearity: Batch of n -> y (n, u)."""
         self._check_images(batch, session)
-        x = self.core(batch.images, self._side(batch, session))
+        x = self.core(batch.images, self.side(batch, session), generator)
         y = self.readouts[session](x, self.shift(batch, session), generator, units)
         if session in self.modulators:
             y = y * self.modulators[session](self._behavior(batch, session), units)
@@ -118,18 +122,26 @@ class Encoder(nn.Module):
         """Regularisation of one batch of `session`: core and its readout, scalar."""
         return self.core.penalty() + self.readouts[session].penalty()
 
-    def _side(self, batch: Batch, session: str) -> Tensor | None:
+    def side(self, batch: Batch, session: str) -> Tensor | None:
+        """Scalars that enter the core beside the images: (n, s), None if there are none."""
         inputs, side = self.config.inputs, []
         if inputs.boxes != "none":
             side.append(_given(batch.boxes, "boxes", session))
         if inputs.behavior and self.config.behavior_in_core:
             side.append(self._behavior(batch, session))
+        if self.config.pupil_in_core:
+            side.append(self._pupil(batch, session))
         return torch.cat(side, 1) if side else None
 
     def _behavior(self, batch: Batch, session: str) -> Tensor:
         if self.sessions[session].behavior_missing:
             return self.missing_behavior.expand(len(batch), -1)
         return _given(batch.behavior, "behavior", session)
+
+    def _pupil(self, batch: Batch, session: str) -> Tensor:
+        if self.sessions[session].pupil_missing:
+            return self.missing_pupil.expand(len(batch), -1)
+        return _given(batch.pupil, "pupil", session)
 
     def _check_images(self, batch: Batch, session: str) -> None:
         if session not in self.sessions:
@@ -143,21 +155,25 @@ class Encoder(nn.Module):
             )
 
 
-def make_core(config: ModelConfig, image_channels: int, generator: torch.Generator) -> Core:
-    """The core a configuration names, for images of c channels."""
-    arguments = image_channels, side_scalars(config), config.inputs.centered, generator
+def make_core(
+    config: ModelConfig, image_shape: tuple[int, int, int], generator: torch.Generator
+) -> Core:
+    """The core a configuration names, for images of (c, h, w)."""
+    side, centered = side_scalars(config), config.inputs.centered
     match config.core:
         case BaselineCoreConfig() as core:
-            return BaselineCore(core, *arguments)
+            return BaselineCore(core, image_shape[0], side, centered, generator)
         case WideCoreConfig() as core:
-            return WideCore(core, *arguments)
+            return WideCore(core, image_shape[0], side, centered, generator)
+        case ViTCoreConfig() as core:
+            return ViTCore(core, image_shape, side, generator)
 
 
 def side_scalars(config: ModelConfig) -> int:
-    """How many scalars an image brings to the core: box, then behavior."""
-    inputs: InputConfig = config.inputs
-    behavior = inputs.behavior and config.behavior_in_core
-    return BOX * (inputs.boxes != "none") + BEHAVIORS * behavior
+    """How many scalars an image brings to the core: box, behavior, pupil."""
+    behavior = config.inputs.behavior and config.behavior_in_core
+    boxes = config.inputs.boxes != "none"
+    return BOX * boxes + BEHAVIORS * behavior + PUPIL * config.pupil_in_core
 
 
 def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
@@ -170,6 +186,10 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: the modulator needs inputs.behavior")
     if inputs.behavior and not (config.modulator != "none" or config.behavior_in_core):
         raise ValueError(f"model {config.name!r}: nothing uses inputs.behavior, switch it off")
+    if config.pupil_in_core and not inputs.pupil:
+        raise ValueError(f"model {config.name!r}: pupil_in_core needs inputs.pupil")
+    if inputs.centered and isinstance(config.core, ViTCoreConfig):
+        raise ValueError(f"model {config.name!r}: a ViT core has no use for inputs.centered")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
     if len({channels for channels, _, _ in shapes.values()}) > 1:
         raise ValueError(f"sessions share one core and need images of equal channels: {shapes}")

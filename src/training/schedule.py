@@ -1,10 +1,11 @@
 """When the learning rate falls, when the best weights come back, and when training ends.
 
-Training runs in rounds (at most `max_decays + 1`). A round ends after `patience` epochs without
-improvement, and the best weights are restored. "fixed" lowers the learning rate at that moment.
-"upstream" leaves it to a plateau scheduler with a memory of its own, which acts one epoch late
-(specification 6.3, defect D13). "cosine" knows no rounds: the learning rate falls along half a
-cosine over all epochs (Loshchilov & Hutter 2017), and the best weights are restored at the end.
+Training runs in rounds: at most `max_decays + 1`, with `renew_decays` as many after every
+improvement. A round ends after `patience` epochs without improvement, and the best weights are
+restored. "fixed" lowers the learning rate at that moment. "upstream" leaves it to a plateau
+scheduler with a memory of its own, which acts one epoch late (specification 6.3, defect D13).
+"cosine" knows no rounds: the learning rate falls along half a cosine over all epochs (Loshchilov &
+Hutter 2017), and the best weights are restored at the end.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Schedule:
     learning_rate: float
     epoch: int = 0  # epochs trained
     round: int = 1
+    decays: int = 0  # rounds that ended; with renew_decays, since the last improvement
     bad: int = 0  # epochs of this round since the last improvement
     plateau_best: float = -inf  # the two of the "upstream" plateau scheduler
     plateau_bad: int = 0
@@ -56,7 +58,7 @@ class Schedule:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.round > self.config.max_decays + 1 or self.epoch >= self.config.max_epochs
+        return self.decays > self.config.max_decays or self.epoch >= self.config.max_epochs
 
     def step(self, objective: float) -> Verdict:
         """Take the objective after an epoch; sets the learning rate of the next one."""
@@ -64,6 +66,8 @@ class Schedule:
         improved = objective > self.best + self.config.tolerance
         self.best = objective if improved else self.best
         self.bad = 0 if improved else self.bad + 1
+        if improved and self.config.renew_decays:
+            self.decays = 0
         match self.config.schedule:
             case "cosine":
                 self._follow_cosine()
@@ -82,6 +86,7 @@ class Schedule:
 
     def _next_round(self) -> None:
         self.round += 1
+        self.decays += 1
         self.bad = 0
         if self.config.schedule == "fixed":
             self._lower()

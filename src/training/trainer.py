@@ -28,7 +28,7 @@ from src.training import checkpoint
 from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
-from src.training.losses import poisson_loss
+from src.training.losses import poisson_loss, v1t_loss
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
 from src.training.sampler import rounds
@@ -116,8 +116,12 @@ class Run:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
         self.device = next(encoder.parameters()).device
-        self.optimizer = torch.optim.Adam(
-            encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        self.optimizer = kind(
+            encoder.parameters(),
+            config.learning_rate,
+            config.betas,
+            weight_decay=config.weight_decay,
         )
         self.average = None
         if config.average:
@@ -197,10 +201,16 @@ class Run:
         """Add the gradients of one batch of one session: -> (Poisson loss, penalty)."""
         batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
         prediction = self.encoder(batch, key, noise)
-        loss = poisson_loss(prediction, batch.responses, self.sessions[key].n_trials)
+        loss = self.loss(key, prediction, batch.responses)
         penalty = self.encoder.penalty(key)
         (loss + penalty).backward()
         return torch.stack([loss, penalty]).detach()
+
+    def loss(self, key: str, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar."""
+        if self.config.loss == "v1t":
+            return v1t_loss(prediction, target, len(self.splits[key].train))
+        return poisson_loss(prediction, target, self.sessions[key].n_trials)
 
     @torch.no_grad()
     def validate(self) -> float:

@@ -50,8 +50,16 @@ MEANS = pd.DataFrame(
         for k, s in (("single", 0.2 + add), ("avg", 0.4 + add), ("feve", 0.3 + add))
     ]
 )
+CONTROLS = pd.DataFrame(
+    [
+        {"network": n, "kind": k, "mean": m + add, "low": m + add - 0.1, "high": m + add + 0.2}
+        for n, m in (("trained", 0.3), ("untrained", 0.1), ("shuffled positions", 0.0))
+        for k, add in (("own image", 0.1), ("other images", 0.0))
+    ]
+)
 
 DRAWN = {
+    "control_intervals": (CONTROLS, "correlation"),
     "units_per_session": (SESSIONS,),
     "images_per_session": (SESSIONS,),
     "response_raster": (RESPONSES,),
@@ -71,7 +79,8 @@ DRAWN = {
 
 
 def test_every_panel_is_drawn_here():
-    assert set(DRAWN) | {"stimulus"} == set(panels.__all__)
+    maps = {"stimulus", "attention_map", "attention_change"}  # without axes, tested below
+    assert set(DRAWN) | maps == set(panels.__all__)
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -234,3 +243,29 @@ def test_null_histogram_counts_every_shuffle_and_shows_the_observed(axis):
     assert sum(bar.get_height() for bar in axis.patches) == 300
     assert axis.lines[0].get_xdata()[0] == 5.5
     assert axis.get_xlim()[1] > 5.5
+
+
+def test_attention_is_shown_from_none_to_all(axis):
+    values = np.random.default_rng(0).random((36, 64))
+    assert panels.attention_map(axis, values) is None
+    np.testing.assert_array_equal(axis.images[0].get_array(), values)
+    assert axis.images[0].get_clim() == (0, 1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.0])
+def test_no_change_of_attention_is_in_the_middle_of_the_colors(axis, scale):
+    change = scale * np.random.default_rng(0).normal(size=(8, 15)) / 1000
+    assert panels.attention_change(axis, change) is None
+    np.testing.assert_allclose(axis.images[0].get_array(), 100 * change)
+    low, high = axis.images[0].get_clim()
+    assert low == -high and high >= 100 * np.abs(change).max()
+
+
+def test_controls_are_drawn_with_their_intervals(axis):
+    panels.control_intervals(axis, CONTROLS, "correlation")
+    for lines, (_, rows) in zip(
+        axis.collections, CONTROLS.groupby("kind", sort=False), strict=True
+    ):
+        ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
+        assert ends == rows[["low", "high"]].to_numpy().tolist()
+    assert [t.get_text() for t in axis.get_yticklabels()] == list(CONTROLS["network"].unique())

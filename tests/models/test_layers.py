@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy.ndimage import convolve
 
-from src.models.layers import FirstConvolution, Layer, laplace_penalty, linear
+from src.models.layers import FirstConvolution, Layer, dropout, laplace_penalty, linear
+from src.seeds import stream
 
 
 def first(seed=0, **options):
@@ -77,3 +78,22 @@ def test_batch_norm_keeps_a_tenth_of_the_old_statistics():
     torch.testing.assert_close(y, expected)
     layer.norm.linear = False
     torch.testing.assert_close(layer(x), torch.where(y > 0, y, y.expm1()))
+
+
+@pytest.mark.parametrize("share", [0.0229, 0.2544, 0.5])
+def test_dropout_is_that_of_torch(share):
+    """A value is dropped or scaled as by torch, as often, and independently of its neighbors."""
+    x = torch.rand(301, 333, dtype=torch.float64) + 1
+    before = torch.get_rng_state()
+    y = dropout(x, share, stream(0))
+    assert torch.equal(torch.get_rng_state(), before)
+    zero = y == 0
+    torch.testing.assert_close(y[~zero], x[~zero] / (1 - share), rtol=2e-5, atol=0)
+    spread = (share * (1 - share) / x.numel()) ** 0.5
+    assert zero.double().mean().item() == pytest.approx(share, abs=4 * spread)
+    for step in (1, 2, 3, 4):  # four values share a draw
+        both = (zero.flatten()[step:] & zero.flatten()[:-step]).double().mean().item()
+        assert both == pytest.approx(share**2, abs=4 * share / x.numel() ** 0.5)
+    assert torch.equal(dropout(x, share, stream(0)), y)
+    assert not torch.equal(dropout(x, share, stream(1)), y)
+    assert dropout(x, 0.0, None) is x

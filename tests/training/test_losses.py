@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.training.losses import poisson_loss
+from src.training.losses import poisson_loss, v1t_loss
 
 
 def test_poisson_loss_is_the_written_out_sum():
@@ -29,3 +29,15 @@ def test_poisson_loss_of_a_published_checkpoint(shared):
         target = torch.from_numpy(stored[f"{name}/target"])
         loss = poisson_loss(prediction, target, n_trials=len(prediction))  # sqrt(N / B) = 1
         assert loss.item() == pytest.approx(stored[f"{name}/loss_poisson_sum"], rel=1e-5)
+
+
+def test_v1t_loss_adds_its_epsilon_on_both_sides():
+    rng = np.random.default_rng(0)
+    p, r = rng.uniform(0.1, 3, (4, 5)), rng.poisson(1, (4, 5)).astype(float)
+    e = 2.0**-23
+    shifted = zip((p + e).flat, (r + e).flat, strict=True)
+    total = sum(a - b * np.log(a) for a, b in shifted)
+    loss = v1t_loss(torch.tensor(p), torch.tensor(r), n_training=90)
+    assert loss.item() == pytest.approx(np.sqrt(90 / 4) * total, rel=1e-12)
+    silent = v1t_loss(torch.zeros(1, 1), torch.zeros(1, 1), 1)
+    assert silent.item() == pytest.approx(e - e * np.log(e), rel=1e-5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from src.config import TrainingConfig
+from src.studies import V1T
 from src.training.schedule import Schedule
 
 
@@ -127,3 +128,36 @@ def test_a_cosine_falls_over_all_epochs_and_restores_once():
         optimizer.step()
         cosine.step()
     assert restored == [9] and len(rates) == 9
+
+
+V1T_TRACES = [  # an improvement at these epochs; epochs at each rate; when the best comes back
+    ((), (11, 11, 11), [11, 22, 33]),
+    ((1, 2, 3), (14, 11, 11), [14, 25, 36]),
+    ((11,), (22, 11, 11), [22, 33, 44]),  # the 11th epoch itself improves
+    ((12,), (11, 12, 11, 11), [11, 23, 34, 45]),  # two more reductions from here
+    ((20, 32), (11, 20, 12, 11, 11), [11, 31, 43, 54, 65]),
+    ((1, 13, 25, 37), (12, 12, 12, 12, 11, 11), [12, 24, 36, 48, 59, 70]),
+]
+
+
+@pytest.mark.parametrize(("improvements", "lengths", "expected"), V1T_TRACES)
+def test_v1t_allows_two_reductions_since_the_last_improvement(improvements, lengths, expected):
+    rates, restored = trace(V1T, lambda e: sum(e >= i for i in improvements) / 100)
+    falling = (0.001647 * 0.3**k for k in range(len(lengths)))
+    written = list(chain(*(repeat(r, n) for r, n in zip(falling, lengths, strict=True))))
+    np.testing.assert_allclose(rates, written, rtol=1e-12)
+    assert restored == expected
+
+
+def test_v1t_ends_at_its_400th_epoch():
+    rates, restored = trace(V1T, lambda e: (e >= 1) + (e - 1) // 12)
+    assert len(rates) == 400 and restored[-1] == 400
+
+
+def test_a_resumed_v1t_schedule_remembers_its_reductions():
+    rates, resumed = [], Schedule.start(V1T, 0.0)
+    while not resumed.finished:
+        rates.append(resumed.learning_rate)
+        resumed.step(float(resumed.epoch + 1 >= 12))
+        resumed = Schedule.resume(V1T, resumed.state())
+    assert rates == trace(V1T, lambda e: float(e >= 12))[0]

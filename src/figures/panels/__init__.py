@@ -1,5 +1,6 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.attention import attention_change, attention_map, control_intervals
 from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.recording import (
     behavior_traces,
@@ -25,8 +26,11 @@ from src.figures.panels.scores import (
 from src.figures.panels.training import learning_curve
 
 __all__ = [
+    "attention_change",
+    "attention_map",
     "behavior_traces",
     "color_square",
+    "control_intervals",
     "images_per_session",
     "learning_curve",
     "null_histogram",

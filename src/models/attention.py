@@ -1,0 +1,88 @@
+"""Self-attention: fused where it can be, and with dropout a few heads at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from src.models.layers import NO_GENERATOR, dropout_mask
+from src.seeds import stream
+
+BLOCK = 2**18  # attention weights computed at once: on CPU as many as a cache holds
+GPU_BLOCK = 2**26
+MULTIPLE = 8  # fused kernels want head widths that are multiples of this
+
+
+def attention_weights(q: Tensor, k: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)), each row sums to 1: (..., t, d), (..., t, d) -> (..., t, t)."""
+    return torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1)
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, share: float = 0, generator: torch.Generator | None = None
+) -> Tensor:
+    """Weighted means of v, a share of the weights dropped: (n, h, t, d) x 3 -> (n, h, t, d).
+
+    PyTorch's fused kernel, which never holds the weights, if none are dropped: its own dropout
+    draws from the global generator, and on CPU holds them all.
+    """
+    if share:
+        if generator is None:
+            raise ValueError(NO_GENERATOR)
+        seed = torch.randint(2**62, (), generator=generator, device=q.device).item()
+        exact = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
+        y = _Dropped.apply(*(x.flatten(0, 1) for x in exact), share, seed)
+        return y.unflatten(0, v.shape[:2]).to(v.dtype)
+    d = q.shape[-1]
+    q, k, v = (F.pad(x, (0, -d % MULTIPLE)) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, scale=d**-0.5)[..., :d]
+
+
+class _Dropped(torch.autograd.Function):
+    """The same with dropout, (n * h, t, d) x 3 -> (n * h, t, d), a few heads at a time.
+
+    Backward computes weights and masks again instead of keeping them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, share: float, seed: int) -> Tensor:
+        ctx.save_for_backward(q, k, v)
+        ctx.options = share, seed
+        y = torch.empty_like(v)
+        with torch.autocast(q.device.type, enabled=False):
+            for part in _parts(q):
+                weights = attention_weights(q[part], k[part])
+                torch.matmul(weights.mul_(_mask(weights, part, share, seed)), v[part], out=y[part])
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v = ctx.saved_tensors
+        grads, scale = [torch.empty_like(x) for x in (q, k, v)], q.shape[-1] ** -0.5
+        for part in _parts(q):
+            weights = attention_weights(q[part], k[part])
+            mask, own = _mask(weights, part, *ctx.options), gradient[part]
+            torch.matmul((weights * mask).mT, own, out=grads[2][part])
+            back = (own @ v[part].mT).mul_(mask).mul_(weights)  # of the softmax: w (g - sum w g)
+            back -= weights.mul_(back.sum(-1, keepdim=True))
+            torch.matmul(back, k[part] * scale, out=grads[0][part])
+            torch.matmul(back.mT, q[part] * scale, out=grads[1][part])
+        return *grads, None, None
+
+
+def _parts(q: Tensor) -> list[slice]:
+    """Heads whose weights are held at once: (n * h, t, d)."""
+    heads, t, _ = q.shape
+    step = max(1, (BLOCK if q.is_cpu else GPU_BLOCK) // t**2)
+    return [slice(start, start + step) for start in range(0, heads, step)]
+
+
+def _mask(weights: Tensor, part: slice, share: float, seed: int) -> Tensor:
+    """The dropout of a part, the same each time."""
+    generator = stream(seed, "attention", part.start, device=weights.device)
+    return dropout_mask(weights, share, generator)
