@@ -366,10 +366,9 @@ readable(tests)
 # %% [markdown]
 # **What one sees.** Similarity changes more along depth than along X and Y, and the test over cells
 # finds it at any level of significance: there are tens of thousands of them. Shuffled units show
-# the same step, at the same height. It comes from where units lie, in a field that is wide and
-# flat and is triangulated with long thin simplices, and not from what they do. Over sessions there are
-# as many samples as mice. A difference between axes counts only as far as it exceeds that of the
-# shuffled units, in as many sessions.
+# the same step. It comes from where units lie, in a field that is wide and flat, and from the
+# thin simplices between them, not from what they do. Over sessions there are as many samples as
+# mice. A difference between axes counts only as far as it exceeds that of the shuffled units.
 #
 # ## Beside the published numbers
 #
@@ -405,10 +404,10 @@ save_table(table, tables["published_grid"])
 readable(table)
 
 # %% [markdown]
-# **What one sees.** Numbers near −0.9 and below, in both. On simulated mice they must not be read as
-# a reproduction: the column of shuffled units shows what it takes to get them.
+# **What one sees.** Values near −0.9 in both. On simulated mice they must not be read as a
+# reproduction, and the column of shuffled units shows how little it takes to get them.
 #
 # So: do near neurons respond alike? The rank-lag curve cannot say. The distance curve of units,
-# against its shuffles, can, and gives a length where there are enough close pairs: see
-# `length_constants` above, and take a dash for an answer. From one brain to the next, this
-# analysis has nothing to offer before the brains are registered.
+# against its shuffles, can, and gives a length where there are enough close pairs: see the table of
+# length constants, where a dash means that these data do not say. From one brain to the next, this
+# analysis shows nothing before the brains are registered.
