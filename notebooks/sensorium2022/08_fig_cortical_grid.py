@@ -115,9 +115,9 @@ print("(n_images, n_units) =", {key: x.shape for key, x in predicted.items()})
 
 # %% [markdown]
 # Positions are centered and divided by one number a session, so that they lie in −1..1; the box
-# around all of them is cut into cells. Each session is triangulated once, and its units' values
-# are then interpolated to the cells, all images at a time. Cells outside the hull of the units
-# have no value.
+# around all of them is cut into cells. Each session is triangulated once, and its units' values are
+# then interpolated to the cells, all images at a time. Cells outside the hull of the units have no
+# value.
 
 # %%
 normal = {key: grids.normalized(session.coordinates) for key, session in sessions.items()}
@@ -251,17 +251,17 @@ readable(lengths, 0)
 # and with shuffled units it falls as well. Right, why: cells interpolated between the same units
 # are alike at short range whatever these units do, so the curve of cells hugs its own null. Only
 # the middle panels speak of neurons. Where points at short distance lie above their band, near
-# units are more alike than far ones; where the curve stays in the band, these units do not show
-# it. With fifty simulated units a session, few pairs are closer than 100 µm: predictions rise
-# above their band there, measured responses, with their noise, hardly do, and the length constants
-# have intervals too wide to use, or none. (In this simulation similarity was planted to fall with
+# units are more alike than far ones; where the curve stays in the band, these units do not show it.
+# With fifty simulated units a session, few pairs are closer than 100 µm: predictions rise above
+# their band there, measured responses, with their noise, hardly do, and the length constants have
+# intervals too wide to use, or none. (In this simulation similarity was planted to fall with
 # 60 µm. `tests/analyses/test_distance.py` recovers it from a denser population.) Predictions are
 # alike at any distance, more than measured responses are: all are made by one small network. And
 # where its readout takes positions from the cortex, near units are made alike by construction.
 #
-# Across sessions the published curve has no direction that shuffles do not have. A straight line
-# in a smooth curve is easily had by chance: over shuffles and pairs, r takes any value between −1
-# and 1.
+# Across sessions the published curve has no direction that shuffles do not have. A straight line in
+# a smooth curve is easily had by chance: over shuffles and pairs, r takes any value between −1 and
+# 1.
 #
 # ## Maps
 #
@@ -315,11 +315,11 @@ save_figure(figure, figures["08_maps"])
 # %% [markdown]
 # **What one sees.** A dark patch around each square, within sessions, looks like a patch of alike
 # neurons. The last row shows the same patch, as large, with shuffled units: at this density of
-# units it is the reach of the interpolation. On simulated data nothing else should be read from
-# the first row. With thousands of units a session the patch of the last row shrinks to a few cells,
-# and what is larger than it can be believed. Across sessions, the square marks nothing: nothing
-# aligned these brains, so only a similarity coarser than the misplacement of their fields could
-# show. The color scale is the published one, 0.5 within and 0.3 across, or wider where needed.
+# units it is the reach of the interpolation. On simulated data nothing else should be read from the
+# first row. With thousands of units a session the patch of the last row shrinks to a few cells, and
+# what is larger than it can be believed. Across sessions, the square marks nothing: nothing aligned
+# these brains, so only a similarity coarser than the misplacement of their fields could show. The
+# color scale is the published one, 0.5 within and 0.3 across, or wider where needed.
 #
 # ## Is one direction steeper?
 #
@@ -366,9 +366,9 @@ readable(tests)
 # %% [markdown]
 # **What one sees.** Similarity changes more along depth than along X and Y, and the test over cells
 # finds it at any level of significance: there are tens of thousands of them. Shuffled units show
-# the same step. It comes from where units lie, in a field that is wide and flat, and from the
-# thin simplices between them, not from what they do. Over sessions there are as many samples as
-# mice. A difference between axes counts only as far as it exceeds that of the shuffled units.
+# the same step. It comes from where units lie, in a field that is wide and flat, and from the thin
+# simplices between them, not from what they do. Over sessions there are as many samples as mice. A
+# difference between axes counts only as far as it exceeds that of the shuffled units.
 #
 # ## Beside the published numbers
 #

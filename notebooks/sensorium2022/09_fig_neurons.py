@@ -204,8 +204,8 @@ save_figure(figure, figures["09_gap"])
 
 # %% [markdown]
 # **What one sees.** Left, the elbow: variance within falls fast for `unscaled`, because three
-# dimensions of tissue are quickly cut, and slowly for `function`; neither has a corner that
-# one could point at, and the curve of `function, shuffled` shows how much falls by itself. Right, the
+# dimensions of tissue are quickly cut, and slowly for `function`; neither has a corner that one
+# could point at, and the curve of `function, shuffled` shows how much falls by itself. Right, the
 # gap. Its height depends on how much of the reference box the data fill, so that only its course
 # counts. For real kinds it would rise to their number and then fall. `unscaled` and the shuffled
 # control fall from the start: no clusters, by the rule k = 1. `function` keeps rising a little: its
@@ -239,9 +239,9 @@ if simulated:
 save_figure(figure, figures["09_clusters"])
 
 # %% [markdown]
-# **What one sees.** Cell bodies from above, all sessions laid over one another; colors are arbitrary
-# and differ between panels. `unscaled` and `position` cut the field into the same kind of tiles.
-# `function` mixes its colors over the field, and `scaled` lies between the two, as it must.
+# **What one sees.** Cell bodies from above, all sessions laid over one another; colors are
+# arbitrary and differ between panels. `unscaled` and `position` cut the field into the same kind of
+# tiles. `function` mixes its colors over the field, and `scaled` lies between the two, as it must.
 #
 # ## How alike are they?
 #
@@ -269,12 +269,12 @@ save_figure(figure, figures["09_rand"])
 readable(rand)
 
 # %% [markdown]
-# **What one sees.** The unscaled grouping of upstream is that of positions alone, nearly to the last
-# unit, and as alike as k-means of positions is to itself from other starts. Responses had no say.
-# Grouped by function, units share a little with their place: the index is small, and outside the
-# gray band of shuffled units. Part of that may be built in, since these responses are predictions
-# of a network whose readout may place near units alike. And k-means of function
-# agrees only partly with itself from other starts: another sign that the clusters are cuts through a
+# **What one sees.** The unscaled grouping of upstream is that of positions alone, nearly to the
+# last unit, and as alike as k-means of positions is to itself from other starts. Responses had no
+# say. Grouped by function, units share a little with their place: the index is small, and outside
+# the gray band of shuffled units. Part of that may be built in, since these responses are
+# predictions of a network whose readout may place near units alike. And k-means of function agrees
+# only partly with itself from other starts: another sign that the clusters are cuts through a
 # cloud, not kinds. That they do not follow the sessions says that a unit's brain does not decide
 # its cluster.
 #
@@ -298,7 +298,7 @@ save_figure(figure, figures["09_embedding"])
 # distances; the picture is no evidence of its own. Small islands are units of nearly equal
 # predictions. Right, every session is everywhere.
 #
-# So: how well a neuron is predicted depends little on where it lies, as far as these units tell, and
-# *kinds* of neurons need more than a clustering that returns k of them. The published clusters are
-# tiles of tissue. Described by function, units differ by degrees here; whether real ones do is a
-# question for the same notebook with the `full` profile.
+# So: how well a neuron is predicted depends little on where it lies, as far as these units tell,
+# and *kinds* of neurons need more than a clustering that returns k of them. The published clusters
+# are tiles of tissue. Described by function, units differ by degrees here; whether real ones do is
+# a question for the same notebook with the `full` profile.

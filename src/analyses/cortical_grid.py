@@ -89,7 +89,7 @@ class Interpolation:
         except (QhullError, ValueError) as error:
             raise DataError(
                 f"coordinates {np.shape(positions)} have no volume to interpolate in: give x, y "
-                f"and depth of at least 5 units, not in one plane ({str(error).split()[0]})"
+                f"and depth of at least 4 units, not in one plane ({str(error).split()[0]})"
             ) from None
         simplex = triangulation.find_simplex(centers)
         transform = triangulation.transform[simplex]
