@@ -38,7 +38,7 @@
 # %%
 from collections import defaultdict
 from functools import partial, reduce
-from itertools import combinations, combinations_with_replacement, permutations
+from itertools import combinations, combinations_with_replacement, permutations, product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,6 +77,8 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 models = [plan.model.name for plan in settings.main]
 model = model or next(name for name in models if name.startswith("wide"))
+
+# %%
 names = ("08_lag_and_distance", "08_curves", "08_maps", "08_change_ratio")
 figures = {name: places.figures / f"{name}.png" for name in names}
 names = (
@@ -146,6 +148,8 @@ for k in range(shuffles):
     worlds.append(
         ("shuffled", {key: x[:, rng.permutation(x.shape[1])] for key, x in predicted.items()})
     )
+
+# %%
 rows, curves = [], defaultdict(list)
 for kind, world in worlds:
     values = {key: cells[key](x) for key, x in world.items()}
@@ -155,6 +159,8 @@ for kind, world in worlds:
         curves[group, kind].append(curve)
         r = pearson(np.arange(len(curve))[:, None], curve[:, None])[0]
         rows.append((group, kind, a, b, len(curve), r))
+
+# %%
 lags = pd.DataFrame(rows, columns=["group", "kind", "session", "other", "lags", "r"])
 save_table(lags, tables["rank_lag"])
 lags.groupby(["group", "kind"], sort=False)["r"].describe()[["count", "mean", "min", "max"]].round(
@@ -172,6 +178,8 @@ lags.groupby(["group", "kind"], sort=False)["r"].describe()[["count", "mean", "m
 first = next(iter(sessions))
 inside = grids.ranked(grid.centers, cells[first].inside)
 ranked = grid.centers[inside] * scale[first]
+
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
 panels.rank_lag(axes[0], [grids.lag_means(ranked, np.positive, drop)])
 axes[0].set(ylabel="mean distance (µm)", ylim=(0, None), title=f"cells of {first}, k ranks apart")
@@ -202,27 +210,33 @@ save_figure(figure, figures["08_lag_and_distance"])
 # **brains are laid over one another without registration**, so it is nominal.
 
 # %%
+populations = {}
+for kind, world in worlds[:2]:
+    for key, x in world.items():
+        inside, um = cells[key].inside, scale[key]
+        populations["units", kind, key] = Population(x, normal[key][0] * um)
+        spread = cells[key].of_inside
+        populations["cells", kind, key] = Population(x, grid.centers[inside] * um, spread)
+
+# %%
 edges = np.array([0, 50, 100, 150, 200, 250, 300, 400, 500, 600])
 results, rows = {}, []
-for kind, world in worlds[:2]:
-    units, spread = {}, {}
-    for key, x in world.items():
-        units[key] = Population(x, normal[key][0] * scale[key])
-        inside = cells[key].inside
-        spread[key] = Population(x, grid.centers[inside] * scale[key], cells[key].of_inside)
-    for place, found, most in (("units", units, 20_000), ("cells", spread, 1000)):
-        parts = {"within": [(p, None) for p in found.values()]}
-        parts["across"] = list(combinations(found.values(), 2))
-        for group, populations in parts.items():
-            if populations:
-                rng = numpy_stream(seed, "distance", kind, place, group)
-                curve = distance_curve(populations, edges, rng, resamples, shuffles, most)
-                results[group, place, kind] = curve.table
-                rows.append((group, place, kind, *curve.length))
+for place, kind in product(("units", "cells"), ("predicted", "measured")):
+    found = [p for (where, what, _), p in populations.items() if (where, what) == (place, kind)]
+    parts = {"within": [(one, None) for one in found], "across": list(combinations(found, 2))}
+    most = {"units": 20_000, "cells": 1000}[place]
+    for group in (name for name, sides in parts.items() if sides):
+        rng = numpy_stream(seed, "distance", kind, place, group)
+        curve = distance_curve(parts[group], edges, rng, resamples, shuffles, most)
+        results[group, place, kind] = curve.table
+        rows.append((group, place, kind, *curve.length))
+
+# %%
 table = pd.concat(results, names=["group", "place", "kind"]).reset_index(level=[0, 1, 2])
 save_table(table, tables["distance_curves"])
 lengths = pd.DataFrame(rows, columns=["group", "place", "kind", "length_um", "low", "high"])
 save_table(lengths, tables["length_constants"])
+readable(lengths, 0)
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(10, 6), sharey="row")
@@ -244,7 +258,6 @@ for axis in axes[0]:
 if simulated:
     mark_simulated(figure)
 save_figure(figure, figures["08_curves"])
-readable(lengths, 0)
 
 # %% [markdown]
 # **What one sees.** Left, the published curve: it falls within sessions, as it does in the paper,
@@ -278,6 +291,8 @@ spatial = [
 ]
 predicted_on_grid = list(spatial[0][1].values())
 shuffled_on_grid = [z for _, world in spatial[2:] for z in world.values()]
+
+# %%
 pairs = {
     "within": [(z, z) for z in predicted_on_grid],
     "across": list(permutations(predicted_on_grid, 2)),
@@ -293,6 +308,8 @@ for group, sides in pairs.items():
     for (plane, _), reference in zip(views, references, strict=True):
         each = [grids.similarity_map(a, b, plane, reference) for a, b in sides]
         maps[group].append(grids.known_mean(np.stack(each)))
+
+# %%
 published_limits = {"within": 0.5, "across": 0.3, "shuffled": 0.5}
 needed = {group: [np.nanquantile(np.abs(m), 0.9) for m in found] for group, found in maps.items()}
 limits = {group: max(published_limits[group], *needed[group]) for group in maps}
@@ -378,23 +395,22 @@ readable(tests)
 
 # %%
 published = {
-    "21067-10-18": -0.9461,
-    "23343-5-17": -0.9249,
-    "22846-10-16": -0.9086,
-    "23656-14-22": -0.8679,
-    "23964-4-22": -0.8791,
-    "average within": -0.927,
+    **{"21067-10-18": -0.9461, "23343-5-17": -0.9249, "22846-10-16": -0.9086},
+    **{"23656-14-22": -0.8679, "23964-4-22": -0.8791, "average within": -0.927},
     "average across": -0.9932,
 }
-pairs_published = (-0.9697, -0.9675, -0.9785, -0.9865, -0.9655)
-pairs_published += (-0.9804, -0.9852, -0.9825, -0.9394, -0.917)
-published |= {f"pair {k}": r for k, r in enumerate(pairs_published, 1)}
+of_pairs = (-0.9697, -0.9675, -0.9785, -0.9865, -0.9655, -0.9804, -0.9852, -0.9825, -0.9394, -0.917)
+published |= {f"pair {k}": r for k, r in enumerate(of_pairs, 1)}
+
+# %%
 rows = lags[lags["group"] == "within"].rename(columns={"session": "curve"})[["curve", "kind", "r"]]
 for (group, kind), found in curves.items():
     shortest = min(map(len, found))
     average = np.mean([curve[:shortest] for curve in found], axis=0)
     r = pearson(np.arange(shortest)[:, None], average[:, None])[0]
     rows.loc[len(lags) + len(rows)] = (f"average {group}", kind, r)
+
+# %%
 ours = rows.pivot_table(index="curve", columns="kind", values="r", sort=False)
 table = pd.DataFrame({"curve": published.keys(), "upstream r": published.values()})
 table["status"] = "stored output"

@@ -81,6 +81,10 @@ models = [plan.model.name for plan in settings.main]
 model = model or next(name for name in models if name.startswith("wide"))
 members = settings.plan(model).members
 system = f"{model} x {members}" if members > 1 else model
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+fields = {key: normalized(session.coordinates) for key, session in sessions.items()}
+
+# %%
 names = ("09_score_by_place", "09_gap", "09_clusters", "09_rand", "09_embedding")
 figures = {name: places.figures / f"{name}.png" for name in names}
 tables = {n: places.tables / f"{n}.csv" for n in ("score_trends", "gap", "clusters", "rand")}
@@ -97,15 +101,15 @@ use_style()
 # %%
 units = pd.read_csv(note_input(places.tables / "units.csv"))
 units = units[(units["model"] == system) & (units["status"] != "withheld")]
-if units[["x", "y", "z"]].isna().to_numpy().any():
-    normalized(None)
 units[["x", "y"]] -= units.groupby("session")[["x", "y"]].transform("mean")
 by_metric = {"avg": units.dropna(subset="avg"), "feve": units[units["kept"]]}
+by_metric = {metric: known for metric, known in by_metric.items() if len(known) > 1}
 axis_labels = {"x": "x from center (µm)", "y": "y from center (µm)", "z": "depth z (µm)"}
 
 # %%
 rows = []
-figure, axes = plt.subplots(2, 3, figsize=(9, 4.8), sharey="row", sharex="col")
+n = len(by_metric)
+figure, axes = plt.subplots(n, 3, figsize=(9, 2.4 * n), sharey="row", sharex="col", squeeze=False)
 for row, (metric, known) in zip(axes, by_metric.items(), strict=True):
     for axis, name in zip(row, axis_labels, strict=True):
         rng = numpy_stream(seed, "trend", metric, name)
@@ -138,7 +142,6 @@ readable(trends)
 # field; brains are not registered.
 
 # %%
-sessions = open_sessions(places.processed, InputConfig(scale="full"))
 shared = reduce(np.intersect1d, (s.image_ids[s.trials("test")] for s in sessions.values()))
 responses, positions, brains = [], [], []
 for number, (key, session) in enumerate(sessions.items()):
@@ -147,9 +150,10 @@ for number, (key, session) in enumerate(sessions.items()):
     prediction = load_prediction(places.predictions / model / f"{key}.npz")
     values = repeats.mean(align(prediction, session.trial_ids[trials], session.unit_ids))
     responses.append(values[np.isin(repeats.ids, shared)])
-    relative, scale = normalized(session.coordinates)
-    positions.append(relative * scale)
+    positions.append(np.multiply(*fields[key]))
     brains.append(np.full(session.n_units, number))
+
+# %%
 total = sum(map(len, positions))
 chosen = np.sort(numpy_stream(seed, "units").permutation(total)[:most])
 responses = np.concatenate(responses, axis=1)[:, chosen]  # (n_images, n_units)
@@ -183,6 +187,8 @@ for kind, x in tried.items():
     columns = {"features": kind, "k": gap.k, "within": gap.within, "gap": gap.gap}
     gaps.append(pd.DataFrame({**columns, "error": gap.error}))
     best[kind] = gap.best
+
+# %%
 gaps = pd.concat(gaps, ignore_index=True)
 upstream = {2: 0.426, 3: 0.427, 4: 0.217, 5: 0.211, 6: 0.295}
 shown = gaps.pivot_table(index="k", columns="features", values="gap", sort=False).reset_index()
@@ -261,6 +267,8 @@ for pair, (a, b) in pairs.items():
     rows.append((pair, adjusted_rand_score(a, b), *interval(null)))
 rand = pd.DataFrame(rows, columns=["pair", "rand", "null_low", "null_high"])
 save_table(rand, tables["rand"])
+
+# %%
 figure, axis = plt.subplots(figsize=(7, 3.4))
 panels.rand_bars(axis, rand)
 if simulated:

@@ -141,6 +141,8 @@ def test_a_curve_that_does_not_fall_has_no_length():
     apart = np.arange(20, 600, 40.0)
     rising = np.stack([apart / 600, 1 - np.exp(-apart / 60)])
     assert np.isnan(distances.length_constant(apart, rising, np.ones(15))).all()
+    only_the_nearest = (apart == apart[0]).astype(float)
+    assert np.isnan(distances.length_constant(apart, only_the_nearest, np.ones(15)))
 
 
 def simulated(key, units=300):

@@ -54,6 +54,15 @@ def test_a_difference_between_sessions_is_no_trend():
     assert abs(r) < 0.2 and p > 0.05
 
 
+def test_units_are_shuffled_within_their_session():
+    """Four loud units in line among many quiet ones: of their 24 orders, two are as good."""
+    session = np.repeat([0, 1], [4, 100])
+    place, score = 0.001 * rng(3).normal(size=(2, 104))
+    place[:4] = score[:4] = [0, 1, 2, 3]
+    r, p = trend(place, score, session, rng(), 999)
+    assert r > 0.99 and 0.05 < p < 0.12
+
+
 def test_without_a_trend_p_is_uniform():
     session = np.repeat([0, 1], 15)
     found = [trend(*rng(s).random((2, 30)), session, rng(s), 99)[1] for s in range(100)]
