@@ -81,14 +81,8 @@ model = model or next(name for name in models if name.startswith("wide"))
 # %%
 names = ("08_lag_and_distance", "08_curves", "08_maps", "08_change_ratio")
 figures = {name: places.figures / f"{name}.png" for name in names}
-names = (
-    "published_grid",
-    "rank_lag",
-    "distance_curves",
-    "length_constants",
-    "change_ratio",
-    "change_ratio_tests",
-)
+names = ("published_grid", "rank_lag", "distance_curves", "length_constants")
+names += ("change_ratio", "change_ratio_tests")
 tables = {name: places.tables / f"{name}.csv" for name in names}
 declare(*figures.values(), *tables.values())
 colors = {"predicted": model_color(model), "measured": INK, "shuffled": FAINT}
@@ -134,8 +128,8 @@ pd.DataFrame(rows, columns=["session", "units", "cells inside", "µm for 1"]).ro
 
 # %% [markdown]
 # The real data set has seven or eight thousand units a session, more than the grid has cells. A
-# simulated session has some fifty: nearly all of what a cell says there is said by four units, two
-# hundred micrometers apart.
+# simulated session has some fifty: a cell there is mixed from four units that may be two hundred
+# micrometers apart.
 #
 # ## The rank-lag curve
 #
@@ -163,9 +157,8 @@ for kind, world in worlds:
 # %%
 lags = pd.DataFrame(rows, columns=["group", "kind", "session", "other", "lags", "r"])
 save_table(lags, tables["rank_lag"])
-lags.groupby(["group", "kind"], sort=False)["r"].describe()[["count", "mean", "min", "max"]].round(
-    3
-)
+summary = lags.groupby(["group", "kind"], sort=False)["r"].describe()
+summary[["count", "mean", "min", "max"]].round(3)
 
 # %% [markdown]
 # ## Why a lag is not a distance
@@ -204,8 +197,8 @@ save_figure(figure, figures["08_lag_and_distance"])
 # ## Similarity against distance
 #
 # So the distance itself. All pairs of units of a session, or a random sample where there are many,
-# by the micrometers between their cell bodies; intervals resample the units, the gray band is that
-# of shuffled units. The same for pairs of cells, with intervals over images, because cells share
+# by the micrometers between their cell bodies; intervals resample the units, the bands are those of
+# shuffled units. The same for pairs of cells, with intervals over images, because cells share
 # units. Across sessions, distance is that of two positions relative to their own field's center:
 # **brains are laid over one another without registration**, so it is nominal.
 
@@ -224,7 +217,7 @@ results, rows = {}, []
 for place, kind in product(("units", "cells"), ("predicted", "measured")):
     found = [p for (where, what, _), p in populations.items() if (where, what) == (place, kind)]
     parts = {"within": [(one, None) for one in found], "across": list(combinations(found, 2))}
-    most = {"units": 20_000, "cells": 1000}[place]
+    most = {"units": 20_000, "cells": 500}[place]
     for group in (name for name, sides in parts.items() if sides):
         rng = numpy_stream(seed, "distance", kind, place, group)
         curve = distance_curve(parts[group], edges, rng, resamples, shuffles, most)
@@ -267,10 +260,11 @@ save_figure(figure, figures["08_curves"])
 # units are more alike than far ones; where the curve stays in the band, these units do not show it.
 # With fifty simulated units a session, few pairs are closer than 100 µm: predictions rise above
 # their band there, measured responses, with their noise, hardly do, and the length constants have
-# intervals too wide to use, or none. (In this simulation similarity was planted to fall with
-# 60 µm. `tests/analyses/test_distance.py` recovers it from a denser population.) Predictions are
-# alike at any distance, more than measured responses are: all are made by one small network. And
-# where its readout takes positions from the cortex, near units are made alike by construction.
+# intervals too wide to use, or none. (Planted in this simulation was a tuning shared over 60 µm;
+# `tests/analyses/test_distance.py` recovers it from a denser population of linear units.)
+# Predictions are alike at any distance, more than measured responses are: all are made by one small
+# network. And where its readout takes positions from the cortex, near units are made alike by
+# construction.
 #
 # Across sessions the published curve has no direction that shuffles do not have. A straight line in
 # a smooth curve is easily had by chance: over shuffles and pairs, r takes any value between −1 and
