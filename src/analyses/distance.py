@@ -8,7 +8,7 @@ units' responses to other places.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from src.evaluation.bootstrap import Draws, interval, score_samples
 from src.evaluation.metrics import divide
 
 CANDIDATES = 1_000_000  # pairs of which a bin's sample is taken where there are more
+CHUNK = 20_000  # pairs correlated at once
 LENGTHS = np.geomspace(5, 2000, 601)  # um
 
 
@@ -56,9 +57,10 @@ class Pairs:
 
     def correlation(self, a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
         """Pearson r over images of each pair: (i, u), (i, v) -> (p,)."""
-        first = z_score(a).T[self.first]
-        second = z_score(a if b is None else b).T[self.second]
-        return np.einsum("pi,pi->p", first, second) / len(a)
+        first, second = (np.ascontiguousarray(z_score(x).T) for x in (a, a if b is None else b))
+        chunks = np.split(np.arange(len(self.bins)), range(CHUNK, len(self.bins), CHUNK))
+        r = [np.einsum("pi,pi->p", first[self.first[c]], second[self.second[c]]) for c in chunks]
+        return np.concatenate(r) / len(a)
 
     def mean(self, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Mean over the pairs of each bin: (p,), weights (p,) -> (d,); nan without pairs."""
@@ -83,7 +85,7 @@ def _candidates(u: int, v: int | None, generator: np.random.Generator) -> tuple:
     return first[order], second[order]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """Mean responses of one session's units, at their own places or spread to a grid's cells."""
 
@@ -97,28 +99,25 @@ class Population:
         return self.spread(responses) if self.spread else responses
 
 
+def draw_units(
+    populations: Iterable[Population], generator: np.random.Generator, resamples: int = 200
+) -> dict[Population, np.ndarray]:
+    """How often each resample draws each unit of a population, with replacement: (resamples, u)."""
+    sizes = {p: p.responses.shape[1] for p in populations}
+    return {p: generator.multinomial(u, np.full(u, 1 / u), resamples) for p, u in sizes.items()}
+
+
 def unit_samples(
-    pairs: Pairs,
-    a: Population,
-    b: Population | None,
-    generator: np.random.Generator,
-    resamples: int = 200,
+    pairs: Pairs, a: Population, b: Population | None, drawn: Mapping[Population, np.ndarray]
 ) -> np.ndarray:
     """The curve with units drawn with replacement: -> (resamples, d).
 
-    A pair counts as often as its two units together; a unit drawn twice is no pair with itself.
+    A pair counts as often as its two units together; a unit drawn twice is no pair with itself. All
+    pairs of sessions share the draws of a session.
     """
     r = pairs.correlation(a.responses, None if b is None else b.responses)
-    samples = []
-    for _ in range(resamples):
-        drawn = [_drawn(p.responses.shape[1], generator) for p in (a, b) if p is not None]
-        samples.append(pairs.mean(r, drawn[0][pairs.first] * drawn[-1][pairs.second]))
-    return np.stack(samples)
-
-
-def _drawn(n: int, generator: np.random.Generator) -> np.ndarray:
-    """How often each of n is drawn: -> (n,)."""
-    return np.bincount(generator.integers(n, size=n), minlength=n)
+    both = zip(drawn[a], drawn[b or a], strict=True)
+    return np.stack([pairs.mean(r, v[pairs.first] * w[pairs.second]) for v, w in both])
 
 
 def image_samples(pairs: Pairs, a: Population, b: Population | None, draws: Draws) -> np.ndarray:
@@ -198,13 +197,13 @@ def distance_curve(
     """
     images = np.arange(len(populations[0][0].responses))
     draws = Draws.make(images, resamples, generator)
+    drawn = draw_units((p for sides in populations for p in sides if p), generator, resamples)
     found = defaultdict(list)
     for a, b in populations:
         pairs = Pairs.of(a.places, None if b is None else b.places, edges, generator, per_bin)
+        by_image = a.spread is not None
         sampled = (
-            image_samples(pairs, a, b, draws)
-            if a.spread
-            else unit_samples(pairs, a, b, generator, resamples)
+            image_samples(pairs, a, b, draws) if by_image else unit_samples(pairs, a, b, drawn)
         )
         found["pairs"].append(pairs.counts)
         found["distance"].append(pairs.distance)

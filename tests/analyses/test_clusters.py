@@ -99,8 +99,8 @@ def test_rand_of_shuffled_units_is_near_zero(planted):
 
 
 def test_projection_keeps_kinds_together_and_is_the_same_again(planted):
-    x = clusters.features("function", *planted[:2])
+    x, kinds = clusters.features("function", *planted[:2])[:80], planted[2][:80]
     points = clusters.projection(x, rng())
     nearest = np.argsort(((points[:, None] - points) ** 2).sum(-1), axis=1)[:, 1]
-    assert np.mean(planted[2][nearest] == planted[2]) > 0.95
+    assert np.mean(kinds[nearest] == kinds) > 0.95
     assert_allclose(clusters.projection(x, rng()), points)
