@@ -143,7 +143,7 @@ readable(trends)
 
 # %%
 shared = reduce(np.intersect1d, (s.image_ids[s.trials("test")] for s in sessions.values()))
-responses, positions, brains = [], [], []
+responses, positions, brains, ids = [], [], [], []
 for number, (key, session) in enumerate(sessions.items()):
     trials = session.trials("test")
     repeats = Repeats.of(session.image_ids[trials])
@@ -152,12 +152,13 @@ for number, (key, session) in enumerate(sessions.items()):
     responses.append(values[np.isin(repeats.ids, shared)])
     positions.append(np.multiply(*fields[key]))
     brains.append(np.full(session.n_units, number))
+    ids.append(session.unit_ids)
 
 # %%
 total = sum(map(len, positions))
 chosen = np.sort(numpy_stream(seed, "units").permutation(total)[:most])
 responses = np.concatenate(responses, axis=1)[:, chosen]  # (n_images, n_units)
-positions, brains = (np.concatenate(x)[chosen] for x in (positions, brains))
+positions, brains, ids = (np.concatenate(x)[chosen] for x in (positions, brains, ids))
 print("(n_images, n_units) =", responses.shape, "of", total)
 
 # %%
@@ -214,10 +215,10 @@ save_figure(figure, figures["09_gap"])
 # could point at, and the curve of `function, shuffled` shows how much falls by itself. Right, the
 # gap. Its height depends on how much of the reference box the data fill, so that only its course
 # counts. For real kinds it would rise to their number and then fall. `unscaled` and the shuffled
-# control fall from the start: no clusters, by the rule k = 1. `function` keeps rising a little: its
-# units are not as scattered as shuffled ones, but there is no number of kinds. With two hundred
-# simulated units that is as much as can be said, and what was planted: many small modules, not a
-# few types.
+# control fall from the start: no clusters, by the rule k = 1. `function` keeps rising a little. Its
+# units are not as scattered as shuffled ones, but wherever the rule stops, at the first step that
+# is within the error, the gap rises on: no number of kinds stands out. With two hundred simulated
+# units that is as much as can be said, and what was planted: many small modules, not a few types.
 #
 # ## Four groupings of the same units
 #
@@ -230,7 +231,7 @@ labels = {
     kind: groups.fit_clusters(x, k, numpy_stream(seed, "clusters", kind))[0]
     for kind, x in described.items()
 }
-table = pd.DataFrame({"session": np.array(list(sessions))[brains], **labels})
+table = pd.DataFrame({"session": np.array(list(sessions))[brains], "unit_id": ids, **labels})
 save_table(table, tables["clusters"])
 print(k, "clusters of", len(table), "units")
 
@@ -277,14 +278,13 @@ save_figure(figure, figures["09_rand"])
 readable(rand)
 
 # %% [markdown]
-# **What one sees.** The unscaled grouping of upstream is that of positions alone, nearly to the
-# last unit, and as alike as k-means of positions is to itself from other starts. Responses had no
-# say. Grouped by function, units share a little with their place: the index is small, and outside
-# the gray band of shuffled units. Part of that may be built in, since these responses are
-# predictions of a network whose readout may place near units alike. And k-means of function agrees
-# only partly with itself from other starts: another sign that the clusters are cuts through a
-# cloud, not kinds. That they do not follow the sessions says that a unit's brain does not decide
-# its cluster.
+# **What one sees.** The unscaled grouping of upstream is nearly that of positions alone, about as
+# alike as k-means of positions is to itself from other starts. Responses had no say. Grouped by
+# function, units share a little with their place: the index is small, and outside the gray band of
+# shuffled units. Part of that may be built in, since these responses are predictions of a network
+# whose readout may place near units alike. And k-means of function agrees only partly with itself
+# from other starts: another sign that the clusters are cuts through a cloud, not kinds. That they
+# do not follow the sessions says that a unit's brain does not decide its cluster.
 #
 # ## A map of function
 #
