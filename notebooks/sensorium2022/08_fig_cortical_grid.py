@@ -65,7 +65,7 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 model: str = ""  # model whose predictions are drawn; empty: the profile's first wide one
 drop: int = 300  # largest lags left out of the rank-lag curve, as published
 resamples: int = 200  # bootstrap resamples of units, and of images
-shuffles: int = 20  # times that units are shuffled
+shuffles: int = 20  # times that units are shuffled; five times as often for pairs of units
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 seed: int = 42  # seed of resamples and shuffles
@@ -217,10 +217,10 @@ results, rows = {}, []
 for place, kind in product(("units", "cells"), ("predicted", "measured")):
     found = [p for (where, what, _), p in populations.items() if (where, what) == (place, kind)]
     parts = {"within": [(one, None) for one in found], "across": list(combinations(found, 2))}
-    most = {"units": 20_000, "cells": 500}[place]
+    most, times = {"units": (5000, 5 * shuffles), "cells": (500, shuffles)}[place]
     for group in (name for name, sides in parts.items() if sides):
         rng = numpy_stream(seed, "distance", kind, place, group)
-        curve = distance_curve(parts[group], edges, rng, resamples, shuffles, most)
+        curve = distance_curve(parts[group], edges, rng, resamples, times, most)
         results[group, place, kind] = curve.table
         rows.append((group, place, kind, *curve.length))
 
