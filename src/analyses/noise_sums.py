@@ -128,7 +128,7 @@ def accumulate(
     """Sums over a range of batches, kept in `path` every so many batches and resumed from there.
 
     respond: (n, c, h, w) -> (n, u). made_by: a plain value that tells what responds, such as the
-    weights' sha256; sums in `path` of anything else are refused with ValueError.
+    weights' sha256; what `path` holds of other noise, batches or networks is not used.
     """
     which = [batches.start, batches.stop, batches.step]
     identity = fingerprint([vars(noise), which, regression, made_by])
@@ -157,7 +157,7 @@ def _resume(path: Path | None, identity: str) -> tuple[int, Sums | None]:
         return 0, None
     content = torch.load(path, map_location="cpu", weights_only=True)
     if content.pop("identity") != identity:
-        raise ValueError(f"{path} holds sums of other noise, batches or networks: delete it")
+        return 0, None
     note_output(path)
     return content.pop("done"), Sums(**content)
 

@@ -98,3 +98,11 @@ def _windows(config: ModelConfig) -> list[tuple[int, int]]:
             stem = (core.stem_kernel, core.stem_stride), (core.pool, core.pool)
             return [*stem, (core.input_kernel, 1)]
     raise TypeError(f"where the units of a {type(config.core).__name__} read is not known")
+
+
+def shuffled_distances(
+    centers: np.ndarray, places: np.ndarray, generator: np.random.Generator, shuffles: int = 1000
+) -> np.ndarray:
+    """Median distance of fields from the places of other units: (u, 2), (u, 2) -> (shuffles,)."""
+    order = np.argsort(generator.random((shuffles, len(places))), axis=1)
+    return np.median(np.linalg.norm(centers - places[order], axis=2), axis=1)

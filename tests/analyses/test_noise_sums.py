@@ -122,11 +122,13 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_sums_of_something_else_are_refused(tmp_path, other):
+def test_sums_of_something_else_are_made_anew(tmp_path, other):
     given = {"noise": NOISE, "batches": range(4), "path": tmp_path / "a.pt", "made_by": "weights"}
     accumulate(respond, **given)
-    with pytest.raises(ValueError, match=r"a\.pt holds sums of other noise"):
-        accumulate(respond, **given | other)
+    accumulate(respond, **given | other)
+    alone = given | other | {"path": tmp_path / "alone.pt"}
+    accumulate(respond, **alone)
+    assert given["path"].read_bytes() == alone["path"].read_bytes()
 
 
 def test_responses_that_are_no_numbers_are_refused():

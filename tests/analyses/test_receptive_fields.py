@@ -1,6 +1,5 @@
 """Receptive fields of encoders whose filters are known; what models are shown beside the noise."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -148,3 +147,12 @@ def test_units_read_around_the_pixel_that_geometry_says(core, scale, upsample, a
     found = receptive_fields.gradients(respond, 5, (1, *grid))
     expected = receptive_fields.pixels_read(readout.mu.detach(), config, (h, w), upsample)
     np.testing.assert_allclose([middle(f, grid) for f in found], expected, atol=0.75)
+
+
+def test_shuffled_distances_are_those_to_other_units():
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(60, 2))
+    null = receptive_fields.shuffled_distances(places, places, rng, 200)
+    apart = np.linalg.norm(places - places[rng.permutation(60)], axis=1)
+    assert null.shape == (200,) and null.min() > 0
+    assert null.mean() == pytest.approx(np.median(apart), rel=0.15)
