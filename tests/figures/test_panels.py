@@ -76,7 +76,7 @@ DRAWN = {
     "position_scatter": (MU, COLORS),
     "receptive_field": (RNG.normal(size=(1, 36, 64)), 8 * MU + 20, np.array([30, 18])),
     "snr_distributions": (FIELDS,),
-    "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), (36, 64), "cnn"),
+    "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), "cnn"),
     "null_histogram": (RNG.normal(size=200), 4.0),
 }
 

@@ -22,3 +22,12 @@ def test_three_layers_with_tanh_after_each():
 def test_weights_come_from_the_generator():
     one, two, three = (make(s).mlp[2].weight for s in (1, 1, 2))
     assert torch.equal(one, two) and not torch.equal(one, three)
+
+
+def test_layers_start_as_pytorch_s_linear_does():
+    """The published xavier initialiser matches no layer, so its models started like this too."""
+    for layer, width in ((0, 2), (2, 5), (4, 5)):
+        many = torch.cat([make(seed).mlp[layer].weight.flatten() for seed in range(200)])
+        bound = width**-0.5
+        assert many.abs().max() <= bound
+        assert abs(many.std() - bound / 3**0.5) < 0.05 * bound

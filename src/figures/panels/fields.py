@@ -42,16 +42,14 @@ def snr_distributions(axis: Axes, table: pd.DataFrame) -> None:
     axis.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     axis.set_xscale("symlog", linthresh=0.1)
     axis.set(xlabel="signal / noise of a field", ylabel="share of units below", ylim=(0, 1.01))
-    axis.legend(loc="lower right", title="model, median", alignment="left", title_fontsize=8.5)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
 
 
-def center_shifts(
-    axis: Axes, places: np.ndarray, centers: np.ndarray, shape: tuple[int, int], model: str = ""
-) -> None:
-    """From a given place of each unit to the center of its field: (u, 2), (u, 2), (h, w) pixels."""
-    h, w = shape
-    axis.plot(*np.stack([places, centers]).transpose(2, 0, 1), color=FAINT, linewidth=0.8)
+def center_shifts(axis: Axes, places: np.ndarray, centers: np.ndarray, model: str = "") -> None:
+    """From a given place of each unit to the center of its field: (u, 2), (u, 2) pixels."""
+    axis.plot(*np.stack([places, centers]).transpose(2, 0, 1), color=FAINT, linewidth=1)
     color = model_color(model) if model else INK
-    axis.scatter(*centers.T, s=point_size(len(centers)), color=color, zorder=3)
-    axis.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5), aspect="equal")
+    axis.scatter(*centers.T, s=point_size(len(centers)) / 2, color=color, zorder=3)
+    axis.invert_yaxis()
+    axis.set_aspect("equal", adjustable="datalim")
     axis.set(xlabel="x (pixel)", ylabel="y (pixel)")
