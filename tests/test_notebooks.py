@@ -96,7 +96,7 @@ def test_definitions_live_in_src(path):
 
 @EACH
 def test_models_and_recipes_come_from_the_study(path):
-    """One configuration of each, in src/studies.py; a notebook only says what it opens of a session."""
+    """Each is configured once, in src/studies.py; a notebook says what it opens."""
     built = {
         ast.unparse(node.func)
         for source in code_cells(path)

@@ -181,17 +181,22 @@ estimates.round(3)
 # highest place. Every unit keeps its row, whatever became of its fit.
 
 # %%
-parts = []
+fits, parts = {}, []
 for name in plans:
-    pair = (halves[name, half].fields() for half in (0, 1))
-    snr, _ = split_half(*pair)
-    fits, null_fits = (fit_gaussians(f) for f in np.split(fields[name], 2))
-    ids = {"model": name, "session": key, "unit_id": unit_ids, "kind": kinds}
-    fits = fits.assign(snr=snr[:n_units], null_snr=snr[n_units:], null_status=null_fits["status"])
-    fits[["read_x", "read_y"]] = read[name]
+    real, null = np.split(fields[name], 2)
+    fits[name, "units", "peak"] = fit_gaussians(real)
+    fits[name, "units", "published"] = fit_gaussians(real, "published")
+    fits[name, "null", "peak"] = fit_gaussians(null)
+    snr, _ = split_half(*(halves[name, half].fields() for half in (0, 1)))
+    table = pd.DataFrame({"model": name, "session": key, "unit_id": unit_ids, "kind": kinds})
+    table = table.join(fits[name, "units", "peak"])
+    table = table.assign(snr=snr[:n_units], null_snr=snr[n_units:])
+    table[["read_x", "read_y"]] = read[name]
     if simulated:
-        fits[["true_x", "true_y"]] = (cortex.rf_centers + 1) / 2 * (np.array(grid[name][:0:-1]) - 1)
-    parts.append(pd.DataFrame(ids).join(fits))
+        table[["true_x", "true_y"]] = (
+            (cortex.rf_centers + 1) / 2 * np.subtract(grid[name][:0:-1], 1)
+        )
+    parts.append(table)
 units = pd.concat(parts, ignore_index=True)
 threshold = units.groupby("model")["null_snr"].quantile(0.99)
 units["has_field"] = units["snr"] > units["model"].map(threshold)
@@ -260,15 +265,8 @@ save_figure(figure, figures["snr"])
 # five percent. Here with every failure counted, from both starts, and for the null.
 
 # %%
-rows = []
-for name in plans:
-    real, null = np.split(fields[name], 2)
-    for start in ("peak", "published"):
-        rows.append(
-            {"model": name, "start": start, "of": "fields"} | sizes(fit_gaussians(real, start))
-        )
-    rows.append({"model": name, "start": "peak", "of": "null"} | sizes(fit_gaussians(null)))
-summary = pd.DataFrame(rows)
+columns = ["model", "fields of", "start"]
+summary = pd.DataFrame([dict(zip(columns, k, strict=True)) | sizes(f) for k, f in fits.items()])
 save_table(summary, tables["sizes"])
 summary.round(2)
 
@@ -304,13 +302,14 @@ save_table(distances, tables["distances"])
 
 # %%
 drawn = [name for name in plans if (name, "read") in nulls]
-figure, axes = plt.subplots(2, len(plans), figsize=(9, 4.4), layout="constrained", squeeze=False)
+figure, axes = plt.subplots(2, len(plans), figsize=(9, 5), layout="constrained", squeeze=False)
 for column, name in zip(axes.T, drawn, strict=False):
     table = counted[counted["model"] == name]
     centers, at = table[["x0", "y0"]].to_numpy(), table[["read_x", "read_y"]].to_numpy()
-    panels.center_shifts(column[0], at, centers, grid[name][1:], name)
+    panels.center_shifts(column[0], at, centers, name)
     observed = np.median(np.linalg.norm(centers - at, axis=1))
     panels.null_histogram(column[1], nulls[name, "read"], observed, "median distance (pixel)")
+    column[1].legend(loc="lower left", bbox_to_anchor=(0, 1))
     column[0].set_title(name)
 if simulated:
     mark_simulated(figure)
@@ -328,5 +327,6 @@ distances.round(3)
 # %% [markdown]
 # Distances are medians in pixels of the noise with 95 % intervals over units; `shuffled` is the
 # mean of the null. With `true`, the field is held against the center that the simulator gave the
-# neuron. Where a field is closer to the truth than its readout position is to the field, retinotopy
-# is better read from fields than from readout positions.
+# neuron. A model can agree with itself and still be wrong: a network that trained for a few epochs,
+# or a single member of an ensemble, may read, and have its fields, elsewhere than the neuron. Only
+# where `true` is far below `shuffled` has it found the place.
