@@ -152,6 +152,8 @@ truth_file = places.raw.with_name(f"{places.raw.name}_truth") / f"{key}.npz"
 cortex = load_truth(note_input(truth_file)).cortex if simulated else None
 kinds = cortex.kinds if simulated else np.full(n_units, "recorded")
 linear = kinds == "filter"
+
+# %%
 rows = []
 for name, sums in whole.items():
     slopes = gradients(respond[name], n_units, grid[name])
@@ -165,13 +167,15 @@ for name, sums in whole.items():
             pair = (halves[name, k].fields(slice(n_units), estimate) for k in (0, 1))
             row["snr"] = split_half(*pair)[0]
         rows.append({n: v if isinstance(v, str) else np.nanmedian(v) for n, v in row.items()})
+
+# %%
 estimates = pd.DataFrame(rows)
 save_table(estimates, tables["estimates"])
 estimates.round(3)
 
 # %% [markdown]
-# **What one sees.** The published sum has next to nothing of the field in it at this number of
-# images; centering alone brings it out, for free. What regression adds depends on the network: it
+# **What one sees.** At this number of images the published sum has little of the field in it, if
+# any; centering alone brings it out, for free. What regression adds depends on the network: it
 # removes the noise that a *linear* response to other pixels makes, all of it for a linear model.
 #
 # ## Fields, and Gaussians fitted to them
@@ -181,22 +185,26 @@ estimates.round(3)
 # highest place. Every unit keeps its row, whatever became of its fit.
 
 # %%
-fits, parts = {}, []
+fits = {}
 for name in plans:
     real, null = np.split(fields[name], 2)
     fits[name, "units", "peak"] = fit_gaussians(real)
     fits[name, "units", "published"] = fit_gaussians(real, "published")
     fits[name, "null", "peak"] = fit_gaussians(null)
+
+# %%
+parts = []
+for name in plans:
     snr, _ = split_half(*(halves[name, half].fields() for half in (0, 1)))
-    table = pd.DataFrame({"model": name, "session": key, "unit_id": unit_ids, "kind": kinds})
-    table = table.join(fits[name, "units", "peak"])
-    table = table.assign(snr=snr[:n_units], null_snr=snr[n_units:])
+    ids = {"model": name, "session": key, "unit_id": unit_ids, "kind": kinds}
+    table = fits[name, "units", "peak"].assign(**ids, snr=snr[:n_units], null_snr=snr[n_units:])
     table[["read_x", "read_y"]] = read[name]
     if simulated:
-        table[["true_x", "true_y"]] = (
-            (cortex.rf_centers + 1) / 2 * np.subtract(grid[name][:0:-1], 1)
-        )
+        size = np.array(grid[name][:0:-1])  # w, h
+        table[["true_x", "true_y"]] = (cortex.rf_centers + 1) / 2 * (size - 1)
     parts.append(table)
+
+# %%
 units = pd.concat(parts, ignore_index=True)
 threshold = units.groupby("model")["null_snr"].quantile(0.99)
 units["has_field"] = units["snr"] > units["model"].map(threshold)
@@ -209,6 +217,8 @@ units.groupby(["model", "kind"], sort=False).agg(
 use_style()
 shown = units[units["model"] == list(plans)[-1]].reset_index(drop=True)
 picked = shown["snr"].sort_values(ascending=False).index[np.linspace(0, n_units - 1, 6).astype(int)]
+
+# %%
 figure, axes = plt.subplots(
     len(plans) + simulated, 6, figsize=(9, 1 + len(plans)), layout="constrained", squeeze=False
 )
@@ -289,6 +299,8 @@ counted = units[units["has_field"] & (units["status"] == FITTED)]
 for name, table in counted.groupby("model", sort=False):
     for place in ("read", "true")[: 1 + simulated]:
         some = table[table["kind"] != "noise"] if place == "true" else table
+        if some.empty:
+            continue
         centers, at = some[["x0", "y0"]].to_numpy(), some[[f"{place}_x", f"{place}_y"]].to_numpy()
         distance = np.linalg.norm(centers - at, axis=1)
         random = numpy_stream(seed, "distance", name, place)
@@ -296,6 +308,8 @@ for name, table in counted.groupby("model", sort=False):
         null = nulls[name, place] = shuffled_distances(centers, at, random)
         observed = np.median(distance), *interval(again)
         rows.append((name, place, len(some), *observed, null.mean(), p_value(-observed[0], -null)))
+
+# %%
 columns = ["model", "place", "units", "distance", "low", "high", "shuffled", "p"]
 distances = pd.DataFrame(rows, columns=columns)
 save_table(distances, tables["distances"])
