@@ -253,7 +253,7 @@ save_figure(figure, figures["fields"])
 # ## How well are the fields known?
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 panels.snr_distributions(axes[0], units)
 order = [kind for kind in ("filter", "energy", "noise", "recorded") if kind in kinds]
 of_kind = [shown.loc[shown["kind"] == kind, "snr"] for kind in order]
