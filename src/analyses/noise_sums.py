@@ -3,7 +3,8 @@
 The published estimate holds 2,000,000 images of 144x256 pixels (295 GB) and adds up a * x. Here
 noise is made batch by batch from (seed, number of the batch), and only the sums of a * x (u, p) in
 float32, of a and of x in float64 are kept. A killed run continues to the same bytes; ranges of
-batches can be summed apart, on other machines or as halves of a split, and added.
+batches can be summed apart, on other machines or as the halves of a split, and added. Halves that
+are summed one after the other, each into its file, need the memory of one.
 Source: specification 9.5 and 12.4.
 """
 
@@ -130,6 +131,10 @@ def accumulate(
     respond: (n, c, h, w) -> (n, u). made_by: a plain value that tells what responds, such as the
     weights' sha256; what `path` holds of other noise, batches or networks is not used.
     """
+    if not batches:
+        raise ValueError(
+            f"{batches} has no batch of {noise.batch_size} images: ask for more images"
+        )
     which = [batches.start, batches.stop, batches.step]
     identity = fingerprint([vars(noise), which, regression, made_by])
     begun, sums = _resume(path, identity)

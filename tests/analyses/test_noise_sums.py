@@ -136,6 +136,11 @@ def test_responses_that_are_no_numbers_are_refused():
         accumulate(lambda x: respond(x) * np.nan, NOISE, range(1))
 
 
+def test_too_few_images_for_a_batch_are_refused():
+    with pytest.raises(ValueError, match=r"no batch of 16 images: ask for more images"):
+        accumulate(respond, NOISE, range(0))
+
+
 class Made(TorchDispatchMode):
     """Sizes in bytes of all tensors that come new out of an operation."""
 
