@@ -58,6 +58,14 @@ CONTROLS = pd.DataFrame(
     ]
 )
 
+FIELDS = pd.DataFrame(
+    {
+        "model": np.repeat(["ln", "cnn"], 40),
+        "snr": RNG.gamma(2, 1, 80),
+        "null_snr": RNG.normal(0, 0.04, 80),
+    }
+)
+
 DRAWN = {
     "control_intervals": (CONTROLS, "correlation"),
     "units_per_session": (SESSIONS,),
@@ -74,6 +82,9 @@ DRAWN = {
     "retinotopy_map": (SOMA, COLORS),
     "color_square": limits(MU),
     "position_scatter": (MU, COLORS),
+    "receptive_field": (RNG.normal(size=(1, 36, 64)), 8 * MU + 20, np.array([30, 18])),
+    "snr_distributions": (FIELDS,),
+    "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), "cnn"),
     "null_histogram": (RNG.normal(size=200), 4.0),
 }
 
@@ -269,3 +280,40 @@ def test_controls_are_drawn_with_their_intervals(axis):
         ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
         assert ends == rows[["low", "high"]].to_numpy().tolist()
     assert [t.get_text() for t in axis.get_yticklabels()] == list(CONTROLS["network"].unique())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_field_is_drawn_around_zero_with_outline_and_place(axis, channels):
+    field = np.zeros((channels, 8, 9))
+    field[:, 2, 3], field[:, 5, 6] = 2, -1
+    outline = np.array([[1, 1], [5, 1], [5, 4]])
+    panels.receptive_field(axis, field, outline, np.array([3, 2]))
+    shown = np.asarray(axis.images[0].get_array())
+    if channels == 3:
+        assert shown[[0, 2, 5], [0, 3, 6]].tolist() == [[0.5] * 3, [1] * 3, [0.25] * 3]
+    else:
+        assert axis.images[0].get_clim() == (-2, 2) and shown[2, 3] == 2
+    line, cross = axis.lines
+    np.testing.assert_array_equal(line.get_xydata(), outline)
+    assert cross.get_xydata().tolist() == [[3, 2]] and axis.yaxis_inverted()
+
+
+def test_field_of_a_silent_unit_is_blank(axis):
+    panels.receptive_field(axis, np.zeros((1, 8, 9)))
+    assert not np.asarray(axis.images[0].get_array()).any()
+
+
+def test_each_model_has_its_fields_and_their_null(axis):
+    panels.snr_distributions(axis, FIELDS)
+    ends = [line.get_xdata()[-1] for line in axis.lines if len(line.get_xdata()) > 2]
+    expected = FIELDS.groupby("model", sort=False)[["snr", "null_snr"]].max()
+    assert ends == expected.to_numpy().ravel().tolist()
+
+
+def test_shifts_lead_from_the_place_to_the_center(axis):
+    places, centers, *rest = DRAWN["center_shifts"]
+    panels.center_shifts(axis, places, centers, *rest)
+    for line, place, center in zip(axis.lines, places, centers, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), [place, center])
+    np.testing.assert_array_equal(axis.collections[0].get_offsets(), centers)
+    assert axis.yaxis_inverted()

@@ -30,3 +30,12 @@ def test_a_still_shifter_starts_at_zero_and_learns():
     assert torch.equal(shift, torch.zeros(7, 2, dtype=shift.dtype))
     shift.sum().backward()
     assert shifter.mlp[4].weight.grad.abs().sum() > 0
+
+
+def test_layers_start_as_pytorch_s_linear_does():
+    """The published xavier initialiser matches no layer, so its models started like this too."""
+    for layer, width in ((0, 2), (2, 5), (4, 5)):
+        many = torch.cat([make(seed).mlp[layer].weight.flatten() for seed in range(200)])
+        bound = width**-0.5
+        assert many.abs().max() <= bound
+        assert abs(many.std() - bound / 3**0.5) < 0.05 * bound

@@ -17,6 +17,7 @@ from src.figures.panels.cortex import (
     similarity_map,
     similarity_scale,
 )
+from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -44,6 +45,7 @@ __all__ = [
     "attention_change",
     "attention_map",
     "behavior_traces",
+    "center_shifts",
     "change_boxes",
     "clusters_in_cortex",
     "color_square",
@@ -60,6 +62,7 @@ __all__ = [
     "predicted_against_measured",
     "rand_bars",
     "rank_lag",
+    "receptive_field",
     "response_bars",
     "response_raster",
     "retinotopy_map",
@@ -72,6 +75,7 @@ __all__ = [
     "session_means",
     "similarity_map",
     "similarity_scale",
+    "snr_distributions",
     "soma_cloud",
     "stimulus",
     "units_per_session",
