@@ -180,7 +180,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
                 ),
-                skips=("06_fig_retinotopy",),
+                skips=("06_fig_retinotopy", "11_fig_behavior"),
             ),
             "full": Profile(
                 "full",

@@ -1,5 +1,15 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.behavior import paired_units, third_differences, third_scores
+from src.figures.panels.images import (
+    group_means,
+    image_performance,
+    performance_by_session,
+    performance_relation,
+    property_histogram,
+    property_scatter,
+    thumbnail_sheet,
+)
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -26,11 +36,18 @@ from src.figures.panels.training import learning_curve
 __all__ = [
     "behavior_traces",
     "color_square",
+    "group_means",
+    "image_performance",
     "images_per_session",
     "learning_curve",
     "null_histogram",
+    "paired_units",
+    "performance_by_session",
+    "performance_relation",
     "position_scatter",
     "predicted_against_measured",
+    "property_histogram",
+    "property_scatter",
     "response_bars",
     "response_raster",
     "retinotopy_map",
@@ -39,5 +56,8 @@ __all__ = [
     "score_intervals",
     "soma_cloud",
     "stimulus",
+    "third_differences",
+    "third_scores",
+    "thumbnail_sheet",
     "units_per_session",
 ]
