@@ -69,8 +69,11 @@ study = STUDIES["sensorium2022"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-models = [plan.model.name for plan in settings.main]
-model = model or next(name for name in models if name.startswith("wide"))
+systems = {}
+for plan in settings.main:
+    several = f" x {plan.members}" if plan.members > 1 else ""
+    systems[f"{plan.model.name}{several}"] = plan.model.name
+model = next(label for label, name in systems.items() if name.startswith(model or "wide"))
 names = ("image_complexity", "image_bboxes", "image_performance", "image_sessions")
 names += ("image_relations", "image_summaries")
 tables = {name: places.tables / f"{name}.csv" for name in names}
@@ -162,8 +165,8 @@ results = []
 for key in (key for key in sessions if key not in withheld):
     trials = sessions[key].trials("test")
     ids = sessions[key].trial_ids[trials], sessions[key].unit_ids
-    loaded = {name: load_prediction(places.predictions / name / f"{key}.npz") for name in models}
-    predicted = {name: align(prediction, *ids) for name, prediction in loaded.items()}
+    files = {label: places.predictions / name / f"{key}.npz" for label, name in systems.items()}
+    predicted = {label: align(load_prediction(path), *ids) for label, path in files.items()}
     shown, responses = sessions[key].image_ids[trials], sessions[key].responses(trials).numpy()
     results.append(SessionResults(key, shown, responses, predicted))
 print("left out, test responses withheld:", ", ".join(withheld) or "none")
@@ -172,10 +175,10 @@ print("left out, test responses withheld:", ", ".join(withheld) or "none")
 performance = pd.concat(
     performance_table(result, name, numpy_stream(seed, "units", result.session), resamples)
     for result in results
-    for name in models
+    for name in systems
 )
 save_table(performance, tables["image_performance"])
-by_session = session_table(results, models, numpy_stream(seed, "images"), resamples)
+by_session = session_table(results, list(systems), numpy_stream(seed, "images"), resamples)
 save_table(by_session, tables["image_sessions"])
 by_session.round(3)
 
@@ -192,11 +195,11 @@ save_figure(figure, figures["performance"])
 
 # %% [markdown]
 # **What one sees.** Left, the images of one mouse from worst to best. The black line is the same
-# response held against the predictions for all other images: it is far above 0, because it knows
-# which neurons are active at all. Only the distance between dots and line is about the image. It
-# differs much between images, more than the intervals explain. Right, means over images; black
-# ticks are the means with image labels shuffled. Models that hardly differ in raw performance may
-# differ much in their distance to the tick.
+# response held against the predictions for all other images. It lies above 0, because those know
+# which neurons are active at all; only the distance between dots and line is about the image. With
+# some fifty neurons the intervals are wide, and hide which images are really harder; they shrink
+# with thousands. Right, means over images; black ticks are the means with image labels shuffled. A
+# model whose mean is at its tick has learned the neurons, and nothing about images.
 
 # %% [markdown]
 # ## Performance against properties
@@ -224,7 +227,7 @@ for axis in axes.flat[len(tested) :]:
     axis.set_axis_off()
 for axis, name in zip(axes.flat, tested, strict=False):
     panels.performance_relation(axis, related, name, rows.loc[name] if name in rows.index else None)
-axes[0, 0].legend(loc="best")
+axes[0, 0].legend(loc="best", handletextpad=0.2)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, figures["relations"])
@@ -232,9 +235,10 @@ save_figure(figure, figures["relations"])
 # %% [markdown]
 # **What one sees.** Each point is an image in one mouse; above each panel Spearman's r, mean over
 # mice, with its interval and corrected p. An interval that excludes 0 with a p that does not
-# survive the correction is what chance produces when several properties are tried. A relation is
-# no cause either: images with more contrast drive neurons more, and strong responses are less
-# noisy, so they would be easier for any model.
+# survive the correction is what chance produces when several properties are tried. Simulated
+# images of higher complexity and contrast are predicted worse; since the two go together here,
+# that is one finding, not two, and about the simulator. A relation is no cause either: whatever
+# makes responses stronger or less noisy makes images easier, for any model.
 
 # %% [markdown]
 # ## Categories
@@ -281,14 +285,12 @@ published = pd.DataFrame(PUBLISHED, columns=["session", "image_id", "published"]
 ours = performance.loc[performance["model"] == model, ["session", "image_id", "performance"]]
 published = published.merge(ours, how="left", on=["session", "image_id"])
 real = not simulated and not recording
-published["status"] = np.where(
-    real & published["performance"].notna(), "comparable", "not comparable"
-)
-published.loc[published["status"] == "not comparable", "performance"] = np.nan
+published["performance"] = published["performance"].where(real)
+published["status"] = np.where(published["performance"].notna(), "comparable", "not comparable")
 published.round(3)
 
 # %% [markdown]
-# Raw performance across neurons is mostly about neurons. What is about the image is its distance
-# from shuffled labels, and how that goes with complexity, brightness, contrast and boxes stands in
-# the table of relations, with its uncertainty: with a hundred images or fewer, correlations below
-# about 0.2 cannot be told from none.
+# A good part of raw performance is about neurons, not about images. What is about the image is its
+# distance from shuffled labels. How performance, raw and centered, goes with complexity,
+# brightness, contrast and boxes stands in the table of relations, with its uncertainty: with a
+# hundred images or fewer, correlations below about 0.2 cannot be told from none.
