@@ -284,8 +284,8 @@ summary[summary["session"] == first].drop(columns="session").round(3)
 published = pd.DataFrame(PUBLISHED, columns=["session", "image_id", "published"])
 ours = performance.loc[performance["model"] == model, ["session", "image_id", "performance"]]
 published = published.merge(ours, how="left", on=["session", "image_id"])
-real = not simulated and not recording
-published["performance"] = published["performance"].where(real)
+if simulated or recording:
+    published["performance"] = np.nan
 published["status"] = np.where(published["performance"].notna(), "comparable", "not comparable")
 published.round(3)
 

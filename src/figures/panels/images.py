@@ -28,6 +28,7 @@ def property_histogram(axis: Axes, values: np.ndarray, name: str) -> None:
     axis.axvline(median, color=INK, linewidth=1.2)
     axis.set_title(f"median {median:.4g}, {len(values)} images")
     axis.set(xlabel=PROPERTY_LABELS[name], ylabel="images")
+    axis.yaxis.get_major_locator().set_params(integer=True)
 
 
 def property_scatter(axis: Axes, x: np.ndarray, y: np.ndarray, names: tuple[str, str]) -> None:
