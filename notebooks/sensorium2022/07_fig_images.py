@@ -45,8 +45,7 @@ from src.analyses.relations import group_table, relation_table
 from src.config import InputConfig
 from src.data.categories import read_categories
 from src.data.session import open_sessions
-from src.evaluation.intervals import SessionResults
-from src.evaluation.prediction import align, load_prediction
+from src.evaluation.intervals import load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -161,14 +160,8 @@ print(f"{len(boxes)} of {len(images)} images have box files, {boxes['number'].su
 
 # %%
 withheld = [key for key, session in sessions.items() if session.withheld("test")]
-results = []
-for key in (key for key in sessions if key not in withheld):
-    trials = sessions[key].trials("test")
-    ids = sessions[key].trial_ids[trials], sessions[key].unit_ids
-    files = {label: places.predictions / name / f"{key}.npz" for label, name in systems.items()}
-    predicted = {label: align(load_prediction(path), *ids) for label, path in files.items()}
-    shown, responses = sessions[key].image_ids[trials], sessions[key].responses(trials).numpy()
-    results.append(SessionResults(key, shown, responses, predicted))
+scored = {key: session for key, session in sessions.items() if key not in withheld}
+results = load_results(scored, places.predictions, systems)
 print("left out, test responses withheld:", ", ".join(withheld) or "none")
 
 # %%

@@ -53,8 +53,7 @@ from src.analyses.behavior import (
 )
 from src.config import InputConfig
 from src.data.session import open_sessions
-from src.evaluation.intervals import SessionResults
-from src.evaluation.prediction import align, load_prediction
+from src.evaluation.intervals import load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -101,18 +100,14 @@ for key, reason in reasons.items():
 # would win over a single network whatever it was told.
 
 # %%
-results, behavior = [], {}
-for key in (key for key in sessions if key not in reasons):
-    session, trials = sessions[key], sessions[key].trials("test")
-    files = {name: places.predictions / name / "member_01" / f"{key}.npz" for name in models}
-    predicted = {
-        name: align(load_prediction(path), session.trial_ids[trials], session.unit_ids)
-        for name, path in files.items()
-    }
-    responses = session.responses(trials).numpy()
-    result = SessionResults(key, session.image_ids[trials], responses, predicted)
-    results.append(with_other_repeats(result))
-    behavior[key] = session.batch(trials[repeated(result)]).behavior.numpy()
+scored = {key: session for key, session in sessions.items() if key not in reasons}
+first = {name: f"{name}/member_01" for name in models}
+loaded = load_results(scored, places.predictions, first)
+behavior = {}
+for key, result in zip(scored, loaded, strict=True):
+    trials = scored[key].trials("test")[repeated(result)]
+    behavior[key] = scored[key].batch(trials).behavior.numpy()
+results = [with_other_repeats(result) for result in loaded]
 {result.session: f"(n_trials, n_units) = {result.responses.shape}" for result in results}
 
 # %% [markdown]
@@ -188,7 +183,8 @@ save_table(unit_table(found["pupil size"], ids), tables["units"])
 #
 # ## What being told is worth
 #
-# A model with behavior against the same model without, in either third.
+# A model with behavior against the model of the same core without, in either third. In profiles
+# whose networks train for a few epochs only, this says more about training than about behavior.
 
 # %%
 benefit = pd.concat(benefit_table(one, pairs).assign(state=state) for state, one in found.items())
@@ -200,6 +196,5 @@ shown.round(3)
 # %% [markdown]
 # A model can be better with a wide pupil for want of noise, and worse with a narrow one, and know
 # nothing of pupils: the first table says whether the difference is there, its row `other repeats`
-# whether it is the neurons', and the last table what telling the model adds. The demo cannot say
-# what it adds: both networks of that pair are far from trained when their few epochs end. It takes
-# the `full` profile to ask this, and real mice.
+# whether it is the neurons', and the last table what telling the model adds. Only the `full`
+# profile, with networks trained to their end, can ask this of real mice.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from src.evaluation.bootstrap import Draws, Metric, interval, score_samples
 from src.evaluation.metrics import total_variance
+from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
 
 
@@ -23,6 +25,26 @@ class SessionResults:
     image_ids: np.ndarray  # (n,)
     responses: np.ndarray  # (n, u)
     predictions: Mapping[str, np.ndarray]  # by model, (n, u); the same models in all sessions
+
+
+def load_results(
+    sessions: Mapping[str, Any], folder: Path, systems: Mapping[str, str]
+) -> list[SessionResults]:
+    """Test trials of all sessions with the predictions of `systems`, a folder below `folder` each.
+
+    Rows are matched by trial id and columns by unit id. DataError where a file lacks any.
+    """
+    results = []
+    for key, session in sessions.items():
+        trials = session.trials("test")
+        ids = session.trial_ids[trials], session.unit_ids
+        predictions = {
+            name: align(load_prediction(folder / place / f"{key}.npz"), *ids)
+            for name, place in systems.items()
+        }
+        responses = session.responses(trials).numpy()
+        results.append(SessionResults(key, session.image_ids[trials], responses, predictions))
+    return results
 
 
 @dataclass(frozen=True)

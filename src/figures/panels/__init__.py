@@ -1,6 +1,7 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
 from src.figures.panels.behavior import paired_units, third_differences, third_scores
+from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.images import (
     group_means,
     image_performance,
@@ -52,6 +53,8 @@ __all__ = [
     "response_raster",
     "retinotopy_map",
     "score_against_ceiling",
+    "score_by_price",
+    "score_differences",
     "score_distributions",
     "score_intervals",
     "soma_cloud",
