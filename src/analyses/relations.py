@@ -15,7 +15,6 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from src.analyses.retinotopy import p_value
-from src.correlation import z_score
 from src.evaluation.bootstrap import Draws, interval, weighted_correlation
 
 FEWEST = 4  # images below which a correlation says nothing
@@ -68,19 +67,18 @@ def _row(measure: str, statistic: str, name: str, session: str, found: _Relation
 
 def _relation(xy: np.ndarray, weights: np.ndarray, keys: np.ndarray, statistic: str) -> _Relation:
     """Of (i, 2) values, with draws (b, i) and random keys (b, i) whose order is a shuffle."""
-    everything = np.ones((1, len(xy)))
     ranked = statistic == "spearman"
-    x, y = z_score(np.column_stack([rankdata(c) for c in xy.T]) if ranked else xy).T
-    null = y[np.argsort(keys, axis=1)] @ x / len(x)
-    value, samples = (_correlations(xy, w, ranked) for w in (everything, weights))
-    return _Relation(len(xy), float(value[0]), samples, null)
+    x, y = (c - c.mean() for c in (map(rankdata, xy.T) if ranked else xy.T))
+    once = np.ones_like(weights)
+    value, null = _correlation(x, y, once[:1]), _correlation(x, y[np.argsort(keys, axis=1)], once)
+    drawn = (weighted_ranks(c, weights) for c in (x, y)) if ranked else (x, y)
+    return _Relation(len(xy), float(value[0]), _correlation(*drawn, weights), null)
 
 
-def _correlations(xy: np.ndarray, weights: np.ndarray, ranked: bool) -> np.ndarray:
-    """Correlation of two columns in every resample: (i, 2), (b, i) -> (b,)."""
-    x, y = (weighted_ranks(c, weights) if ranked else c - c.mean() for c in xy.T)
+def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted correlation of images, row by row: (i,) or (b, i) twice, (b, i) -> (b,)."""
     sums = (v[..., None] for v in (x, y, x * x, y * y, x * y))
-    return weighted_correlation(weights[:, None], np.ones(len(xy)), *sums).reshape(len(weights))
+    return weighted_correlation(weights[:, None], np.ones(len(weights.T)), *sums).ravel()
 
 
 def weighted_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

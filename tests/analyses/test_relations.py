@@ -1,5 +1,7 @@
 """Correlations with properties against scipy; intervals, p values, corrections and groups."""
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,19 @@ def test_permutation_p_agrees_with_that_of_pearson():
     table = made(0.3, sessions=("a",), seed=4)
     row = related(table, 4000).loc["pearson", "x", "a"]
     assert row["p"] == pytest.approx(pearsonr(table["x"], table["score"])[1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "function"), [("pearson", pearsonr), ("spearman", spearmanr)]
+)
+def test_p_of_five_images_is_that_of_all_their_orders(statistic, function):
+    """Few images have few orders, and those that tie with the one observed count."""
+    table = pd.DataFrame({"session": "a", "image_id": range(5), "x": [1.0, 2, 3, 4, 5]})
+    table["score"] = table["box"] = [1.0, 2, 3, 5, 4]
+    all_r = [function(table["x"], list(y))[0] for y in permutations(table["score"])]
+    exact = np.mean(np.abs(all_r) >= 0.9 - 1e-9)
+    found = related(table, 3000).loc[statistic, "x", "a"]
+    assert found["r"] == pytest.approx(0.9) and found["p"] == pytest.approx(exact, abs=0.02)
 
 
 def test_holm_as_worked_by_hand():
