@@ -11,7 +11,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 07 · Images
 #
 # **Which images are predicted well, and has that to do with what is in them?**

@@ -11,7 +11,6 @@
 # ---
 
 # %% [markdown]
-# %% [markdown]
 # # 11 · Behavior
 #
 # **Are responses predicted better while the pupil is wide, and does a model have to be told?**

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from src.analyses import behavior
-from src.evaluation.ceilings import oracle_jackknife
 from src.evaluation.intervals import SessionResults
 from src.evaluation.metrics import single_trial_correlation
 from src.simulate.config import SimulatedMouse, SimulationConfig
@@ -140,12 +139,14 @@ def test_resamples_are_scores_of_the_images_drawn():
             np.testing.assert_allclose(found.samples[third, b], expected, atol=1e-6)
 
 
-def test_other_repeats_are_the_jackknife_oracle():
+def test_other_repeats_are_the_mean_of_the_images_other_trials():
     result, _ = random_session("a")
     more = behavior.with_other_repeats(result)
     assert len(more.responses) == len(result.responses) - 1
-    found = single_trial_correlation(more.predictions[behavior.REPEATS], more.responses)
-    np.testing.assert_allclose(found, oracle_jackknife(result.responses, result.image_ids))
+    for n, image in enumerate(more.image_ids):
+        others = (more.image_ids == image) & (np.arange(len(more.image_ids)) != n)
+        expected = more.responses[others].mean(axis=0)
+        np.testing.assert_allclose(more.predictions[behavior.REPEATS][n], expected)
 
 
 def test_a_silent_unit_has_no_score():
