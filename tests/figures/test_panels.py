@@ -66,8 +66,57 @@ FIELDS = pd.DataFrame(
     }
 )
 
+TESTED = pd.DataFrame(
+    {
+        "session": np.repeat(["21067-10-18", "23343-5-17"], 30),
+        "model": "wide x 3",
+        "image_id": np.tile(np.arange(30), 2),
+        "performance": RNG.uniform(0.3, 0.8, 60),
+        "shuffled": RNG.uniform(0, 0.3, 60),
+        "complexity": np.tile(RNG.uniform(200, 2000, 30), 2),
+        "area": np.where(np.arange(60) % 3, RNG.uniform(0, 1, 60), np.nan),
+    }
+)
+TESTED["low"], TESTED["high"] = TESTED["performance"] - 0.1, TESTED["performance"] + 0.12
+RELATION = pd.Series({"r": -0.3, "low": -0.5, "high": -0.1, "p_holm": 0.02})
+CATEGORIES = np.array(["Animals", "Human", "Man-made"])[np.arange(30) % 3]
+GROUPED = pd.DataFrame(
+    {
+        "group": ["Human", "Animals", "Man-made"],
+        "images": 10,
+        "mean": [0.6, 0.5, 0.4],
+        "low": [0.5, 0.45, np.nan],
+        "high": [0.7, 0.55, np.nan],
+    }
+)
+BY_THIRD = pd.DataFrame(
+    [
+        {"model": m, "third": t, "score": s, "low": s - 0.02, "high": s + 0.02}
+        for m, add in (("wide", 0), ("wide_plus", 0.05), ("other repeats", 0.2))
+        for t, s in (("smallest", 0.2 + add), ("largest", 0.25 + add))
+    ]
+)
+DIFFERENCES = pd.DataFrame(
+    {
+        "model": ["wide", "wide_plus", "other repeats"],
+        "difference": [0.05, 0.03, -0.01],
+        "low": [0.02, 0.0, -0.03],
+        "high": [0.08, 0.06, 0.02],
+        "null": [0.01, 0.0, -0.01],
+    }
+)
+
 DRAWN = {
     "control_intervals": (CONTROLS, "correlation"),
+    "property_histogram": (TESTED["complexity"], "complexity"),
+    "property_scatter": (TESTED["complexity"], TESTED["performance"], ("complexity", "contrast")),
+    "image_performance": (TESTED[:30],),
+    "performance_by_session": (TESTED[::30],),
+    "performance_relation": (TESTED, "area", RELATION),
+    "group_means": (TESTED["performance"].to_numpy()[:30], CATEGORIES, GROUPED),
+    "third_scores": (BY_THIRD, "pupil size"),
+    "third_differences": (DIFFERENCES, "pupil size"),
+    "paired_units": (RNG.uniform(-0.1, 0.7, (2, 50)), "wide"),
     "units_per_session": (SESSIONS,),
     "images_per_session": (SESSIONS,),
     "response_raster": (RESPONSES,),
@@ -90,7 +139,7 @@ DRAWN = {
 
 
 def test_every_panel_is_drawn_here():
-    maps = {"stimulus", "attention_map", "attention_change"}  # without axes, tested below
+    maps = {"attention_change", "attention_map", "stimulus", "thumbnail_sheet"}
     assert set(DRAWN) | maps == set(panels.__all__)
 
 

@@ -1,6 +1,7 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
 from src.figures.panels.attention import attention_change, attention_map, control_intervals
+from src.figures.panels.behavior import paired_units, third_differences, third_scores
 from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.cortex import (
     change_boxes,
@@ -18,6 +19,15 @@ from src.figures.panels.cortex import (
     similarity_scale,
 )
 from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
+from src.figures.panels.images import (
+    group_means,
+    image_performance,
+    performance_by_session,
+    performance_relation,
+    property_histogram,
+    property_scatter,
+    thumbnail_sheet,
+)
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -54,12 +64,19 @@ __all__ = [
     "elbow",
     "embedding",
     "gap_curve",
+    "group_means",
+    "image_performance",
     "images_per_session",
     "learning_curve",
     "null_band",
     "null_histogram",
+    "paired_units",
+    "performance_by_session",
+    "performance_relation",
     "position_scatter",
     "predicted_against_measured",
+    "property_histogram",
+    "property_scatter",
     "rand_bars",
     "rank_lag",
     "receptive_field",
@@ -78,5 +95,8 @@ __all__ = [
     "snr_distributions",
     "soma_cloud",
     "stimulus",
+    "third_differences",
+    "third_scores",
+    "thumbnail_sheet",
     "units_per_session",
 ]
