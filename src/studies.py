@@ -9,6 +9,7 @@ from typing import Literal
 
 from src.config import (
     BaselineCoreConfig,
+    DetectorTraining,
     GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
@@ -45,6 +46,7 @@ class Profile:
     plans: tuple[Plan, ...]
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
     resources: Resources = field(default_factory=Resources)
+    detector: DetectorTraining | None = None  # for simulated recordings without boxes
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
 
@@ -137,6 +139,34 @@ def _own(name: str, **core: object) -> ModelConfig:
     return ModelConfig(name, replace(shape, **core), InputConfig(scale="full"), _FREE)
 
 
+# 14_fig_boxes: one model that differs in what it is told of the object box, and in that alone.
+_BOXES = {
+    "box_true": {"boxes": "file"},
+    "box_full_frame": {"boxes": "full_frame"},
+    "box_shuffled": {"boxes": "shuffled"},
+    "box_none": {"boxes": "none"},
+    "box_flag": {"boxes": "flag"},
+    "box_uncentered": {"boxes": "file", "centered": False},
+}
+
+
+def _box_plans(
+    core: WideCoreConfig, training: TrainingConfig, members: int, *names: str
+) -> tuple[Plan, ...]:
+    """A plan for each condition; members of equal number have equal seeds."""
+    return tuple(
+        Plan(
+            ModelConfig(name, core, replace(WINNER_INPUT, **_BOXES[name])),
+            training,
+            members,
+            question="14_fig_boxes",
+        )
+        for name in names or _BOXES
+    )
+
+
+_TINY = WideCoreConfig((6, 12, 16, 16), pool=2, input_kernel=5, batch_norm_momentum=0.1)
+_BRIEF = TrainingConfig(batch_size=32, max_epochs=6, learning_rate=0.01)
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
 _OWN = TrainingConfig(
@@ -158,8 +188,10 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    *_box_plans(_TINY, _SMOKE, 1, "box_true", "box_none"),
                 ),
                 simulation="tiny",
+                detector=DetectorTraining(scenes=32, epochs=2),
             ),
             "demo": Profile(
                 "demo",
@@ -169,8 +201,10 @@ SENSORIUM2022 = Study(
                     Plan(_small(CNN_FREE, 24), _DEMO),
                     Plan(_small(WIDE, 12, 24, 32, 32), _DEMO, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
+                    *_box_plans(_TINY, _BRIEF, 3),
                 ),
                 simulation="demo",
+                detector=DetectorTraining(),
                 example="example",
             ),
             "recording": Profile(
@@ -180,7 +214,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
                 ),
-                skips=("06_fig_retinotopy",),
+                skips=("06_fig_retinotopy", "14_fig_boxes"),
             ),
             "full": Profile(
                 "full",
@@ -190,6 +224,7 @@ SENSORIUM2022 = Study(
                     Plan(CNN_PLUS, _FULL),
                     Plan(WIDE, _FULL, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
+                    *_box_plans(WideCoreConfig(), _FULL, 3),
                 ),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
             ),

@@ -43,9 +43,9 @@ class SessionFacts:
 class Encoder(nn.Module):
     """Images and side information to responses: ELU(gain * readout(core(images), shift)) + 1.
 
-    Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
-    derivative, running speed. Sessions without behavior share one learned vector in its place;
-    the shift of sessions without pupil is 0.
+    Side scalars enter the core in this order: x, y, w, h of the box and, by option, whether there
+    is one, then pupil size, its derivative, running speed. Sessions without behavior share one
+    learned vector in its place; the shift of sessions without pupil is 0.
     """
 
     def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
@@ -152,7 +152,8 @@ def side_scalars(config: ModelConfig) -> int:
     """How many scalars an image brings to the core: box, then behavior."""
     inputs: InputConfig = config.inputs
     behavior = inputs.behavior and config.behavior_in_core
-    return BOX * (inputs.boxes != "none") + BEHAVIORS * behavior
+    boxes = {"none": 0, "flag": BOX + 1}.get(inputs.boxes, BOX)
+    return boxes + BEHAVIORS * behavior
 
 
 def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:

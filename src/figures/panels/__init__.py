@@ -1,5 +1,6 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.ablation import interval_rows, object_box
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -27,8 +28,10 @@ __all__ = [
     "behavior_traces",
     "color_square",
     "images_per_session",
+    "interval_rows",
     "learning_curve",
     "null_histogram",
+    "object_box",
     "position_scatter",
     "predicted_against_measured",
     "response_bars",
