@@ -120,6 +120,7 @@ def _provide_font(path: Path) -> None:
 
 def _restorers() -> list[partial]:
     """Calls that put back all that ultralytics changes."""
+    environment = dict(os.environ)  # before cv2, which adds to it
     import cv2
 
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -130,7 +131,7 @@ def _restorers() -> list[partial]:
         (torch.utils.deterministic, "fill_uninitialized_memory"),
     )
     return [
-        partial(_set_environment, dict(os.environ)),
+        partial(_set_environment, environment),
         partial(torch.set_num_threads, torch.get_num_threads()),
         partial(cv2.setNumThreads, cv2.getNumThreads()),
         partial(torch.use_deterministic_algorithms, deterministic, warn_only=warn),
