@@ -20,7 +20,7 @@ class InputConfig:
     behavior: bool = False  # pupil size, its derivative, running speed (3 values)
     pupil: bool = False  # pupil centre (2 values), drives the shifter
     boxes: Literal["none", "file", "full_frame", "shuffled", "flag"] = (
-        "none"  # object box (4 values): x, y, w, h in 0..1; flag: a fifth, whether one was found
+        "none"  # object box: x, y, w, h in 0..1; shuffled: of another image; flag: and if found
     )
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std

@@ -156,11 +156,11 @@ for mouse in mice:
 # %%
 needed = boxes == "detector" or (boxes == "auto" and not all(m.has_kind("xywh") for m in mice))
 table_path = beside(places.raw, "boxes.csv", box_table)
-weights = {
-    beside(places.raw, "detector.pt", detector_weights): GENERAL,
-    beside(places.raw, "person.pt", person_weights): PERSON,
-}
-weights = {path: thresholds for path, thresholds in weights.items() if path and needed}
+weights = [
+    (beside(places.raw, "detector.pt", detector_weights), GENERAL),
+    (beside(places.raw, "person.pt", person_weights), PERSON),
+]
+weights = [(path, thresholds) for path, thresholds in weights if path and needed]
 
 # %%
 small, home = settings.detector, places.processed / "detector"
@@ -168,7 +168,7 @@ if simulated and small and needed and not (weights or table_path):
     look, rng = PRESETS[settings.simulation], numpy_stream(seed, "images", "detector")
     scenes, known = draw_images(rng, small.scenes, look.spectrum, look.object_fraction)
     path = train_detector(scenes, known, has_object(known), small, home)
-    weights = {path: Thresholds(small.confidence, size=small.size)}
+    weights = [(path, Thresholds(small.confidence, size=small.size))]
 detector = named(weights, home / "ultralytics")
 
 # %%

@@ -21,9 +21,11 @@ REMEDIES = {
 
 
 def beside(recordings: Path, name: str, given: str = "") -> Path | None:
-    """The file `given`, or one called `name` beside the recordings, or nothing."""
+    """The file `given`, or one called `name` beside the recordings, or None."""
     path = Path(given).expanduser() if given else Path(recordings) / name
-    return note_input(path) if given or path.is_file() else None
+    if given and not path.is_file():
+        raise DataError(f"{path} does not exist: give a file, or leave the parameter empty")
+    return note_input(path) if path.is_file() else None
 
 
 def supply_boxes(

@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
@@ -75,14 +75,14 @@ def yolo(weights: Path, thresholds: Thresholds, home: Path) -> Detector:
     return detect
 
 
-def named(weights: Mapping[Path, Thresholds], home: Path) -> NamedDetector | None:
-    """One detector of all those with weights, None if there are none."""
+def named(weights: Sequence[tuple[Path, Thresholds]], home: Path) -> NamedDetector | None:
+    """One detector of several weights, each with its thresholds; None if there are none."""
     if not weights:
         return None
     return NamedDetector(
-        together(*(yolo(path, thresholds, home) for path, thresholds in weights.items())),
-        " + ".join(path.name for path in weights),
-        fingerprint([[file_sha256(path), asdict(used)] for path, used in weights.items()]),
+        together(*(yolo(path, thresholds, home) for path, thresholds in weights)),
+        " + ".join(path.name for path, _ in weights),
+        fingerprint([[file_sha256(path), asdict(thresholds)] for path, thresholds in weights]),
     )
 
 
@@ -103,8 +103,8 @@ def offline(home: Path) -> Iterator[ModuleType]:
         import ultralytics
         from ultralytics.utils import torch_utils
 
-        switches = {k: False for k, v in ultralytics.settings.items() if isinstance(v, bool)}
-        ultralytics.settings.update(switches)  # analytics and other services
+        if switches := {k: False for k, v in ultralytics.settings.items() if v is True}:
+            ultralytics.settings.update(switches)  # analytics and other services
         torch_utils.NUM_THREADS = 1  # bytes agree at one number only
         yield ultralytics
 

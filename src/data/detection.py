@@ -66,8 +66,8 @@ def detect_boxes(
     path = Path(folder) / f"{manifest.fingerprint(detector.identity)[:16]}.npz"
     known = _load(path)
     contents = [_content(image) for image in images]
-    first = {content: i for i, content in reversed(list(enumerate(contents)))}
-    new = [i for content, i in reversed(first.items()) if content not in known]
+    first = np.sort(np.unique(contents, return_index=True)[1])
+    new = [i for i in first if contents[i] not in known]
     with counting(len(new), label, "image") as done:
         for start in range(0, len(new), batch):
             some = new[start : start + batch]

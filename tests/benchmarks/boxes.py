@@ -70,8 +70,8 @@ def on_test_images(shared: Path, home: Path, sheet: Path) -> None:
     images = np.stack([np.array(Image.open(path).convert("L")) for path in paths])
     weights = shared / "data/weights/yolov8n.pt"
     detectors = {
-        "general": named({weights: GENERAL}, home),
-        "person": named({weights: PERSON}, home),
+        "general": named([(weights, GENERAL)], home),
+        "person": named([(weights, PERSON)], home),
     }
     for name, detector in detectors.items():
         began = time.process_time()
@@ -79,8 +79,9 @@ def on_test_images(shared: Path, home: Path, sheet: Path) -> None:
         spent = (time.process_time() - began) / len(images)
         area = np.median(boxes[counts > 0, 2:].prod(1))
         print(
-            f"  {name}: a box in {np.mean(counts > 0):.2f} of {len(images)} images, {counts.mean():.1f} "
-            f"boxes an image, median area {area:.2f}, {1000 * spent:.0f} ms of one core an image"
+            f"  {name}: a box in {np.mean(counts > 0):.0%} of {len(images)} images, "
+            f"{counts.mean():.1f} boxes an image, median area {area:.2f}, "
+            f"{1000 * spent:.0f} ms of one core an image"
         )
         if name == "general":
             draw(paths, images, boxes, counts, sheet)

@@ -210,4 +210,7 @@ def test_files_beside_the_recordings_are_found(tmp_path):
     assert beside(tmp_path, "boxes.csv") is None
     (tmp_path / "boxes.csv").touch()
     assert beside(tmp_path, "boxes.csv") == tmp_path / "boxes.csv"
-    assert beside(tmp_path, "boxes.csv", "else.csv").name == "else.csv"
+    (tmp_path / "else.csv").touch()
+    assert beside(tmp_path, "boxes.csv", str(tmp_path / "else.csv")).name == "else.csv"
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist"):
+        beside(tmp_path, "boxes.csv", "nowhere.csv")

@@ -64,7 +64,7 @@ def test_thresholds_are_those_of_the_specification():
 def test_weights_that_are_not_there_are_not_fetched(tmp_path):
     with pytest.raises(DataError, match=r"there are no detector weights .*yolov8n\.pt"):
         yolo(tmp_path / "yolov8n.pt", GENERAL, tmp_path)
-    assert named({}, tmp_path) is None
+    assert named([], tmp_path) is None
 
 
 def test_one_file_imports_ultralytics():

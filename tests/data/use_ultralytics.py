@@ -57,7 +57,7 @@ def on_coco(folder, shared):
         labels = np.loadtxt(shared / f"data/coco32/labels/{name}.txt", ndmin=2)[:, 1:]
         true.append(corners(labels) * [width, height, width, height])
         found += detector(picture[None])
-    person = named({shared / "data/weights/yolov8n.pt": PERSON}, folder)
+    person = named([(shared / "data/weights/yolov8n.pt", PERSON)], folder)
     return recall_precision(found, true), [len(boxes) for boxes in person.find(picture[None])]
 
 

@@ -13,7 +13,7 @@ UNITS = 12
 
 
 def session(seed, gain, members=3, key="a"):
-    """Responses to 30 images, and two models of k members: `with` knows `gain` more of the signal."""
+    """Responses to 30 images, and two models of k members; one knows `gain` more of the signal."""
     draw = np.random.default_rng(seed)
     signal = draw.normal(size=(30, UNITS))[IDS]
     responses = signal + 0.8 * draw.normal(size=signal.shape)
@@ -81,4 +81,4 @@ def test_exchanged_predictions_are_scored_as_if_put_together_by_hand(metric):
         mixed = SessionResults("a", IDS, x.responses, pair)
         rows = comparison_table([mixed], [("a", "b")], np.random.default_rng(0), 2)
         wanted = rows[(rows["metric"] == metric) & (rows["session"] == "a")]["difference"]
-        assert difference == pytest.approx(wanted.item(), abs=1e-9)
+        assert difference == pytest.approx(wanted.item(), abs=1e-7)  # metrics add 1e-8 to a spread
