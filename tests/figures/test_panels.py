@@ -161,7 +161,7 @@ def test_interval_rows_hold_the_numbers_of_the_table(axis):
     panels.interval_rows(axis, DIFFERENCES, "difference", zero=True)
     spans = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
     assert spans == DIFFERENCES[["low", "high"]].to_numpy().tolist()
-    shown = [line.get_xdata().tolist() for line in axis.lines]
+    shown = [list(line.get_xdata()) for line in axis.lines]
     assert shown == [[0, 0], *(DIFFERENCES[c].tolist() for c in ("seed_1", "seed_2", "value"))]
     assert [text.get_text() for text in axis.texts] == DIFFERENCES["note"].tolist()
 

@@ -16,8 +16,8 @@ def object_box(axis: Axes, box: np.ndarray, color: str, dashed: bool = False) ->
     x, y, w, h = box
     corner = left + (x - w / 2) * (right - left), top + (y - h / 2) * (bottom - top)
     size = w * (right - left), h * (bottom - top)
-    style = {"color": color, "linestyle": "--" if dashed else "-", "linewidth": 1.4}
-    axis.add_patch(Rectangle(corner, *size, fill=False, **style))
+    style = {"color": color, "linestyle": "--" if dashed else "-", "linewidth": 1.8}
+    axis.add_patch(Rectangle(corner, *size, fill=False, clip_on=False, **style))
 
 
 def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str, zero: bool = False) -> None:
