@@ -166,7 +166,7 @@ def _box_plans(
 
 
 _TINY = WideCoreConfig((6, 12, 16, 16), pool=2, input_kernel=5, batch_norm_momentum=0.1)
-_BRIEF = TrainingConfig(batch_size=32, max_epochs=6, learning_rate=0.01)
+_BRIEF = TrainingConfig(batch_size=32, max_epochs=4, learning_rate=0.01)
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
 _OWN = TrainingConfig(
