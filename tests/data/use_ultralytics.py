@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from src.config import DetectorTraining
-from src.data.boxes import GENERAL, PERSON, Thresholds, named, offline, yolo
+from src.data.boxes import PERSON, Thresholds, named, offline, yolo
 from src.data.detection import as_pictures
 from src.data.small_detector import train_detector
 from src.evaluation.overlap import corners, recall_precision
@@ -84,7 +84,6 @@ def main():
         "kept": kept,
         "shapes": [list(boxes.shape) for boxes in finds],
         "inside": all((b >= 0).all() and (b <= [256, 144] * 2).all() for b in finds),
-        "general": GENERAL.confidence,
         "person": person,
         "coco": on_coco(folder, shared) if shared else None,
     }
