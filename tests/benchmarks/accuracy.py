@@ -1,7 +1,7 @@
 """What is planted in simulated mice is found again, and what is not planted is not.
 
     python tests/benchmarks/accuracy.py [--epochs 20] [--train 600] [--jobs 2] [--folder DIR]
-    python tests/benchmarks/accuracy.py --world "box effect"      # one of the simulations only
+    python tests/benchmarks/accuracy.py --world "box effect" --seeds 3   # one simulation only
 
 Simulates small populations with known truth, trains the study's models on them, and prints the
 exercises of the specification's section 14 that need trained models: mean differences over units
@@ -81,13 +81,17 @@ def prepare(folder: Path, world: str, images: int) -> None:
 
 
 def fit(
-    folder: Path, model: ModelConfig, recipe: TrainingConfig, fold: int | None = None
+    folder: Path,
+    model: ModelConfig,
+    recipe: TrainingConfig,
+    fold: int | None = None,
+    member: int = 1,
 ) -> tuple[Encoder, dict[str, Session], dict]:
     """Train a model on a world, on its official split or on one of three folds."""
     torch.set_num_threads(1)
     sessions = open_sessions(folder / "packed", model.inputs)
-    kind, member = ("official", 1) if fold is None else ("kfold", fold)
-    splits = member_splits(sessions, kind, FOLDS, 42)[member - 1]
+    kind, member = ("official", member) if fold is None else ("kfold", fold)
+    splits = member_splits(sessions, kind, max(FOLDS, member), 42)[member - 1]
     seed = member_seed(42, member)
     encoder = Encoder(model, sessions, seed)
     place = folder / "runs" / f"{model.name} {kind} {member}"
@@ -96,11 +100,15 @@ def fit(
 
 
 def test_predictions(
-    folder: Path, model: ModelConfig, recipe: TrainingConfig
+    folder: Path, model: ModelConfig, recipe: TrainingConfig, seeds: int
 ) -> dict[str, np.ndarray]:
-    """Predictions of the test trials of every mouse."""
-    encoder, sessions, _ = fit(folder, model, recipe)
-    return {k: predict(encoder, s, s.trials("test"), "cpu") for k, s in sessions.items()}
+    """Predictions of the test trials of every mouse, (k, n, u) from k seeds."""
+    found: dict[str, list[np.ndarray]] = {}
+    for k in range(1, seeds + 1):
+        encoder, sessions, _ = fit(folder, model, recipe, member=k)
+        for key, s in sessions.items():
+            found.setdefault(key, []).append(predict(encoder, s, s.trials("test"), "cpu"))
+    return {key: np.stack(members) for key, members in found.items()}
 
 
 def results(
@@ -115,13 +123,15 @@ def results(
     return found
 
 
-def compare(root: Path, recipe: TrainingConfig, jobs: int, worlds: Sequence[str]) -> pd.DataFrame:
+def compare(
+    root: Path, recipe: TrainingConfig, jobs: int, seeds: int, worlds: Sequence[str]
+) -> pd.DataFrame:
     """Train every model the comparisons need; a row a comparison with its interval and verdict."""
     comparisons = [c for c in COMPARISONS if c[0] in worlds]
     needed = {(w, m) for w, *models, _ in comparisons for m in models}
     with ProcessPoolExecutor(jobs) as pool:
         runs = {
-            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe)
+            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe, seeds)
             for world, name in sorted(needed)
         }
         found = {key: run.result() for key, run in runs.items()}
@@ -188,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--train", type=int, default=600, help="training images a mouse")
+    parser.add_argument("--seeds", type=int, default=1, help="members whose scores are averaged")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="keep everything here, and continue from it")
     parser.add_argument("--world", choices=WORLDS, help="one of the simulations; default: all")
@@ -198,7 +209,7 @@ def main() -> None:
         worlds = [given.world] if given.world else list(WORLDS)
         for world in worlds:
             prepare(root / world, world, given.train)
-        table = compare(root, recipe, given.jobs, worlds)
+        table = compare(root, recipe, given.jobs, given.seeds, worlds)
         show("Paired differences in single-trial correlation", table)
         if "default" in worlds:
             show("Learned positions, simulated mice", retinotopy(root, recipe))
