@@ -23,7 +23,8 @@
 # There are reasons for doubt. Four constant planes before a convolution without padding amount to
 # a bias for each feature (`02_train`), so a box can say *how much* there is, and not *where* in
 # the feature map. Where nothing was found the box is the full frame, which an object that fills
-# the image also has. And any four numbers that tell images apart might help to fit them.
+# the image also has. And numbers that say nothing are not free: a network must learn to ignore
+# them, from few images.
 #
 # So one model is trained in several conditions, with equal seeds and equal splits:
 #
@@ -31,7 +32,7 @@
 # |---|---|
 # | `box_true` | the box of the image, as `01_preprocess` supplied it |
 # | `box_full_frame` | the full frame, always: four numbers that never vary |
-# | `box_shuffled` | the box of another image, the same one at every repeat: the null |
+# | `box_shuffled` | the box of another image, the same one at every repeat: the null, because it has the same numbers and they mean nothing |
 # | `box_none` | nothing |
 # | `box_flag` | the box, and whether there is one at all |
 # | `box_uncentered` | the box, but not the winner's second plane, the image less its mean |
@@ -140,9 +141,9 @@ scores.round(4)
 #
 # Two conditions are compared on the same images, units and seeds, so that what they share cancels.
 # The interval says how the difference would move with other images. The p-value asks whether
-# it could be chance: image by image, the predictions of the two conditions are exchanged at random,
-# and p is the share of exchanges, both signs counted, whose difference is as large as the real one.
-# With the last pair the null is tested against nothing at all: shuffled boxes must not help.
+# it could be chance: image by image, the predictions of the two conditions are exchanged at
+# random, and p is the share of exchanges, both signs counted, whose difference is as large as the
+# real one. The last pair shows what meaningless numbers do: shuffled boxes against none at all.
 
 # %%
 pairs = [
@@ -183,10 +184,15 @@ save_figure(figure, places.figures / "14_boxes.png")
 #
 # An interval that covers 0 says that these images cannot tell the two conditions apart. Gray dots
 # on both sides of 0 say the same of the seeds: another start moves the score by as much as the
-# boxes do, and the interval, which is over images alone, does not know that. Among several
-# comparisons, one p-value below 0.05 is not a surprise. In simulated mice without a box effect
-# that is what must be seen, and a small difference there is the size of what chance can do.
+# boxes do, and the interval, which is over images alone, does not know that. So a p-value below
+# 0.05 is a reason to look at the seeds, not a finding.
 #
-# On real recordings, boxes earn their place only if the true ones beat the full frame *and* the
-# shuffled ones, in every seed. Even then it is knowledge from outside the recording, and a score
-# with boxes is to be compared with scores that had them too.
+# The row to read first is true − shuffled: both networks get numbers of the same kind, and only
+# in one of them do they belong to the image. Without a box effect it has no side. Rows against
+# the full frame or none mix two things, what a box tells and what four more inputs cost; where
+# boxes tell nothing, and training is as short as in the demo, they may well lie below 0, and so
+# may shuffled − none, which is that cost alone.
+#
+# On real recordings, boxes earn their place only if the true ones beat the shuffled ones *and*
+# none, in every seed. Even then it is knowledge from outside the recording, and a score with
+# boxes is to be compared with scores that had them too.
