@@ -107,7 +107,9 @@ def simulated(wildcards):
 
 def recorded(wildcards):
     """What src/studies.py says about the data of a run."""
-    return fingerprint([profiles[wildcards.study].simulation, STUDIES[wildcards.study].sessions])
+    chosen = profiles[wildcards.study]
+    detector = chosen.detector and asdict(chosen.detector)
+    return fingerprint([chosen.simulation, detector, STUDIES[wildcards.study].sessions])
 
 
 def planned(wildcards):

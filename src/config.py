@@ -19,8 +19,8 @@ class InputConfig:
     )
     behavior: bool = False  # pupil size, its derivative, running speed (3 values)
     pupil: bool = False  # pupil centre (2 values), drives the shifter
-    boxes: Literal["none", "file", "full_frame"] = (
-        "none"  # object box (4 values): x, y, w, h in 0..1
+    boxes: Literal["none", "file", "full_frame", "shuffled", "flag"] = (
+        "none"  # object box: x, y, w, h in 0..1; shuffled: of another image; flag: and if found
     )
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
@@ -137,6 +137,19 @@ class TrainingConfig:
     )
     threads: int = 1  # fixed, because bytes agree only at one thread count
     autocast: bool = False  # bf16 core; readout and loss stay float32
+
+
+@dataclass(frozen=True)
+class DetectorTraining:
+    """A small object detector for simulated scenes, trained in 01_preprocess."""
+
+    scenes: int = 600
+    epochs: int = 14
+    size: int = 64  # pixels of the longer side
+    batch: int = 16
+    learning_rate: float = 0.01
+    confidence: float = 0.25  # of the boxes it may then give
+    seed: int = 0
 
 
 def as_plain(config: Any) -> dict[str, Any]:

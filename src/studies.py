@@ -9,6 +9,7 @@ from typing import Literal
 
 from src.config import (
     BaselineCoreConfig,
+    DetectorTraining,
     GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
@@ -46,6 +47,7 @@ class Profile:
     plans: tuple[Plan, ...]
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
     resources: Resources = field(default_factory=Resources)
+    detector: DetectorTraining | None = None  # for simulated recordings without boxes
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
     contest: tuple[str, str] = ("", "")  # our best model, and the published one it has to beat
@@ -188,6 +190,34 @@ def _own(name: str, **core: object) -> ModelConfig:
     return ModelConfig(name, replace(shape, **core), InputConfig(scale="full"), _FREE)
 
 
+# 14_fig_boxes: one model that differs in what it is told of the object box, and in that alone.
+_BOXES = {
+    "box_true": {"boxes": "file"},
+    "box_full_frame": {"boxes": "full_frame"},
+    "box_shuffled": {"boxes": "shuffled"},
+    "box_none": {"boxes": "none"},
+    "box_flag": {"boxes": "flag"},
+    "box_uncentered": {"boxes": "file", "centered": False},
+}
+
+
+def _box_plans(
+    core: WideCoreConfig, training: TrainingConfig, members: int, *names: str
+) -> tuple[Plan, ...]:
+    """A plan for each condition; members of equal number have equal seeds."""
+    return tuple(
+        Plan(
+            ModelConfig(name, core, replace(WINNER_INPUT, **_BOXES[name])),
+            training,
+            members,
+            question="14_fig_boxes",
+        )
+        for name in names or _BOXES
+    )
+
+
+_TINY = WideCoreConfig((6, 12, 16, 16), pool=2, input_kernel=5, batch_norm_momentum=0.1)
+_BRIEF = TrainingConfig(batch_size=32, max_epochs=4, learning_rate=0.01)
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(
     batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
@@ -224,9 +254,11 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    *_box_plans(_TINY, _SMOKE, 1, "box_true", "box_none"),
                     _small_vit(2, stride=7, width=8, head_width=8),
                 ),
                 simulation="tiny",
+                detector=DetectorTraining(scenes=32, epochs=2),
                 contest=("wide", "ln"),
             ),
             "demo": Profile(
@@ -238,9 +270,11 @@ SENSORIUM2022 = Study(
                     Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
                     Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
+                    *_box_plans(_TINY, _BRIEF, 3),
                     _small_vit(20),
                 ),
                 simulation="demo",
+                detector=DetectorTraining(),
                 example="example",
                 contest=("compact", "wide"),
             ),
@@ -257,7 +291,6 @@ SENSORIUM2022 = Study(
                     *("11_fig_behavior", "13_fig_limited_data", "14_fig_boxes", "15_fig_attention"),
                 ),
                 contest=("wide", "winner"),
-                contest=("wide", "winner"),
             ),
             "full": Profile(
                 "full",
@@ -269,6 +302,7 @@ SENSORIUM2022 = Study(
                     Plan(WIDE_PLUS, _FULL),
                     Plan(COMPACT, _FULL, members=10, split="resplit"),
                     Plan(VIT, replace(V1T, threads=8)),
+                    *_box_plans(WideCoreConfig(), _FULL, 3),
                 ),
                 contest=("compact", "wide"),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),

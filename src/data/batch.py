@@ -15,7 +15,7 @@ class Batch:
     responses: torch.Tensor | None = None  # (n, u)
     behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed
     pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical
-    boxes: torch.Tensor | None = None  # (n, 4) x, y, w, h in 0..1
+    boxes: torch.Tensor | None = None  # (n, 4) x, y, w, h in 0..1, or (n, 5) with a has-box flag
 
     def __len__(self) -> int:
         return len(self.images)

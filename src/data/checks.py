@@ -167,11 +167,14 @@ def _file_names(mouse: Mouse) -> Iterator[Finding]:
             continue
         folder, listed = f"data/{kind}", f"meta/trials/tiers.npy lists {len(wanted)} trials"
         if missing := [i for i in wanted if i not in found]:
+            filled = kind == "xywh" and mouse.boxes_filled
+            remedy = f"{AGAIN}, or set fill_boxes for the full frame" if kind == "xywh" else AGAIN
             text = (
                 f"{folder}/{missing[0]}.npy is missing{_more(missing)}: {folder} has {len(found)} "
-                f"files but {listed}; {AGAIN}"
+                f"files but {listed}; {'the full frame stands in' if filled else remedy}"
             )
-            yield Finding("error", f"{folder}/{missing[0]}.npy", kind, text)
+            severity = "warning" if filled else "error"
+            yield Finding(severity, f"{folder}/{missing[0]}.npy", kind, text)
         if extra := sorted(found.difference(wanted)):
             text = (
                 f"{folder}/{extra[0]}.npy is too many{_more(extra)}: {folder} has {len(found)} "

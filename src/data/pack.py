@@ -86,7 +86,8 @@ def _is_current(folder: Path, mouse: Mouse) -> bool:
         found = json.loads((folder / "manifest.json").read_text())
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return found["schema"] == SCHEMA and source["stamp"] == mouse.stamp
+    same = found["schema"] == SCHEMA and source["stamp"] == mouse.stamp
+    return same and found.get("boxes_filled", 0) == mouse.boxes_filled
 
 
 def _explained(error: OSError | DataError, mouse: Mouse, folder: Path) -> DataError:
@@ -251,6 +252,7 @@ class _Build:
             "image_dtype_reason": self.state["reason"] or "whole numbers from 0 to 255",
             "statistics": statistics,
             "withheld_tiers": tiers,
+            "boxes_filled": mouse.boxes_filled,
             "sha256": blocks,
             "fingerprint": manifest.fingerprint([SCHEMA, mouse.key, blocks]),
         }

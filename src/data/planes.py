@@ -6,8 +6,6 @@ import torch
 
 from src.data.errors import DataError
 
-FULL_FRAME = (0.5, 0.5, 1.0, 1.0)  # the box of an image in which nothing was detected
-
 
 def rescale_quarter(images: torch.Tensor) -> torch.Tensor:
     """Scale 0.25, mean of the central 2x2 of every 4x4 block: (..., h, w) -> (..., h // 4, w // 4).

@@ -33,6 +33,7 @@ ROLES = {
     "23964-4-22": "pretraining",
 }
 TIERS = ("train", "validation", "test", "final_test")
+FULL_FRAME = (0.5, 0.5, 1.0, 1.0)  # the box of an image in which nothing was detected
 KINDS = ("images", "responses", "behavior", "pupil_center", "xywh")  # one file a trial, each
 REQUIRED_KINDS = ("images", "responses")
 IMAGE_ID_NAMES = ("frame_image_id", "image_id", "colorframeprojector_image_id")
@@ -141,10 +142,13 @@ class _Zip(_Source):
 
 
 class Mouse:
-    """One mouse or imported recording: n trials of u units, one file per kind and trial."""
+    """One mouse or imported recording: n trials of u units, one file per kind and trial.
 
-    def __init__(self, source: _Source) -> None:
-        self._source = source
+    With `fill_boxes`, a trial whose box file is missing among others has the full frame.
+    """
+
+    def __init__(self, source: _Source, fill_boxes: bool = False) -> None:
+        self._source, self.fill_boxes = source, fill_boxes
         self.path = source.path
 
     @cached_property
@@ -206,6 +210,12 @@ class Mouse:
             names[folder.removeprefix("data/")].append(name)
         return {kind: frozenset(found) for kind, found in names.items()}
 
+    @cached_property
+    def boxes_filled(self) -> int:
+        """How many trials have the full frame because of `fill_boxes`."""
+        missing = {str(i) for i in range(self.n_trials)} - self.trial_names("xywh")
+        return len(missing) if self.fill_boxes and self.has_kind("xywh") else 0
+
     def array(self, name: str) -> np.ndarray:
         """One array by its relative name without `.npy`, as stored: any shape and dtype."""
         if not self.has(name):
@@ -218,6 +228,8 @@ class Mouse:
 
     def trial(self, kind: str, i: int) -> np.ndarray:
         """What trial `i` has of `kind`, as stored: images (c, h, w), all else (k,)."""
+        if kind == "xywh" and self.boxes_filled and str(i) not in self.trial_names(kind):
+            return np.array(FULL_FRAME)
         array = self.array(f"data/{kind}/{i}")
         if array.dtype.kind not in "buif":
             raise DataError(
@@ -269,15 +281,15 @@ class Mouse:
         return self.array("meta/neurons/unit_ids")
 
 
-def open_mouse(path: str | Path) -> Mouse:
+def open_mouse(path: str | Path, fill_boxes: bool = False) -> Mouse:
     """A mouse from its folder or its zip (nothing is extracted), whatever their names."""
     path = Path(path).expanduser().resolve()
     if not path.exists():
         raise DataError(f"{path} does not exist: give the folder or the zip of one mouse")
-    return Mouse(_Folder(path) if path.is_dir() else _Zip(path))
+    return Mouse(_Folder(path) if path.is_dir() else _Zip(path), fill_boxes)
 
 
-def open_mice(folder: Path) -> list[Mouse]:
+def open_mice(folder: Path, fill_boxes: bool = False) -> list[Mouse]:
     """All mice in a folder, each a sub-folder or a zip, in order of name.
 
     Raises DataError if there is none, or if two are the same session.
@@ -285,7 +297,7 @@ def open_mice(folder: Path) -> list[Mouse]:
     visible = sorted(p for p in Path(folder).glob("[!.]*") if p.is_dir() or p.suffix == ".zip")
     if not visible:
         raise DataError(f"{folder} holds no recording, neither folder nor zip: put them there")
-    mice = [open_mouse(path) for path in visible]
+    mice = [open_mouse(path, fill_boxes) for path in visible]
     names: dict[str, str] = {}
     for mouse in mice:
         if (other := names.setdefault(mouse.key, mouse.path.name)) != mouse.path.name:

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from src.config import InputConfig
+from src.data import box_files
 from src.data.batch import Batch
 from src.data.errors import DataError
 from src.data.pack import read_manifest
-from src.data.planes import FULL_FRAME, rescale_quarter
+from src.data.planes import rescale_quarter
 from src.manifest import fingerprint
 
 
@@ -81,7 +82,7 @@ class Session:
         self._pupil = self._side("pupil_center", 2, centered=True)
         self.behavior_missing = self._behavior is None  # not recorded, or std 0 throughout
         self.pupil_missing = self._pupil is None
-        self._boxes = self._read_boxes()
+        self._boxes = box_files.box_input(inputs.boxes, self.folder, self.key, self._index_file)
         self._restrict(np.arange(self.manifest["trials"]), np.arange(n_units))
 
     def _image_shape(self) -> tuple[int, int, int]:
@@ -103,21 +104,6 @@ class Session:
         std = np.broadcast_to(self._meta[f"{kind}_std"], width)
         mean = self._meta[f"{kind}_mean"] if centered else 0.0
         return standardize(np.load(path), mean, std)
-
-    def _read_boxes(self) -> np.ndarray | None:
-        n, path = self.manifest["trials"], self.folder / "xywh.npy"
-        match self.inputs.boxes:
-            case "none":
-                return None
-            case "full_frame":
-                return np.tile(np.float32(FULL_FRAME), (n, 1))
-            case "file":
-                if not path.exists():
-                    raise DataError(
-                        f"session '{self.key}' has no boxes (data/xywh/*.npy): supply them and "
-                        "re-run 01_preprocess, or use boxes='full_frame'"
-                    )
-                return np.load(path)
 
     def _restrict(self, rows: np.ndarray, columns: np.ndarray) -> None:
         """Show the trials `rows` and the units `columns` of the packed files, in file order."""
@@ -156,8 +142,11 @@ class Session:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the packed content, and of the selection if it is one."""
+        """Fingerprint of the packed content, of boxes a model sees, and of a selection."""
         base, n = self.manifest["fingerprint"], self.manifest
+        if self.inputs.boxes not in ("none", "full_frame"):
+            supplied = box_files.fingerprint(self.folder)
+            base = fingerprint([base, supplied]) if supplied else base
         if (self.n_trials, self.n_units) == (n["trials"], n["units"]):
             return base
         return fingerprint([base, self._rows.tolist(), self._columns.tolist()])
@@ -192,7 +181,7 @@ class Session:
             responses=self._responses(rows, device),
             behavior=self._shown(self._behavior, rows, 3, device) if inputs.behavior else None,
             pupil=self._shown(self._pupil, rows, 2, device) if inputs.pupil else None,
-            boxes=None if self._boxes is None else self._shown(self._boxes, rows, 4, device),
+            boxes=None if self._boxes is None else torch.from_numpy(self._boxes[rows]).to(device),
         )
 
     def responses(self, index: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:

@@ -55,6 +55,28 @@ def score_samples(
     return np.concatenate(list(_means(metric, p, r, repeats, parts)))
 
 
+def exchanged_differences(
+    metric: Metric,
+    p: np.ndarray,
+    q: np.ndarray,
+    r: np.ndarray,
+    image_ids: np.ndarray,
+    swaps: Draws,
+) -> np.ndarray:
+    """Score of p minus that of q with their predictions of some images swapped: (n, u) x 3 -> (b,).
+
+    swaps: 1 where an image is swapped, else 0. If the models do not differ, every swap is as likely
+    as none: the null of a paired permutation test (Fisher 1935).
+    """
+    ids, index = np.unique(image_ids, return_inverse=True)
+    of_p, of_q = 1 - swaps.of(ids), swaps.of(ids)
+    both = np.concatenate([p, q]), np.concatenate([r, r]), np.r_[index, index + len(ids)]
+    doubled = np.arange(2 * len(ids))
+    mixed = (Draws(doubled, np.hstack(w)) for w in ((of_p, of_q), (of_q, of_p)))
+    first, second = (score_samples(metric, *both, draws) for draws in mixed)
+    return first - second
+
+
 def _means(
     metric: Metric, p: np.ndarray, r: np.ndarray, repeats: Repeats, parts: list[np.ndarray]
 ) -> Iterator[np.ndarray]:

@@ -24,7 +24,8 @@ class SessionResults:
     session: str
     image_ids: np.ndarray  # (n,)
     responses: np.ndarray  # (n, u)
-    predictions: Mapping[str, np.ndarray]  # by model, (n, u); the same models in all sessions
+    # by model, the same ones in all sessions: (n, u), or (k, n, u) to mean the scores of k members
+    predictions: Mapping[str, np.ndarray]
 
 
 def load_results(
@@ -67,11 +68,13 @@ def _sampled(
     found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
     for x in scored:
         for model, p in x.predictions.items():
-            scores = unit_scores(p, x.responses, x.image_ids)
-            scores.loc[~scores["kept"], "feve"] = np.nan
+            members = [p] if p.ndim == 2 else list(p)
+            scores = [unit_scores(member, x.responses, x.image_ids) for member in members]
             for metric in get_args(Metric):
-                if not np.isnan(units := scores[metric].to_numpy()).all():
-                    samples = score_samples(metric, p, x.responses, x.image_ids, draws)
+                columns = [s[metric].where(s["kept"] | (metric != "feve")) for s in scores]
+                if not np.isnan(units := np.mean(columns, axis=0)).all():
+                    args = x.responses, x.image_ids, draws
+                    samples = np.mean([score_samples(metric, m, *args) for m in members], axis=0)
                     sampled = _Sampled(np.nanmean(units), units, samples)
                     found.setdefault((model, metric), {})[x.session] = sampled
     return {

@@ -45,9 +45,10 @@ class SessionFacts:
 class Encoder(nn.Module):
     """Responses to images and side information: ELU(gain * readout(core, shift) + offset) + 1.
 
-    Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
-    derivative, running speed, then the pupil's position. Sessions without behavior share one
-    learned vector in its place, those without pupil another; their shift is 0.
+    Side scalars enter the core in this order: x, y, w, h of the box and, by option, whether there
+    is one, then pupil size, its derivative, running speed, then the pupil's position. Sessions
+    without behavior share one learned vector in its place, those without pupil another; their
+    shift is 0.
     """
 
     def __init__(self, config: ModelConfig, sessions: Mapping[str, Any], seed: int) -> None:
@@ -171,9 +172,9 @@ def make_core(
 
 def side_scalars(config: ModelConfig) -> int:
     """How many scalars an image brings to the core: box, behavior, pupil."""
+    boxes = {"none": 0, "flag": BOX + 1}.get(config.inputs.boxes, BOX)
     behavior = config.inputs.behavior and config.behavior_in_core
-    boxes = config.inputs.boxes != "none"
-    return BOX * boxes + BEHAVIORS * behavior + PUPIL * config.pupil_in_core
+    return boxes + BEHAVIORS * behavior + PUPIL * config.pupil_in_core
 
 
 def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:

@@ -76,7 +76,11 @@ PRESETS: Mapping[str, SimulationConfig] = MappingProxyType(
             test_images=5,
         ),
         "demo": SimulationConfig(
-            mice=_mice((48, 52, 40, 44), PRETRAINING[0], PRETRAINING[2], SENSORIUM, SENSORIUM_PLUS),
+            mice=(
+                SimulatedMouse(PRETRAINING[0][0], units=48),
+                SimulatedMouse(PRETRAINING[2][0], units=52, boxes="absent"),
+                *_mice((40, 44), SENSORIUM, SENSORIUM_PLUS),
+            ),
             train=400,
             validation=80,
             test_images=40,

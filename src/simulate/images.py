@@ -7,8 +7,10 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
+from src.data.box_files import has_object
+from src.data.sensorium import FULL_FRAME
+
 HEIGHT, WIDTH = 144, 256
-FULL_FRAME = (0.5, 0.5, 1.0, 1.0)
 OBJECT_STEP = 60.0  # grey levels an object is brighter than what it covers
 
 
@@ -38,11 +40,6 @@ def _boxes(rng: np.random.Generator, n: int, fraction: float) -> np.ndarray:
     center = size / 2 + rng.random((n, 2)) * (1 - size)
     here = rng.random(n) < fraction
     return np.where(here[:, None], np.hstack([center, size]), FULL_FRAME)
-
-
-def has_object(boxes: np.ndarray) -> np.ndarray:
-    """Whether a box is an object's: (n, 4) -> (n,)."""
-    return (boxes != FULL_FRAME).any(1)
 
 
 def _objects(boxes: np.ndarray) -> np.ndarray:

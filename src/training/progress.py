@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from src.manifest import RECORD_VARIABLE
+from src.data.progress import watched
 
 SHOWN = ("learning_rate", "validation", "best")
 
@@ -22,20 +20,12 @@ def reporting(epochs: int, done: int, label: str, show: bool) -> Iterator[Report
     """What to call after each of at most `epochs` epochs, of which some are done."""
     if not show:
         yield lambda last, row: None
-    elif _watched():
+    elif watched():
         with tqdm(total=epochs, initial=done, desc=label, unit="epoch") as bar:
             yield lambda last, row: _move(bar, last, row)
     else:
         every = max(1, epochs // 10)
         yield lambda last, row: _say(label, row) if last or row["epoch"] % every == 0 else None
-
-
-def _watched() -> bool:
-    """Whether this is a terminal or an open notebook, and not a recorded run."""
-    if os.environ.get(RECORD_VARIABLE):
-        return False
-    ipython = sys.modules.get("IPython")
-    return sys.stderr.isatty() or bool(ipython and ipython.get_ipython())
 
 
 def _move(bar: tqdm, last: bool, row: Mapping[str, Any]) -> None:

@@ -16,7 +16,10 @@ from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder, SessionFacts
 
-SOURCES = ("config", "correlation", "seeds", "data/planes", "data/session", "models", "training")
+SOURCES = (
+    *("config", "correlation", "seeds", "data/box_files", "data/planes", "data/session"),
+    *("models", "training"),
+)
 
 
 def recorded_inputs(

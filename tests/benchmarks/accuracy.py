@@ -1,6 +1,7 @@
 """What is planted in simulated mice is found again, and what is not planted is not.
 
     python tests/benchmarks/accuracy.py [--epochs 20] [--train 600] [--jobs 2] [--folder DIR]
+    python tests/benchmarks/accuracy.py --world "box effect" --seeds 3   # one simulation only
 
 Simulates small populations with known truth, trains the study's models on them, and prints the
 exercises of the specification's section 14 that need trained models: mean differences over units
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,16 +44,12 @@ CNN = DEMO.plan("cnn").model
 BEHAVING = replace(
     CNN, name="cnn_plus", inputs=replace(CNN.inputs, behavior=True, pupil=True), shifter=True
 )
-WIDE = DEMO.plan("wide").model
-NO_BOX = replace(
-    WIDE, name="wide, full-frame boxes", inputs=replace(WIDE.inputs, boxes="full_frame")
-)
+BOXES = [plan.model for plan in DEMO.asked("14_fig_boxes")]
 MODELS = {
     "ln": DEMO.plan("ln").model,
     "cnn": CNN,
     "cnn_plus": BEHAVING,
-    "wide": WIDE,
-    "wide, full-frame boxes": NO_BOX,
+    **{model.name: model for model in BOXES},
 }
 WORLDS: Mapping[str, dict[str, float]] = {
     "default": {},
@@ -63,8 +60,11 @@ COMPARISONS = (  # world, model, other, what section 14 expects of the differenc
     ("default", "cnn", "ln", "above 0"),
     ("default", "cnn_plus", "cnn", "above 0"),
     ("no behavior effect", "cnn_plus", "cnn", "covers 0"),
-    ("box effect", "wide", "wide, full-frame boxes", "above 0"),
-    ("default", "wide", "wide, full-frame boxes", "covers 0"),
+    ("box effect", "box_true", "box_full_frame", "above 0"),
+    ("box effect", "box_true", "box_shuffled", "above 0"),
+    ("box effect", "box_true", "box_none", "above 0"),
+    ("box effect", "box_shuffled", "box_none", "covers 0"),
+    ("default", "box_true", "box_full_frame", "covers 0"),
 )
 FOLDS = 3
 
@@ -81,13 +81,17 @@ def prepare(folder: Path, world: str, images: int) -> None:
 
 
 def fit(
-    folder: Path, model: ModelConfig, recipe: TrainingConfig, fold: int | None = None
+    folder: Path,
+    model: ModelConfig,
+    recipe: TrainingConfig,
+    fold: int | None = None,
+    member: int = 1,
 ) -> tuple[Encoder, dict[str, Session], dict]:
     """Train a model on a world, on its official split or on one of three folds."""
     torch.set_num_threads(1)
     sessions = open_sessions(folder / "packed", model.inputs)
-    kind, member = ("official", 1) if fold is None else ("kfold", fold)
-    splits = member_splits(sessions, kind, FOLDS, 42)[member - 1]
+    kind, member = ("official", member) if fold is None else ("kfold", fold)
+    splits = member_splits(sessions, kind, max(FOLDS, member), 42)[member - 1]
     seed = member_seed(42, member)
     encoder = Encoder(model, sessions, seed)
     place = folder / "runs" / f"{model.name} {kind} {member}"
@@ -96,11 +100,15 @@ def fit(
 
 
 def test_predictions(
-    folder: Path, model: ModelConfig, recipe: TrainingConfig
+    folder: Path, model: ModelConfig, recipe: TrainingConfig, seeds: int
 ) -> dict[str, np.ndarray]:
-    """Predictions of the test trials of every mouse."""
-    encoder, sessions, _ = fit(folder, model, recipe)
-    return {k: predict(encoder, s, s.trials("test"), "cpu") for k, s in sessions.items()}
+    """Predictions of the test trials of every mouse, (k, n, u) from k seeds."""
+    found: dict[str, list[np.ndarray]] = {}
+    for k in range(1, seeds + 1):
+        encoder, sessions, _ = fit(folder, model, recipe, member=k)
+        for key, s in sessions.items():
+            found.setdefault(key, []).append(predict(encoder, s, s.trials("test"), "cpu"))
+    return {key: np.stack(members) for key, members in found.items()}
 
 
 def results(
@@ -115,17 +123,20 @@ def results(
     return found
 
 
-def compare(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
+def compare(
+    root: Path, recipe: TrainingConfig, jobs: int, seeds: int, worlds: Sequence[str]
+) -> pd.DataFrame:
     """Train every model the comparisons need; a row a comparison with its interval and verdict."""
-    needed = {(w, m) for w, *models, _ in COMPARISONS for m in models}
+    comparisons = [c for c in COMPARISONS if c[0] in worlds]
+    needed = {(w, m) for w, *models, _ in comparisons for m in models}
     with ProcessPoolExecutor(jobs) as pool:
         runs = {
-            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe)
+            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe, seeds)
             for world, name in sorted(needed)
         }
         found = {key: run.result() for key, run in runs.items()}
     rows = []
-    for world, model, other, expected in COMPARISONS:
+    for world, model, other, expected in comparisons:
         both = results(root / world, {m: found[world, m] for m in (model, other)})
         table = comparison_table(both, [(model, other)], numpy_stream(0, world))
         mean = table[table["session"].str.startswith("mean") & (table["metric"] == "single")]
@@ -187,17 +198,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--train", type=int, default=600, help="training images a mouse")
+    parser.add_argument("--seeds", type=int, default=1, help="members whose scores are averaged")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="keep everything here, and continue from it")
+    parser.add_argument("--world", choices=WORLDS, help="one of the simulations; default: all")
     given = parser.parse_args()
     recipe = replace(DEMO.plan("cnn").training, max_epochs=given.epochs)
     with tempfile.TemporaryDirectory() as temporary:
         root = given.folder or Path(temporary)
-        for world in WORLDS:
+        worlds = [given.world] if given.world else list(WORLDS)
+        for world in worlds:
             prepare(root / world, world, given.train)
-        show("Learned positions, simulated mice", retinotopy(root, recipe))
-        show("Paired differences in single-trial correlation", compare(root, recipe, given.jobs))
-        show("K-fold, single-trial correlation", folds(root, recipe, given.jobs))
+        table = compare(root, recipe, given.jobs, given.seeds, worlds)
+        show("Paired differences in single-trial correlation", table)
+        if "default" in worlds:
+            show("Learned positions, simulated mice", retinotopy(root, recipe))
+            show("K-fold, single-trial correlation", folds(root, recipe, given.jobs))
 
 
 def show(title: str, table: pd.DataFrame) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from src.data.errors import DataError
-from src.data.planes import FULL_FRAME, rescale_quarter, winner_planes
+from src.data.planes import rescale_quarter, winner_planes
+from src.data.sensorium import FULL_FRAME
 
 
 @pytest.fixture(scope="module")

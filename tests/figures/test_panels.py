@@ -106,6 +106,18 @@ DIFFERENCES = pd.DataFrame(
     }
 )
 
+BOX_DIFFERENCES = pd.DataFrame(
+    {
+        "label": ["true − none", "shuffled − none"],
+        "value": [0.02, -0.001],
+        "low": [0.01, -0.01],
+        "high": [0.03, 0.01],
+        "seed_1": [0.015, 0.004],
+        "seed_2": [0.025, -0.006],
+        "note": ["p = 0.001", "p = 0.800"],
+    }
+)
+
 DRAWN = {
     "control_intervals": (CONTROLS, "correlation"),
     "property_histogram": (TESTED["complexity"], "complexity"),
@@ -135,11 +147,12 @@ DRAWN = {
     "snr_distributions": (FIELDS,),
     "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), "cnn"),
     "null_histogram": (RNG.normal(size=200), 4.0),
+    "interval_rows": (BOX_DIFFERENCES, "difference", True),
 }
 
 
 def test_every_panel_is_drawn_here():
-    maps = {"attention_change", "attention_map", "stimulus", "thumbnail_sheet"}
+    maps = {"attention_change", "attention_map", "object_box", "stimulus", "thumbnail_sheet"}
     assert set(DRAWN) | maps == set(panels.__all__)
 
 
@@ -204,6 +217,22 @@ def test_stimulus_in_gray_or_color(axis, channels, shape):
     np.testing.assert_allclose(
         np.corrcoef(shown.ravel(), np.moveaxis(image, 0, -1).ravel())[0, 1], 1
     )
+
+
+def test_an_object_box_lies_where_it_lies_in_the_image(axis):
+    panels.stimulus(axis, np.zeros((1, 8, 16)))
+    panels.object_box(axis, np.array([0.25, 0.75, 0.5, 0.5]), "red", dashed=True)
+    corners = axis.transData.inverted().transform(axis.patches[0].get_window_extent().corners())
+    assert np.allclose([corners.min(0), corners.max(0)], [[-0.5, 3.5], [7.5, 7.5]])
+
+
+def test_interval_rows_hold_the_numbers_of_the_table(axis):
+    panels.interval_rows(axis, DIFFERENCES, "difference", zero=True)
+    spans = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert spans == DIFFERENCES[["low", "high"]].to_numpy().tolist()
+    shown = [list(line.get_xdata()) for line in axis.lines]
+    assert shown == [[0, 0], *(DIFFERENCES[c].tolist() for c in ("seed_1", "seed_2", "value"))]
+    assert [text.get_text() for text in axis.texts] == DIFFERENCES["note"].tolist()
 
 
 def test_response_bars_say_how_many_units_they_show(axis):

@@ -16,7 +16,7 @@ from src.config import (
     WideCoreConfig,
 )
 from src.data.batch import Batch
-from src.models.encoder import Encoder, SessionFacts
+from src.models.encoder import Encoder, SessionFacts, side_scalars
 from src.seeds import stream
 from src.studies import CNN, CNN_PLUS, WIDE, WIDE_PLUS
 
@@ -182,6 +182,28 @@ def test_color_images_and_sessions_of_different_sizes():
 def test_what_cannot_be_built(model, sessions, message):
     with pytest.raises(ValueError, match=message):
         Encoder(model, sessions, seed=0)
+
+
+@pytest.mark.parametrize("form", ["folded", "plane"])
+@pytest.mark.parametrize(
+    ("boxes", "scalars"),
+    [("none", 0), ("file", 4), ("full_frame", 4), ("shuffled", 4), ("flag", 5)],
+)
+def test_boxes_bring_four_scalars_and_a_flag_a_fifth(boxes, scalars, form):
+    core = WideCoreConfig((4, 6, 8), form=form)
+    model = ModelConfig("boxes", core, InputConfig("full", boxes=boxes, centered=True))
+    assert side_scalars(model) == scalars
+    encoder = Encoder(model, {"a": facts(7, (1, 48, 56))}, seed=0).eval()
+    given = torch.rand(N, scalars, generator=torch.Generator().manual_seed(1))
+    images = batch((1, 48, 56)).images
+    if not scalars:
+        assert encoder(Batch(images), "a").shape == (N, 7)
+        return
+    first = encoder(Batch(images, boxes=given), "a")
+    moved = given + torch.eye(scalars)[-1]
+    assert (encoder(Batch(images, boxes=moved), "a") != first).any(1).all()
+    with pytest.raises(ValueError, match=rf"side scalars are \(5, {scalars + 1}\)"):
+        encoder(Batch(images, boxes=torch.rand(N, scalars + 1)), "a")
 
 
 @pytest.mark.parametrize("name", ["behavior", "pupil", "boxes"])

@@ -1,5 +1,6 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.ablation import interval_rows, object_box
 from src.figures.panels.attention import attention_change, attention_map, control_intervals
 from src.figures.panels.behavior import paired_units, third_differences, third_scores
 from src.figures.panels.contest import score_by_price, score_differences
@@ -67,9 +68,11 @@ __all__ = [
     "group_means",
     "image_performance",
     "images_per_session",
+    "interval_rows",
     "learning_curve",
     "null_band",
     "null_histogram",
+    "object_box",
     "paired_units",
     "performance_by_session",
     "performance_relation",
