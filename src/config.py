@@ -101,6 +101,7 @@ class TrainingConfig:
     patience: int = 5
     max_decays: int = 3  # rounds = max_decays + 1
     max_epochs: int = 200
+    steps_per_epoch: int | None = None  # None: the batches of the largest session
     schedule: Literal["upstream", "fixed"] = "fixed"
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6

@@ -25,6 +25,7 @@ class Plan:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
     split: Literal["official", "resplit", "kfold"] = "official"  # kfold: one fold a member
+    images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
 
 
@@ -76,6 +77,7 @@ class PublishedScore:
     value: float
     tolerance: float
     source: str
+    images: int | None = None  # training images a session; None: all
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,35 @@ _OWN = TrainingConfig(
 )
 _FULL = TrainingConfig(threads=8)
 
+
+def _by_size(plan: Plan, *sizes: int) -> tuple[Plan, ...]:
+    """The plan with fewer training images, a model each, all with as many steps an epoch."""
+    return tuple(
+        replace(
+            plan,
+            model=replace(plan.model, name=f"{plan.model.name}_{size}"),
+            images=size,
+            question="13_fig_limited_data",
+        )
+        for size in sizes
+    )
+
+
+def _kfold(model: ModelConfig, training: TrainingConfig, folds: int) -> Plan:
+    """The model trained on K folds, for out-of-fold scores."""
+    model = replace(model, name=f"{model.name}_kfold")
+    return Plan(model, training, folds, "kfold", question="12_fig_ensemble")
+
+
+def _strided(model: ModelConfig) -> ModelConfig:
+    """The model on a coarser map, four times cheaper."""
+    name = "input_stride" if isinstance(model.core, BaselineCoreConfig) else "pool"
+    return replace(model, core=replace(model.core, **{name: 2}))
+
+
+_DEMO_STEPS = replace(_DEMO, max_epochs=8, steps_per_epoch=13)  # 13 batches of 32: 400 images
+_FULL_STEPS = replace(_FULL, steps_per_epoch=36)  # 36 batches of 128: 4,500 images
+
 SENSORIUM2022 = Study(
     name="sensorium2022",
     title="SENSORIUM 2022: natural images to mouse V1",
@@ -158,6 +189,14 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    Plan(
+                        replace(_small(LN, 4), name="ln_resplit"),
+                        _SMOKE,
+                        members=2,
+                        split="resplit",
+                        question="12_fig_ensemble",
+                    ),
+                    *_by_size(Plan(_small(LN, 8), _SMOKE), 32),
                 ),
                 simulation="tiny",
             ),
@@ -169,6 +208,9 @@ SENSORIUM2022 = Study(
                     Plan(_small(CNN_FREE, 24), _DEMO),
                     Plan(_small(WIDE, 12, 24, 32, 32), _DEMO, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
+                    _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO, 3),
+                    *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 50, 130, 400),
+                    *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 50, 130, 400),
                 ),
                 simulation="demo",
                 example="example",
@@ -180,7 +222,7 @@ SENSORIUM2022 = Study(
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
                 ),
-                skips=("06_fig_retinotopy",),
+                skips=("06_fig_retinotopy", "13_fig_limited_data"),
             ),
             "full": Profile(
                 "full",
@@ -190,6 +232,9 @@ SENSORIUM2022 = Study(
                     Plan(CNN_PLUS, _FULL),
                     Plan(WIDE, _FULL, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
+                    _kfold(WIDE, _FULL, 10),
+                    *_by_size(Plan(CNN, _FULL_STEPS), 500, 1500, 2500, 3500),
+                    *_by_size(Plan(WIDE, _FULL_STEPS), 500, 1500, 2500, 3500),
                 ),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
             ),
@@ -209,6 +254,14 @@ SENSORIUM2022 = Study(
             ("V1T, behavior and pupil, mean of 5 mice", "mean", "single", 0.426),
             ("V1T, behavior and pupil, mean of 5 mice", "mean", "avg", 0.629),
         )
+    )
+    + tuple(
+        PublishedScore(f"V1T study, {model}", "mean", "single", value, 0.01, source, images)
+        for model, images, value in (
+            *(("CNN", 500, 0.205), ("CNN", 4500, 0.38), ("ViT", 4500, 0.415)),
+            *(("V1T", 500, 0.16), ("V1T", 4500, 0.42)),
+        )
+        for source in ("stored figure, read by eye",)
     ),
 )
 

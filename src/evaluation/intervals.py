@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from src.evaluation.bootstrap import Draws, Metric, interval, score_samples
 from src.evaluation.metrics import total_variance
+from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
 
 
@@ -23,6 +25,23 @@ class SessionResults:
     image_ids: np.ndarray  # (n,)
     responses: np.ndarray  # (n, u)
     predictions: Mapping[str, np.ndarray]  # by model, (n, u); the same models in all sessions
+
+
+def session_results(
+    session: Any, files: Mapping[str, Path], trials: np.ndarray | None = None
+) -> SessionResults:
+    """Results of models on some trials of a Session, from their files of predictions.
+
+    Without `trials`: those that the first file holds.
+    """
+    found = {model: load_prediction(path) for model, path in files.items()}
+    if trials is None:
+        held = next(iter(found.values())).trial_ids
+        trials = np.flatnonzero(np.isin(session.trial_ids, held))
+    ids = session.trial_ids[trials], session.unit_ids
+    predictions = {model: align(p, *ids) for model, p in found.items()}
+    responses = session.responses(trials).numpy()
+    return SessionResults(session.key, session.image_ids[trials], responses, predictions)
 
 
 @dataclass(frozen=True)

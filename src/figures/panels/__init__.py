@@ -1,5 +1,6 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.curves import interval_rows, members_curve, size_curve
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -27,7 +28,9 @@ __all__ = [
     "behavior_traces",
     "color_square",
     "images_per_session",
+    "interval_rows",
     "learning_curve",
+    "members_curve",
     "null_histogram",
     "position_scatter",
     "predicted_against_measured",
@@ -37,6 +40,7 @@ __all__ = [
     "score_against_ceiling",
     "score_distributions",
     "score_intervals",
+    "size_curve",
     "soma_cloud",
     "stimulus",
     "units_per_session",

@@ -1,0 +1,65 @@
+"""Scores against what was spent on them, and scores that must not be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from src.figures.panels.scores import LABELS
+from src.figures.style import FAINT, INK, model_color
+
+WARNING = "#8b1e2d"
+
+
+def members_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> None:
+    """Score against the number of members: columns model, members, score, low, high, worst, best.
+
+    Bars are intervals, the shaded range is that of the subsets of a size.
+    """
+    for model, rows in table.groupby("model", sort=False):
+        color = model_color(model)
+        axis.fill_between(rows["members"], rows["worst"], rows["best"], color=color, alpha=0.18)
+        _curve(axis, rows["members"], rows, color, model)
+    axis.set(xlabel="members of the ensemble", ylabel=LABELS[metric])
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def size_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> None:
+    """Score against the number of training images: columns model, images, score[, low, high]."""
+    for model, rows in table.groupby("model", sort=False):
+        _curve(axis, rows["images"], rows, model_color(model), model)
+    sizes = np.sort(table["images"].unique())
+    axis.set(xlabel="training images a session", ylabel=LABELS[metric], xscale="log")
+    axis.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    axis.minorticks_off()
+    axis.grid(axis="y")
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def _curve(axis: Axes, x: pd.Series, rows: pd.DataFrame, color: str, label: str) -> None:
+    if "low" in rows:
+        axis.vlines(x, rows["low"], rows["high"], color=color, linewidth=1.4)
+    axis.plot(x, rows["score"], "o-", color=color, markersize=5, label=label)
+
+
+def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str) -> None:
+    """A row each with its interval: columns label, score, low, high[, status].
+
+    Rows whose status is CONTAMINATED are drawn hollow, in red, and say so.
+    """
+    status = table["status"] if "status" in table else [""] * len(table)
+    for y, (row, word) in enumerate(zip(table.itertuples(), status, strict=True)):
+        color, face = (WARNING, "white") if word == "CONTAMINATED" else (INK, INK)
+        axis.hlines(y, row.low, row.high, color=color, linewidth=1.4)
+        axis.plot(row.score, y, "o", color=color, markerfacecolor=face, markersize=6)
+        if word == "CONTAMINATED":
+            note = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "color": color}
+            axis.annotate(word.lower(), (row.score, y), xytext=(0, 6), **note)
+    if table["low"].min() < 0 < table["high"].max():
+        axis.axvline(0, color=FAINT, linewidth=1, zorder=0)
+    axis.set_yticks(range(len(table)), table["label"])
+    axis.tick_params(axis="y", length=0)
+    axis.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.7))
+    axis.grid(axis="x")
