@@ -12,6 +12,7 @@ import pytest
 
 from src.manifest import file_sha256
 from src.paths import ROOT
+from src.studies import SENSORIUM2022
 
 HEAD = """# %% tags=["parameters"]
 profile: str = "demo"  # profile
@@ -43,9 +44,12 @@ NOTEBOOKS = {
     "04_evaluate": ("", '"scores"'),
     "05_fig_any": ("", '"05"'),
 }
+SMOKE = SENSORIUM2022.profile("smoke").plans
+PREDICT = {f"03_predict_{plan.model.name}" for plan in SMOKE}
 JOBS = {
-    *("01_preprocess", "02_train_ln_1", "02_train_wide_1", "02_train_wide_2"),
-    *("03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"),
+    *("01_preprocess", "04_evaluate", "05_fig_any"),
+    *PREDICT,
+    *(f"02_train_{plan.model.name}_{k + 1}" for plan in SMOKE for k in range(plan.members)),
 }
 AFTER_TRAINING_WIDE = {"03_predict_wide", "04_evaluate", "05_fig_any"}
 
@@ -173,7 +177,7 @@ def test_dates_do_not_count(house):
 
 def test_a_changed_notebook_runs_again_and_all_that_follow(house):
     house.edit("notebooks/sensorium2022/03_predict.py", "seed: int = 42", "seed: int = 43")
-    assert house.would_run() == {"03_predict_ln", "03_predict_wide", "04_evaluate", "05_fig_any"}
+    assert house.would_run() == PREDICT | {"04_evaluate", "05_fig_any"}
 
 
 def test_changed_code_runs_what_imports_it(house):
@@ -260,7 +264,7 @@ def test_the_graph_goes_to_a_cluster(house):
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     jobs = re.findall(r"rule train:.*?resources: ([^\n]*)", told, flags=re.DOTALL)
-    assert len(jobs) == 14
+    assert len(jobs) == sum(plan.members for plan in SENSORIUM2022.profile("full").plans)
     for resources in jobs:
         asked = dict(pair.split("=") for pair in resources.split(", "))
         assert asked["mem_mb"] == "16000" and asked["runtime"] == "1440" and asked["gpu"] == "1"

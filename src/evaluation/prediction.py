@@ -76,7 +76,7 @@ def outputs(
 
 
 def predict(
-    encoder: Any, session: Any, index: np.ndarray, linear: bool = False, **options: Any
+    encoder: Any, session: Any, index: np.ndarray, *, linear: bool = False, **options: Any
 ) -> np.ndarray:
     """Responses of one Encoder: (n,) -> (n, u) float32; `linear` gives y before the nonlinearity.
 

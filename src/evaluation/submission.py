@@ -40,14 +40,14 @@ def export(table: Prediction, folder: Path, kind: Kind, tier: str) -> Path:
     if not np.isfinite(table.values).all():
         raise DataError(f"{table.source}: {kind} of tier {tier} has values that are not finite")
     path = folder / NAMES[kind, tier]
-    form = _list_text(["%.9g"] * table.values.shape[1])
-    unit_ids = _list_text(map(str, table.unit_ids.tolist()))
+    form = ", ".join(["%.9g"] * table.values.shape[1])
+    unit_ids = ", ".join(map(str, table.unit_ids.tolist()))
     rows = zip(table.trial_ids.tolist(), table.image_ids.tolist(), table.values, strict=True)
     with replacing(path) as temporary, open(temporary, "w", newline="") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(columns(kind))
+        stream.write(f"{','.join(columns(kind))}\n")
         for trial, image, values in rows:
-            lines.writerow([trial, image, form % tuple(values.tolist()), unit_ids])
+            numbers = form % tuple(values.tolist())
+            stream.write(f'{trial},{image},"[{numbers}]","[{unit_ids}]"\n')
     return path
 
 
@@ -93,10 +93,6 @@ def load_pair(submission: Path, truth: Path) -> tuple[np.ndarray, np.ndarray, np
                 f"trial {trial} shows image {shown[trial]} in {submission} but {image} in {truth}"
             )
     return values, r.values, r.image_ids
-
-
-def _list_text(items) -> str:
-    return f"[{', '.join(items)}]"
 
 
 class _UnitIds:

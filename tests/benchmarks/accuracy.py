@@ -100,7 +100,7 @@ def test_predictions(
 ) -> dict[str, np.ndarray]:
     """Predictions of the test trials of every mouse."""
     encoder, sessions, _ = fit(folder, model, recipe)
-    return {k: predict(encoder, s, s.trials("test"), "cpu") for k, s in sessions.items()}
+    return {k: predict(encoder, s, s.trials("test"), device="cpu") for k, s in sessions.items()}
 
 
 def results(
@@ -157,7 +157,7 @@ def folds(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
             key, s.image_ids[trials], responses, {"oof": held_out.values[order]}
         )
         test = s.trials("test")
-        single = {"test": predict(members[0][0], s, test, "cpu")}
+        single = {"test": predict(members[0][0], s, test, device="cpu")}
         tested = SessionResults(key, s.image_ids[test], s.responses(test).numpy(), single)
         both = [interval_table([x], numpy_stream(0, key)).iloc[0] for x in (everything, tested)]
         oof, test_row = (row["score"] for row in both)

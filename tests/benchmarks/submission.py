@@ -18,13 +18,12 @@ import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
-from serving import peak_mb
+from serving import peak_mb, timed
 
 from src.evaluation.prediction import Prediction
-from src.evaluation.submission import export, load
+from src.evaluation.submission import NAMES, export, load
 
 
 def simulated_prediction(trials: int, units: int) -> Prediction:
@@ -37,17 +36,16 @@ def simulated_prediction(trials: int, units: int) -> Prediction:
 def round_trip(folder: Path, trials: int, units: int) -> None:
     """Write, read, compare; print seconds and the peak of this process."""
     print(f"  imports and data:   peak {peak_mb():6.0f} MB")
-    made = simulated_prediction(trials, units)
-    began = perf_counter()
-    path = export(made, folder, "prediction", "test")
-    written = perf_counter()
-    back = load(path)
-    read = perf_counter()
-    if not np.array_equal(back.values, made.values):
+    made, path = simulated_prediction(trials, units), folder / NAMES["prediction", "test"]
+    write = timed(lambda: export(made, folder, "prediction", "test"))()
+    read = timed(lambda: load(path))()
+    if not np.array_equal(load(path).values, made.values):
         raise SystemExit("what came back is not what was written")
-    print(f"  written in {written - began:.2f} s: {path.stat().st_size / 1e6:.0f} MB of text")
-    print(f"  read in    {read - written:.2f} s")
-    print(f"  round trip {read - began:.2f} s, peak {peak_mb():.0f} MB")
+    print(f"  {path.stat().st_size / 1e6:.0f} MB of text; seconds on the clock, and of CPU:")
+    both = np.add(write, read)
+    for word, (wall, cpu) in (("written", write), ("read", read), ("round trip", both)):
+        print(f"  {word:<10} {wall:6.2f} {cpu:6.2f}")
+    print(f"  peak {peak_mb():.0f} MB")
 
 
 def literal(path: Path, trials: int, share: float) -> None:
@@ -56,13 +54,11 @@ def literal(path: Path, trials: int, share: float) -> None:
     csv.field_size_limit(sys.maxsize)
     with open(path, newline="") as stream:
         texts = [row[2:] for row in islice(csv.reader(stream), 1, rows + 1)]
-    began = perf_counter()
-    for pair in texts:
-        for text in pair:
-            ast.literal_eval(text)
-    seconds = perf_counter() - began
-    print(f"  literal evaluation of {rows} of {trials} rows {seconds:.2f} s, of all rows")
-    print(f"  {seconds * trials / rows:.1f} s; peak of these rows alone {peak_mb():.0f} MB")
+    flat = [text for pair in texts for text in pair]
+    wall, cpu = timed(lambda: [ast.literal_eval(text) for text in flat])()
+    whole = trials / rows
+    print(f"  literal evaluation of {rows} of {trials} rows: {wall:.2f} {cpu:.2f}")
+    print(f"  of all rows, scaled: {wall * whole:.1f} {cpu * whole:.1f}")
 
 
 def main() -> None:

@@ -50,6 +50,22 @@ MEANS = pd.DataFrame(
         for k, s in (("single", 0.2 + add), ("avg", 0.4 + add), ("feve", 0.3 + add))
     ]
 )
+CURVE = pd.DataFrame(
+    [
+        (m, k, 50 * 3**k, s, s - 0.02, s + 0.03, s - 0.01, s + 0.01)
+        for m, add in (("cnn", 0), ("wide", 0.1))
+        for k, s in ((1, 0.2 + add), (2, 0.25 + add), (3, 0.27 + add))
+    ],
+    columns=["model", "members", "images", "score", "low", "high", "worst", "best"],
+)
+HONESTY = pd.DataFrame(
+    [
+        ("test, all members", 0.3, 0.28, 0.33, "honest"),
+        ("validation, held out", 0.25, 0.22, 0.27, "honest"),
+        ("validation, all members", 0.5, 0.46, 0.53, "CONTAMINATED"),
+    ],
+    columns=["label", "score", "low", "high", "status"],
+)
 
 DRAWN = {
     "units_per_session": (SESSIONS,),
@@ -61,6 +77,9 @@ DRAWN = {
     "learning_curve": (HISTORY, "cnn"),
     "score_distributions": (UNITS, "avg"),
     "score_intervals": (MEANS,),
+    "members_curve": (CURVE,),
+    "size_curve": (CURVE,),
+    "interval_rows": (HONESTY, "score"),
     "score_against_ceiling": (UNITS[UNITS["model"] == "cnn"],),
     "predicted_against_measured": (RESPONSES[0], RESPONSES[1], 0.5),
     "retinotopy_map": (SOMA, COLORS),
@@ -184,6 +203,32 @@ def test_intervals_reach_from_low_to_high(axis):
     for lines, (_, rows) in zip(axis.collections, MEANS.groupby("model", sort=False), strict=True):
         ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
         assert ends == rows[["low", "high"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize(("name", "x"), [("members_curve", "members"), ("size_curve", "images")])
+def test_curves_go_through_the_scores_with_their_intervals(axis, name, x):
+    getattr(panels, name)(axis, CURVE)
+    bars = [c for c in axis.collections if hasattr(c, "get_segments")]
+    for line, bar, (model, rows) in zip(axis.lines, bars, CURVE.groupby("model"), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), rows[[x, "score"]])
+        ends = [segment[:, 1].tolist() for segment in bar.get_segments()]
+        assert ends == rows[["low", "high"]].to_numpy().tolist()
+        assert line.get_color() == model_color(model)
+
+
+def test_published_points_have_no_intervals(axis):
+    panels.size_curve(axis, CURVE.drop(columns=["low", "high"]))
+    assert len(axis.lines) == 2 and not axis.collections
+
+
+def test_contaminated_scores_say_so_and_only_they(axis):
+    panels.interval_rows(axis, HONESTY, "score")
+    assert [t.get_text() for t in axis.texts] == ["contaminated"]
+    assert axis.texts[0].xy == (0.5, 2)
+    points = [line for line in axis.lines if line.get_marker() == "o"]
+    assert [line.get_xydata().tolist() for line in points] == [[[0.3, 0]], [[0.25, 1]], [[0.5, 2]]]
+    assert [line.get_markerfacecolor() for line in points].count("white") == 1
+    assert [t.get_text() for t in axis.get_yticklabels()] == HONESTY["label"].tolist()
 
 
 def test_ceiling_leaves_out_units_without_one(axis):

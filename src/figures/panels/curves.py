@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from src.figures.panels.scores import LABELS
 from src.figures.style import FAINT, INK, model_color
 
 WARNING = "#8b1e2d"
+OTHERS = (INK, "#b08d1e", "#777777")
 
 
 def members_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> None:
@@ -17,8 +20,7 @@ def members_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> No
 
     Bars are intervals, the shaded range is that of the subsets of a size.
     """
-    for model, rows in table.groupby("model", sort=False):
-        color = model_color(model)
+    for color, model, rows in _models(table):
         axis.fill_between(rows["members"], rows["worst"], rows["best"], color=color, alpha=0.18)
         _curve(axis, rows["members"], rows, color, model)
     axis.set(xlabel="members of the ensemble", ylabel=LABELS[metric])
@@ -28,14 +30,22 @@ def members_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> No
 
 def size_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> None:
     """Score against the number of training images: columns model, images, score[, low, high]."""
-    for model, rows in table.groupby("model", sort=False):
-        _curve(axis, rows["images"], rows, model_color(model), model)
+    for color, model, rows in _models(table):
+        _curve(axis, rows["images"], rows, color, model)
     sizes = np.sort(table["images"].unique())
     axis.set(xlabel="training images a session", ylabel=LABELS[metric], xscale="log")
     axis.set_xticks(sizes, [f"{n:,}" for n in sizes])
     axis.minorticks_off()
     axis.grid(axis="y")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axis.legend(loc="upper left")
+
+
+def _models(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Color, name and rows of each model; models without a color of their own get one here."""
+    others = iter(OTHERS)
+    for model, rows in table.groupby("model", sort=False):
+        color = model_color(model)
+        yield next(others, INK) if color == INK else color, model, rows
 
 
 def _curve(axis: Axes, x: pd.Series, rows: pd.DataFrame, color: str, label: str) -> None:
@@ -62,4 +72,5 @@ def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str) -> None:
     axis.set_yticks(range(len(table)), table["label"])
     axis.tick_params(axis="y", length=0)
     axis.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.7))
+    axis.locator_params(axis="x", nbins=5)
     axis.grid(axis="x")
