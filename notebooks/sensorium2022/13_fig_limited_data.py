@@ -134,8 +134,9 @@ published[["system", "images", "metric", "score", "tolerance", "source"]]
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(1.3, 1))
+shading = {"color": FAINT, "alpha": 0.5, "linewidth": 0, "label": "shuffled images"}
+axes[0].axhspan(control.low, control.high, **shading)
 panels.size_curve(axes[0], table[table["metric"] == "single"])
-axes[0].axhspan(control.low, control.high, color=FAINT, alpha=0.5, linewidth=0)
 panels.size_curve(axes[1], published)
 axes[0].set_title("ours, simulated mice" if simulated else "ours")
 axes[1].set_title("published, real mice, read by eye")
@@ -144,9 +145,20 @@ if simulated:
 save_figure(figure, figure_path)
 
 # %% [markdown]
-# TODO
+# **What one sees.** Left, the score against the number of training images, which grow by equal
+# factors, not equal steps. In the demo both curves still rise at the last size: 400 images are few,
+# and its networks are small and stop after eight epochs. The nonlinear model gains more from the
+# same images than the linear one; with the fewest, there is little to choose between them and
+# neither is far from the gray band, which knows nothing of the image. Right, the published pattern
+# on real mice, from ten times as many images: the larger model starts below the CNN and ends above
+# it. Only the `full` profile can be compared with it.
 #
 # ## What each step brings
+#
+# From one size to the next, the same test images and the same resamples; `units_better` is the
+# share of neurons that gained. An interval that excludes 0 says that the extra images helped, as
+# far as test images can tell. It does not cover the luck of one initialization or of one choice of
+# training images, of which there is one a size.
 
 # %%
 steps = models[models["model"].duplicated(keep="last")].index
@@ -157,4 +169,6 @@ save_table(gains, tables["limited_data_gains"])
 gains.drop(columns=["session", "metric"]).round(3)
 
 # %% [markdown]
-# TODO
+# More images help while the interval of the last step lies above 0; a model whose last step is not
+# told from 0 has either what it needs or too little capacity to use more, and the comparison
+# between models says which. What the curve cannot say is where it would level off beyond its end.

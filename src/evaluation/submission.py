@@ -39,6 +39,8 @@ def export(table: Prediction, folder: Path, kind: Kind, tier: str) -> Path:
     """Write predictions, or responses with their ids, under the competition's name for them."""
     if not np.isfinite(table.values).all():
         raise DataError(f"{table.source}: {kind} of tier {tier} has values that are not finite")
+    if odd := [trial for trial in table.trial_ids.tolist() if not trial.isalnum()]:
+        raise DataError(f"{table.source}: trial id {odd[0]!r} is neither a number nor a hex string")
     path = folder / NAMES[kind, tier]
     form = ", ".join(["%.9g"] * table.values.shape[1])
     unit_ids = ", ".join(map(str, table.unit_ids.tolist()))
@@ -58,7 +60,7 @@ def load(path: Path, kind: Kind = "prediction") -> Prediction:
     is none, a value for too few or too many units, units that differ between rows, a trial twice.
     """
     path = Path(path)
-    trials, images, values, ids = [], [], [], _UnitIds(path)
+    trials, images, values, ids = [], [], [], _UnitIds()
     for trial, image, numbers, unit_ids in _rows(note_input(path), columns(kind)):
         where = f"{path}, trial {trial}"
         row, order = _numbers(numbers, where, kind), ids.order(unit_ids, where)
@@ -98,8 +100,9 @@ def load_pair(submission: Path, truth: Path) -> tuple[np.ndarray, np.ndarray, np
 class _UnitIds:
     """The neuron_ids of the first row, and where later rows have the same units."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.first, self.known = path, None, {}
+    def __init__(self) -> None:
+        self.first: np.ndarray | None = None
+        self.known: dict[str, np.ndarray] = {}
 
     def order(self, text: str, where: str) -> np.ndarray:
         """Positions in this row of the first row's units: -> (u,)."""

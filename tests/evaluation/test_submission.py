@@ -3,6 +3,7 @@
 import ast
 import csv
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -163,3 +164,9 @@ def test_what_is_not_finite_is_not_submitted(predicted, tmp_path):
     with pytest.raises(DataError, match="prediction of tier test has values that are not finite"):
         export(predicted, tmp_path, "prediction", "test")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_id_that_would_break_the_table_is_refused(predicted, tmp_path):
+    odd = replace(predicted, trial_ids=np.array([f"{i},0" for i in range(12)]))
+    with pytest.raises(DataError, match="trial id '0,0' is neither a number nor a hex string"):
+        export(odd, tmp_path, "prediction", "test")
