@@ -172,7 +172,7 @@ def _strided(model: ModelConfig) -> ModelConfig:
     return replace(model, core=replace(model.core, **{name: 2}))
 
 
-_DEMO_STEPS = replace(_DEMO, max_epochs=8, steps_per_epoch=13)  # 13 batches of 32: 400 images
+_DEMO_STEPS = replace(_DEMO, max_epochs=7, steps_per_epoch=13)  # 13 batches of 32: 400 images
 _FULL_STEPS = replace(_FULL, steps_per_epoch=36)  # 36 batches of 128: 4,500 images
 
 SENSORIUM2022 = Study(
@@ -196,7 +196,7 @@ SENSORIUM2022 = Study(
                         split="resplit",
                         question="12_fig_ensemble",
                     ),
-                    *_by_size(Plan(_small(LN, 8), _SMOKE), 32),
+                    *_by_size(Plan(model=_small(LN, 8), training=_SMOKE), 32),
                 ),
                 simulation="tiny",
             ),
