@@ -86,7 +86,8 @@ class ModelConfig:
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
     shifter: bool = False
-    modulator: bool = False  # behavior multiplies each unit by a gain
+    still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
+    modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
 
 
@@ -102,9 +103,10 @@ class TrainingConfig:
     max_decays: int = 3  # rounds = max_decays + 1
     max_epochs: int = 200
     steps_per_epoch: int | None = None  # None: the batches of the largest session
-    schedule: Literal["upstream", "fixed"] = "fixed"
+    schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
+    average: float = 0.0  # decay a step of the moving average of weights that is kept; 0: none
     weight_decay: float = 0.0
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (

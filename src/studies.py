@@ -48,6 +48,7 @@ class Profile:
     resources: Resources = field(default_factory=Resources)
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
+    contest: tuple[str, str] = ("", "")  # our best model, and the published one it has to beat
 
     @property
     def main(self) -> tuple[Plan, ...]:
@@ -107,18 +108,53 @@ CNN = ModelConfig("cnn")
 CNN_FREE = ModelConfig("cnn_free", readout=GaussianReadoutConfig(position="free"))
 CNN_PLUS = ModelConfig("cnn_plus", inputs=BEHAVING, shifter=True)
 WIDE = ModelConfig("wide", WideCoreConfig(), WINNER_INPUT)
+
+# Ours. Behavior as planes of the image (`cnn_plus`) all but stops a small network from learning to
+# see, and so do shifts and sampled positions that start out large: here behavior scales and shifts
+# each unit's output, shifts start at 0, and positions are drawn close to their means.
+SEEING = InputConfig(behavior=True, pupil=True, center_behavior=True)
+CLOSE = GaussianReadoutConfig(init_sigma=0.05, bias_init="inverse_elu")
 WIDE_PLUS = ModelConfig(
-    "wide_plus", WideCoreConfig(), replace(WINNER_INPUT, behavior=True, pupil=True), shifter=True
+    "wide_plus",
+    WideCoreConfig(),
+    replace(SEEING, scale="full", boxes="file", centered=True),
+    CLOSE,
+    shifter=True,
+    still=True,
+    modulator="affine",
+    behavior_in_core=False,
+)
+COMPACT = replace(
+    WIDE_PLUS,
+    name="compact",
+    core=BaselineCoreConfig(layers=2, input_stride=2, batch_norm_momentum=0.1),
+    inputs=SEEING,
 )
 
 
-def _small(model: ModelConfig, *channels: int) -> ModelConfig:
-    """The model with fewer channels, and batch statistics that suit few batches: for a laptop."""
+def _narrow(model: ModelConfig, *channels: int) -> ModelConfig:
+    """The model with fewer channels: for a laptop."""
     width = channels if isinstance(model.core, WideCoreConfig) else channels[0]
-    return replace(model, core=replace(model.core, channels=width, batch_norm_momentum=0.1))
+    return replace(model, core=replace(model.core, channels=width))
+
+
+def _small(model: ModelConfig, *channels: int) -> ModelConfig:
+    """Narrow, with batch statistics that suit few batches and positions drawn close to the mean."""
+    narrow = _narrow(model, *channels)
+    core = replace(narrow.core, batch_norm_momentum=0.1)
+    return replace(narrow, core=core, readout=replace(model.readout, init_sigma=0.05))
 
 
 WIDE_WITHOUT_BOXES = replace(WIDE, inputs=replace(WINNER_INPUT, boxes="full_frame"))
+
+# The winner's recipe as published, and its core on recordings without coordinates or boxes.
+_WINNER = TrainingConfig(schedule="upstream")
+WINNER_FREE = ModelConfig(
+    "winner",
+    WideCoreConfig(),
+    InputConfig(scale="full", centered=True),
+    GaussianReadoutConfig(position="free"),
+)
 
 # Recordings of one's own, tuned on validation images of macaque V4: color at 56 pixels, an early
 # stride so that 7x7 kernels see most of the image, free positions, and images that jitter.
@@ -140,11 +176,18 @@ def _own(name: str, **core: object) -> ModelConfig:
 
 
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
-_DEMO = TrainingConfig(batch_size=32, max_epochs=14, learning_rate=0.005)
+_DEMO = TrainingConfig(
+    batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
+)
+_DEMO_BRIEF = replace(_DEMO, batch_size=32, max_epochs=14)
+_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=13)  # as with 400 images
+_DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=14)
 _OWN = TrainingConfig(
     batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
 )
 _FULL = TrainingConfig(threads=8)
+_FULL_WINNER = replace(_WINNER, threads=8)
+_STEPS = {"steps_per_epoch": 36}  # batches of 128 that the largest session has
 
 
 def _by_size(plan: Plan, *sizes: int) -> tuple[Plan, ...]:
@@ -172,9 +215,6 @@ def _strided(model: ModelConfig) -> ModelConfig:
     return replace(model, core=replace(model.core, **{name: 2}))
 
 
-_DEMO_STEPS = replace(_DEMO, max_epochs=7, steps_per_epoch=13)  # 13 batches of 32: 400 images
-_FULL_STEPS = replace(_FULL, steps_per_epoch=36)  # 36 batches of 128: 4,500 images
-
 SENSORIUM2022 = Study(
     name="sensorium2022",
     title="SENSORIUM 2022: natural images to mouse V1",
@@ -199,21 +239,24 @@ SENSORIUM2022 = Study(
                     *_by_size(Plan(model=_small(LN, 8), training=_SMOKE), 32),
                 ),
                 simulation="tiny",
+                contest=("wide", "ln"),
             ),
             "demo": Profile(
                 "demo",
                 (
                     Plan(_small(LN, 24), _DEMO),
                     Plan(_small(CNN, 24), _DEMO),
-                    Plan(_small(CNN_FREE, 24), _DEMO),
-                    Plan(_small(WIDE, 12, 24, 32, 32), _DEMO, members=3, split="resplit"),
-                    Plan(_small(WIDE_PLUS, 12, 24, 32, 32), _DEMO),
-                    _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO, 3),
+                    Plan(replace(CNN_FREE, core=COMPACT.core), _DEMO),
+                    Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
+                    Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
+                    Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
+                    _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO_BRIEF, 3),
                     *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 50, 130, 400),
                     *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 50, 130, 400),
                 ),
                 simulation="demo",
                 example="example",
+                contest=("compact", "wide"),
             ),
             "recording": Profile(
                 "recording",
@@ -221,8 +264,10 @@ SENSORIUM2022 = Study(
                     Plan(_own("ln", layers=2, channels=32, linear=True), _OWN),
                     Plan(_own("cnn"), _OWN),
                     Plan(_own("wide", channels=96), _OWN, members=5),
+                    Plan(WINNER_FREE, _WINNER, members=3, question="16_fig_better"),
                 ),
                 skips=("06_fig_retinotopy", "13_fig_limited_data"),
+                contest=("wide", "winner"),
             ),
             "full": Profile(
                 "full",
@@ -230,12 +275,14 @@ SENSORIUM2022 = Study(
                     Plan(LN, _FULL),
                     Plan(CNN, _FULL),
                     Plan(CNN_PLUS, _FULL),
-                    Plan(WIDE, _FULL, members=10, split="resplit"),
+                    Plan(WIDE, _FULL_WINNER, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
-                    _kfold(WIDE, _FULL, 10),
-                    *_by_size(Plan(CNN, _FULL_STEPS), 500, 1500, 2500, 3500),
-                    *_by_size(Plan(WIDE, _FULL_STEPS), 500, 1500, 2500, 3500),
+                    Plan(COMPACT, _FULL, members=10, split="resplit"),
+                    _kfold(WIDE, _FULL_WINNER, 10),
+                    *_by_size(Plan(CNN, replace(_FULL, **_STEPS)), 500, 1500, 2500, 3500),
+                    *_by_size(Plan(WIDE, replace(_FULL_WINNER, **_STEPS)), 500, 1500, 2500, 3500),
                 ),
+                contest=("compact", "wide"),
                 resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
             ),
         }

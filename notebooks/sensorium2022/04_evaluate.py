@@ -40,7 +40,7 @@ import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
-from src.evaluation.intervals import SessionResults, comparison_table, interval_table
+from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.metrics import single_trial_correlation
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import summary_table, unit_table
@@ -86,19 +86,7 @@ systems
 
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
-results = []
-for key, session in sessions.items():
-    trials = session.trials("test")
-    predictions = {
-        system: align(
-            load_prediction(places.predictions / folder / f"{key}.npz"),
-            session.trial_ids[trials],
-            session.unit_ids,
-        )
-        for system, folder in systems.items()
-    }
-    responses = session.responses(trials).numpy()
-    results.append(SessionResults(key, session.image_ids[trials], responses, predictions))
+results = load_results(sessions, places.predictions, systems)
 print("sessions:", ", ".join(sessions))
 
 # %% [markdown]

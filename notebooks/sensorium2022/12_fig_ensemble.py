@@ -39,7 +39,7 @@ import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
-from src.evaluation.intervals import comparison_table, interval_table, session_results
+from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.members import member_curve
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -71,14 +71,15 @@ use_style()
 # %% [markdown]
 # ## The ensembles
 #
-# The first is the one of the study's main table. The other is trained for this notebook. In the
+# The first ensemble of the study's main table, and one that is trained for this notebook. In the
 # `full` profile both have the same architecture; in the demo the second is smaller, to be cheap,
 # so compare within an ensemble, not between them.
 
 # %%
-plans = [*settings.main, *settings.asked("12_fig_ensemble")]
-ensembles = {plan.model.name: plan for plan in plans if plan.members > 1}
-main = next(iter(ensembles))
+first = next(plan for plan in settings.main if plan.members > 1)
+plans = [first, *settings.asked("12_fig_ensemble")]
+ensembles = {plan.model.name: plan for plan in plans}
+main = first.model.name
 pd.DataFrame({name: {"members": p.members, "split": p.split} for name, p in ensembles.items()}).T
 
 # %% [markdown]
@@ -87,17 +88,13 @@ pd.DataFrame({name: {"members": p.members, "split": p.split} for name, p in ense
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 sessions = {key: session for key, session in sessions.items() if not session.withheld("test")}
-folders = {name: places.predictions / name for name in ensembles}
 members = {
-    name: [
-        session_results(
-            session,
-            {f"{m}": folders[name] / f"member_{m:02d}/{key}.npz" for m in range(1, p.members + 1)},
-            session.trials("test"),
-        )
-        for key, session in sessions.items()
-    ]
-    for name, p in ensembles.items()
+    name: load_results(
+        sessions,
+        places.predictions / name,
+        {f"{m}": f"member_{m:02d}" for m in range(1, plan.members + 1)},
+    )
+    for name, plan in ensembles.items()
 }
 print("sessions:", ", ".join(sessions))
 
@@ -130,16 +127,7 @@ curves.set_index(["model", "members"]).round(4)
 
 # %%
 modes = {"mean": ".", "mean before ELU + 1": "mean_linear", "learned mix": "mix"}
-mixed = [
-    session_results(
-        session,
-        {mode: folders[main] / folder / f"{key}.npz" for mode, folder in modes.items()},
-        session.trials("test"),
-    )
-    for key, session in sessions.items()
-]
-
-# %%
+mixed = load_results(sessions, places.predictions / main, modes)
 scores = interval_table(mixed, numpy_stream(seed, "modes"), resamples)
 pairs = [(name, "mean") for name in modes if name != "mean"]
 against = comparison_table(mixed, pairs, numpy_stream(seed, "modes"), resamples)
@@ -188,15 +176,9 @@ held = {
     "kfold": {"out of fold": "out_of_fold"},
 }
 trained = {
-    name: [
-        session_results(
-            session,
-            {label: folders[name] / f"{part}/{key}.npz" for label, part in held[p.split].items()},
-        )
-        for key, session in sessions.items()
-    ]
-    for name, p in ensembles.items()
-    if p.split in held
+    name: load_results(sessions, places.predictions / name, held[plan.split], tier=None)
+    for name, plan in ensembles.items()
+    if plan.split in held
 }
 if not trained:
     print("all members trained on the official split: there are test scores only")

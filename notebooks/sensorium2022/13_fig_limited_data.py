@@ -38,7 +38,7 @@ import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
-from src.evaluation.intervals import comparison_table, interval_table, session_results
+from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.metrics import Repeats
 from src.figures import panels
 from src.figures.style import FAINT, mark_simulated, use_style
@@ -94,14 +94,8 @@ models
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 sessions = {key: session for key, session in sessions.items() if not session.withheld("test")}
-results = [
-    session_results(
-        session,
-        {name: places.predictions / name / f"member_01/{key}.npz" for name in models["system"]},
-        session.trials("test"),
-    )
-    for key, session in sessions.items()
-]
+systems = {name: f"{name}/member_01" for name in models["system"]}
+results = load_results(sessions, places.predictions, systems)
 
 # %%
 largest, generator = models["system"].iloc[models["images"].argmax()], numpy_stream(seed, "control")

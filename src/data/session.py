@@ -23,8 +23,9 @@ from src.manifest import fingerprint
 def response_scale(std: np.ndarray) -> np.ndarray:
     """Factor of each unit's responses: (u,) -> (u,).
 
-    1 / std where std > 0.01 mean(std), else 1 / (0.01 mean(std)) (spec 4.1). Raises DataError if
-    that mean is 0 or not finite.
+    1 / std where std > 0.01 mean(std), else 1 / (0.01 mean(std)) (spec 4.1); later published code
+    leaves NaN out of that mean, which 01_preprocess refuses. Raises DataError if the mean is 0 or
+    not finite.
     """
     threshold = 0.01 * std.mean()
     if not (np.isfinite(threshold) and threshold > 0):

@@ -27,21 +27,28 @@ class SessionResults:
     predictions: Mapping[str, np.ndarray]  # by model, (n, u); the same models in all sessions
 
 
-def session_results(
-    session: Any, files: Mapping[str, Path], trials: np.ndarray | None = None
-) -> SessionResults:
-    """Results of models on some trials of a Session, from their files of predictions.
+def load_results(
+    sessions: Mapping[str, Any],
+    folder: Path,
+    systems: Mapping[str, str],
+    tier: str | None = "test",
+) -> list[SessionResults]:
+    """Trials of all sessions with the predictions of `systems`, a folder below `folder` each.
 
-    Without `trials`: those that the first file holds.
+    The trials are those of `tier`, or for None those the first system's file holds. Rows are
+    matched by trial id and columns by unit id. DataError where a file lacks any.
     """
-    found = {model: load_prediction(path) for model, path in files.items()}
-    if trials is None:
-        held = next(iter(found.values())).trial_ids
-        trials = np.flatnonzero(np.isin(session.trial_ids, held))
-    ids = session.trial_ids[trials], session.unit_ids
-    predictions = {model: align(p, *ids) for model, p in found.items()}
-    responses = session.responses(trials).numpy()
-    return SessionResults(session.key, session.image_ids[trials], responses, predictions)
+    results = []
+    for key, session in sessions.items():
+        found = {x: load_prediction(folder / place / f"{key}.npz") for x, place in systems.items()}
+        first = next(iter(found.values()))
+        held = np.flatnonzero(np.isin(session.trial_ids, first.trial_ids))
+        trials = held if tier is None else session.trials(tier)
+        ids = session.trial_ids[trials], session.unit_ids
+        predictions = {name: align(p, *ids) for name, p in found.items()}
+        responses = session.responses(trials).numpy()
+        results.append(SessionResults(key, session.image_ids[trials], responses, predictions))
+    return results
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ MODEL_COLORS = {
     "cnn_plus": "#56b4e9",
     "wide": "#d55e00",
     "wide_plus": "#cc79a7",
+    "compact": "#117733",
+    "winner": "#d55e00",
     "ensemble": "#009e73",
 }
 ROLE_COLORS = {

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
 from src.data.batch import Batch
 from src.models.cores import BaselineCore, Core, WideCore
-from src.models.modulators import GainModulator
+from src.models.modulators import Modulator
 from src.models.readouts import GaussianReadout
 from src.models.shifters import Shifter
 from src.seeds import stream
@@ -41,7 +41,7 @@ class SessionFacts:
 
 
 class Encoder(nn.Module):
-    """Images and side information to responses: ELU(gain * readout(core(images), shift)) + 1.
+    """Responses to images and side information: ELU(gain * readout(core, shift) + offset) + 1.
 
     Side scalars enter the core in this order: x, y, w, h of the box, then pupil size, its
     derivative, running speed. Sessions without behavior share one learned vector in its place;
@@ -56,7 +56,7 @@ class Encoder(nn.Module):
         channels = next(iter(self.sessions.values())).image_shape[0]
         self.core = make_core(config, channels, stream(seed, "init", "core"))
         self.readouts, self.shifters = nn.ModuleDict(), nn.ModuleDict()
-        self.modulators = nn.ModuleDict()
+        self.modulators, self.offsets = nn.ModuleDict(), nn.ModuleDict()
         for key, facts in self.sessions.items():
             self._add(key, facts, seed)
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
@@ -73,10 +73,13 @@ class Encoder(nn.Module):
             stream(seed, "init", "readout", key),
         )
         if self.config.shifter and not facts.pupil_missing:
-            self.shifters[key] = Shifter(stream(seed, "init", "shifter", key))
-        if self.config.modulator:
+            self.shifters[key] = Shifter(stream(seed, "init", "shifter", key), self.config.still)
+        if self.config.modulator != "none":
             generator = stream(seed, "init", "modulator", key)
-            self.modulators[key] = GainModulator(facts.n_units, generator)
+            self.modulators[key] = Modulator(facts.n_units, generator)
+        if self.config.modulator == "affine":
+            generator = stream(seed, "init", "offset", key)
+            self.offsets[key] = Modulator(facts.n_units, generator, "offset")
 
     def forward(
         self,
@@ -99,8 +102,10 @@ class Encoder(nn.Module):
         self._check_images(batch, session)
         x = self.core(batch.images, self._side(batch, session))
         y = self.readouts[session](x, self.shift(batch, session), generator, units)
-        if self.config.modulator:
+        if session in self.modulators:
             y = y * self.modulators[session](self._behavior(batch, session), units)
+        if session in self.offsets:
+            y = y + self.offsets[session](self._behavior(batch, session), units)
         return y
 
     def shift(self, batch: Batch, session: str) -> Tensor | None:
@@ -161,9 +166,9 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r} has no sessions")
     if config.shifter != inputs.pupil:
         raise ValueError(f"model {config.name!r}: shifter and inputs.pupil go together, set both")
-    if config.modulator and not inputs.behavior:
+    if config.modulator != "none" and not inputs.behavior:
         raise ValueError(f"model {config.name!r}: the modulator needs inputs.behavior")
-    if inputs.behavior and not (config.modulator or config.behavior_in_core):
+    if inputs.behavior and not (config.modulator != "none" or config.behavior_in_core):
         raise ValueError(f"model {config.name!r}: nothing uses inputs.behavior, switch it off")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
     if len({channels for channels, _, _ in shapes.values()}) > 1:

@@ -12,13 +12,17 @@ class Shifter(nn.Module):
     """Three small layers, tanh after each (spec 5.3): standardised pupil (n, 2) -> shift (n, 2).
 
     The shift is in readout units, where the feature map spans -1 to 1. Layers start as PyTorch
-    starts them: the published initialiser matches no layer (D21).
+    starts them: the published initialiser matches no layer (D21). Then shifts start at random,
+    different for each trial, and blur what units see until they are unlearned; `still` starts at 0.
     """
 
-    def __init__(self, generator: torch.Generator, hidden: int = 5) -> None:
+    def __init__(self, generator: torch.Generator, still: bool = False, hidden: int = 5) -> None:
         super().__init__()
         sizes = ((2, hidden), (hidden, hidden), (hidden, 2))
         self.mlp = nn.Sequential(*(m for s in sizes for m in (linear(*s, generator), nn.Tanh())))
+        if still:
+            nn.init.zeros_(self.mlp[4].weight)
+            nn.init.zeros_(self.mlp[4].bias)
 
     def forward(self, pupil: Tensor) -> Tensor:
         return self.mlp(pupil)

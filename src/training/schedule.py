@@ -3,13 +3,14 @@
 Training runs in rounds (at most `max_decays + 1`). A round ends after `patience` epochs without
 improvement, and the best weights are restored. "fixed" lowers the learning rate at that moment.
 "upstream" leaves it to a plateau scheduler with a memory of its own, which acts one epoch late
-(specification 6.3, defect D13).
+(specification 6.3, defect D13). "cosine" knows no rounds: the learning rate falls along half a
+cosine over all epochs (Loshchilov & Hutter 2017), and the best weights are restored at the end.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import inf
+from math import cos, inf, pi
 from typing import Any
 
 from src.config import TrainingConfig
@@ -63,12 +64,21 @@ class Schedule:
         improved = objective > self.best + self.config.tolerance
         self.best = objective if improved else self.best
         self.bad = 0 if improved else self.bad + 1
-        if self.config.schedule == "upstream":
-            self._step_plateau(objective)
+        match self.config.schedule:
+            case "cosine":
+                self._follow_cosine()
+                return Verdict(improved, restore=self.finished)
+            case "upstream":
+                self._step_plateau(objective)
         round_over = self.bad >= self.config.patience
         if round_over:
             self._next_round()
         return Verdict(improved, restore=round_over or self.finished)
+
+    def _follow_cosine(self) -> None:
+        high, low = self.config.learning_rate, self.config.min_learning_rate
+        done = self.epoch / self.config.max_epochs
+        self.learning_rate = low + (high - low) * (1 + cos(pi * done)) / 2
 
     def _next_round(self) -> None:
         self.round += 1

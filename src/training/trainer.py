@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src import manifest
 from src.config import TrainingConfig
@@ -118,7 +119,16 @@ class Run:
         self.optimizer = torch.optim.Adam(
             encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
+        self.average = None
+        if config.average:
+            decay = get_ema_multi_avg_fn(config.average)
+            self.average = AveragedModel(encoder, multi_avg_fn=decay, use_buffers=True)
         self.history: list[dict[str, Any]] = []
+
+    @property
+    def kept(self) -> Encoder:
+        """What is validated and kept: the encoder, or its moving average where there is one."""
+        return self.average.module if self.average else self.encoder
 
     def to_the_end(self, resume: Path, inputs: dict[str, Any], progress: bool) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
@@ -146,6 +156,7 @@ class Run:
             self.best = self.weights()
         if verdict.restore:
             self.encoder.load_state_dict(self.best)
+            self.kept.load_state_dict(self.best)
             if self.config.reset_moments:
                 self.optimizer.state.clear()
         self.history.append(row | {"best": schedule.best})
@@ -172,6 +183,8 @@ class Run:
                         f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
                     )
                 self.optimizer.step()
+                if self.average:
+                    self.average.update_parameters(self.encoder)
         loss, penalty = (sums / len(steps)).tolist()
         return {"loss": loss, "penalty": penalty}
 
@@ -193,11 +206,10 @@ class Run:
     @torch.no_grad()
     def validate(self) -> float:
         """Single-trial correlation on validation trials, mean over the units of all sessions."""
-        self.encoder.eval()
-        scores = []
+        encoder, scores = self.kept.eval(), []
         for key, split in self.splits.items():
             pairs = (
-                (self.encoder(batch, key).cpu().numpy(), batch.responses.cpu().numpy())
+                (encoder(batch, key).cpu().numpy(), batch.responses.cpu().numpy())
                 for batch in self.batches(key, split.validation)
             )
             scores.append(pearson(*map(np.concatenate, zip(*pairs, strict=True))))
@@ -216,12 +228,13 @@ class Run:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the weights as they are now."""
-        return {name: value.clone() for name, value in self.encoder.state_dict().items()}
+        return {name: value.clone() for name, value in self.kept.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         return {
             "weights": self.encoder.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state(),
@@ -231,18 +244,20 @@ class Run:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.encoder.load_state_dict(state["weights"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule = Schedule.resume(self.config, state["schedule"])
         self.best, self.history = state["best"], state["history"]
 
     def result(self) -> dict[str, Any]:
         """What `weights.pt` holds besides the recorded inputs."""
-        self.encoder.load_state_dict(self.best)
+        self.kept.load_state_dict(self.best)
         if self.config.recalibrate:
             train = ((k, b) for k, s in self.splits.items() for b in self.batches(k, s.train))
-            recalibrate(self.encoder, train)
+            recalibrate(self.kept, train)
         return {
-            "state": self.encoder.state_dict(),
+            "state": self.kept.state_dict(),
             "validation": self.validate(),
             "history": self.history,
             "sessions": {key: session_record(s) for key, s in self.sessions.items()},

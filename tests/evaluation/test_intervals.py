@@ -10,7 +10,7 @@ from src.evaluation.intervals import (
     SessionResults,
     comparison_table,
     interval_table,
-    session_results,
+    load_results,
 )
 from src.evaluation.prediction import Prediction, save_prediction
 
@@ -120,23 +120,25 @@ class FakeSession:
     key, unit_ids = "a", np.array([1, 2, 4])
     trial_ids, image_ids = np.array([f"t{i}" for i in range(10)]), np.arange(10) % 4
 
+    def trials(self, tier):
+        return np.array({"test": [2, 5, 7], "train": [2, 5]}[tier])
+
     def responses(self, index):
         return torch.from_numpy(np.asarray(index)[:, None] * 10.0 + np.arange(3))
 
 
 def test_results_of_files_are_matched_with_the_responses(tmp_path):
     session, rng = FakeSession(), np.random.default_rng(0)
-    files = {}
     for name in ("one", "two"):
         trials, units = rng.permutation([2, 5, 7]), rng.permutation(3)
         values = session.responses(trials).numpy()[:, units] + (name == "two")
         ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids[units]
-        files[name] = save_prediction(Prediction(values, *ids), tmp_path / f"{name}.npz")
-    for trials in (None, np.array([2, 5, 7])):
-        found = session_results(session, files, trials)
+        save_prediction(Prediction(values, *ids), tmp_path / name / "a.npz")
+    for tier in (None, "test"):
+        (found,) = load_results({"a": session}, tmp_path, {"x": "one", "y": "two"}, tier)
         assert found.session == "a" and found.image_ids.tolist() == [2, 1, 3]
         np.testing.assert_array_equal(found.responses, session.responses([2, 5, 7]))
-        np.testing.assert_array_equal(found.predictions["one"], found.responses)
-        np.testing.assert_array_equal(found.predictions["two"], found.responses + 1)
-    with pytest.raises(DataError, match=r"one.npz: 3 trials where 2 are wanted, 1 unknown"):
-        session_results(session, files, np.array([2, 5]))
+        np.testing.assert_array_equal(found.predictions["x"], found.responses)
+        np.testing.assert_array_equal(found.predictions["y"], found.responses + 1)
+    with pytest.raises(DataError, match=r"a.npz: 3 trials where 2 are wanted, 1 unknown"):
+        load_results({"a": session}, tmp_path, {"x": "one"}, "train")

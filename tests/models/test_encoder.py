@@ -24,13 +24,13 @@ SHAPE, N = (1, 20, 24), 5
 SMALL = BaselineCoreConfig(layers=2, channels=6)
 PLAIN = ModelConfig("plain", SMALL)
 PLUS = ModelConfig("plus", SMALL, InputConfig(behavior=True, pupil=True), shifter=True)
-GAIN = replace(PLUS, name="gain", modulator=True, behavior_in_core=False)
+GAIN = replace(PLUS, name="gain", modulator="gain", behavior_in_core=False)
 EVERYTHING = ModelConfig(
     "wide_plus",
     WideCoreConfig(channels=(4, 6, 8)),
     InputConfig("full", behavior=True, pupil=True, boxes="file", centered=True),
     shifter=True,
-    modulator=True,
+    modulator="gain",
 )
 
 
@@ -174,7 +174,7 @@ def test_color_images_and_sessions_of_different_sizes():
             {"a": facts()},
             "shifter and inputs.pupil",
         ),
-        (replace(PLAIN, modulator=True), {"a": facts()}, "needs inputs.behavior"),
+        (replace(PLAIN, modulator="gain"), {"a": facts()}, "needs inputs.behavior"),
         (replace(PLUS, behavior_in_core=False), {"a": facts()}, "nothing uses inputs.behavior"),
     ],
 )

@@ -1,18 +1,27 @@
-"""Gain modulator against its formula."""
+"""Modulators against their formulas."""
 
 import torch
 
-from src.models.modulators import GainModulator
+from src.models.modulators import Modulator
 
 
-def make(n_units=6):
-    modulator = GainModulator(n_units, torch.Generator().manual_seed(0))
+def make(kind="gain", n_units=6):
+    modulator = Modulator(n_units, torch.Generator().manual_seed(0), kind)
     return modulator, torch.randn(9, 3)
 
 
 def test_gains_start_at_one():
     modulator, behavior = make()
     assert torch.equal(modulator(behavior), torch.ones(9, 6))
+
+
+def test_offsets_start_at_zero_and_are_linear_in_a_relu_network():
+    modulator, behavior = make("offset")
+    assert torch.equal(modulator(behavior), torch.zeros(9, 6))
+    torch.nn.init.normal_(modulator.weight)
+    first = modulator.hidden[0]
+    hidden = (behavior @ first.weight.T + first.bias).clamp(min=0)
+    torch.testing.assert_close(modulator(behavior), hidden @ modulator.weight.T)
 
 
 def test_gain_is_elu_plus_one_of_a_relu_network():

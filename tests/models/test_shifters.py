@@ -5,8 +5,8 @@ import torch
 from src.models.shifters import Shifter
 
 
-def make(seed=0):
-    return Shifter(torch.Generator().manual_seed(seed))
+def make(seed=0, still=False):
+    return Shifter(torch.Generator().manual_seed(seed), still)
 
 
 def test_three_layers_with_tanh_after_each():
@@ -22,3 +22,11 @@ def test_three_layers_with_tanh_after_each():
 def test_weights_come_from_the_generator():
     one, two, three = (make(s).mlp[2].weight for s in (1, 1, 2))
     assert torch.equal(one, two) and not torch.equal(one, three)
+
+
+def test_a_still_shifter_starts_at_zero_and_learns():
+    shifter = make(still=True)
+    shift = shifter(torch.randn(7, 2))
+    assert torch.equal(shift, torch.zeros(7, 2))
+    shift.sum().backward()
+    assert shifter.mlp[4].weight.grad.abs().sum() > 0

@@ -114,3 +114,16 @@ def test_resetting_moments_needs_the_fixed_schedule():
     with pytest.raises(ValueError, match="reset_moments=True needs schedule='fixed'"):
         Schedule.start(config, 0.0)
     Schedule.start(replace(config, schedule="fixed"), 0.0)
+
+
+def test_a_cosine_falls_over_all_epochs_and_restores_once():
+    """Against PyTorch's own scheduler."""
+    config = TrainingConfig(schedule="cosine", max_epochs=9, min_learning_rate=1e-3)
+    rates, restored = trace(config, stepped)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=config.learning_rate)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9, eta_min=1e-3)
+    for rate in rates:
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        cosine.step()
+    assert restored == [9] and len(rates) == 9

@@ -210,6 +210,7 @@ def test_other_inputs_train_again_from_the_start_and_say_so(fit, capsys):
         ("fixed", 1e-6, 13),
         ("fixed", 10.0, 7),  # nothing improves: the initial weights must come back
         ("fixed", 10.0, 19),  # during recalibration
+        ("cosine", 1e-6, 9),
     ],
 )
 def test_an_interrupted_run_continues_to_the_same_bits(
@@ -217,6 +218,7 @@ def test_an_interrupted_run_continues_to_the_same_bits(
 ):
     changes = {"schedule": schedule, "tolerance": tolerance, "recalibrate": True}
     changes["reset_moments"] = schedule == "fixed"
+    changes["average"] = 0.9 * (schedule == "cosine")
     with monkeypatch.context() as patch:
         whole = interrupt(patch, sessions["mouse1"], after=10**6)
         fit("whole", **changes)
@@ -284,6 +286,26 @@ def test_resetting_moments_changes_what_follows_a_restoration(fit):
     reset = fit("reset", max_decays=2, max_epochs=9, tolerance=10.0, reset_moments=True)[1]
     same = kept["loss"] == reset["loss"]
     assert same[:2].all() and not same[2:].any()
+
+
+def test_the_kept_weights_are_a_moving_average(sessions, splits, encoder):
+    """Weights and statistics after each step, averaged by hand."""
+    run = Run(encoder, sessions, splits, replace(CONFIG, batch_size=32, average=0.8), seed=7)
+    step, seen = run.optimizer.step, []
+    run.optimizer.step = lambda: (step(), seen.append(weights_of(encoder)))
+    run.schedule = Schedule.start(run.config, 0.0)
+    run.train_epoch(1)
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = {name: 0.8 * expected[name] + 0.2 * weights[name] for name in expected}
+    assert len(seen) > 3
+    for name, value in run.weights().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, expected[name])
+
+
+def weights_of(encoder):
+    return {name: value.clone() for name, value in encoder.state_dict().items()}
 
 
 def test_recalibration_replaces_the_statistics(fit):
@@ -362,7 +384,7 @@ EVERYTHING = ModelConfig(
     WideCoreConfig((2, 4, 4)),
     InputConfig("full", behavior=True, pupil=True, boxes="full_frame", centered=True),
     shifter=True,
-    modulator=True,
+    modulator="gain",
 )
 
 

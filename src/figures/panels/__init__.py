@@ -1,5 +1,6 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
+from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.curves import interval_rows, members_curve, size_curve
 from src.figures.panels.recording import (
     behavior_traces,
@@ -38,6 +39,8 @@ __all__ = [
     "response_raster",
     "retinotopy_map",
     "score_against_ceiling",
+    "score_by_price",
+    "score_differences",
     "score_distributions",
     "score_intervals",
     "size_curve",
