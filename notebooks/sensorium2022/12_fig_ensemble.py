@@ -159,10 +159,9 @@ save_figure(figure, figures["members"])
 # The bars say how uncertain a score is with so few test images. All sizes are scored on the same
 # images, so the gains in the table are known much better than the scores. The shaded range, from
 # the worst to the best choice of members, closes because there are fewer choices, and is no
-# measure of uncertainty; where it is wide at 1, as for networks stopped early, choosing *which*
-# single network to report is worth more than any difference between architectures. Right, the
-# other two ways to combine, less the plain mean, on the same images: differences of a few
-# thousandths of a correlation, small beside what a second member brings.
+# measure of uncertainty; where it is wide at 1, reporting the best of a few single networks says
+# little about the next one. Right, the other two ways to combine, less the plain mean, on the same
+# images: what they change is small beside what a second member brings.
 #
 # ## Which scores may be believed?
 #
@@ -234,10 +233,10 @@ save_figure(figure, figures["honesty"])
 # interval, because every training image takes part. Of the re-splits, the trials a member held
 # out give about what one member gets on the test set, a little more where several members held a
 # trial out, and because early stopping chose the epoch by them. In red, the same trials predicted
-# by all members: in the demo far above the test score of the same ensemble, although nothing but
-# the trials has changed. Right, the two gains. The true one is what averaging brings; the rest of
-# the apparent one is memory. How large that rest is depends on how much the networks overfit, and
-# so on the data and on the training; that it is not zero does not.
+# by all members: as far as it lies to the right of the same ensemble's test score, it is too good,
+# although nothing but the trials has changed. Right, the two gains. The true one is what averaging
+# brings; the rest of the apparent one is memory. How large that rest is depends on how much the
+# networks overfit, and so on the data and on the training.
 #
 # The last table, and the answer.
 
