@@ -123,6 +123,7 @@ class TrainingConfig:
     max_decays: int = 3  # rounds = max_decays + 1
     renew_decays: bool = False  # every improvement allows max_decays anew, as in V1T
     max_epochs: int = 200
+    steps_per_epoch: int | None = None  # None: the batches of the largest session
     schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6

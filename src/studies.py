@@ -27,6 +27,7 @@ class Plan:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
     split: Literal["official", "resplit", "kfold"] = "official"  # kfold: one fold a member
+    images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
 
 
@@ -80,6 +81,7 @@ class PublishedScore:
     value: float
     tolerance: float
     source: str
+    images: int | None = None  # training images a session; None: all
 
 
 @dataclass(frozen=True)
@@ -222,12 +224,40 @@ _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(
     batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
 )
+_DEMO_BRIEF = replace(_DEMO, batch_size=32, max_epochs=14)
+_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=13)  # as with 400 images
 _DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=14)
 _OWN = TrainingConfig(
     batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
 )
 _FULL = TrainingConfig(threads=8)
 _FULL_WINNER = replace(_WINNER, threads=8)
+_STEPS = {"steps_per_epoch": 36}  # batches of 128 that the largest session has
+
+
+def _by_size(plan: Plan, *sizes: int) -> tuple[Plan, ...]:
+    """The plan with fewer training images, a model each, all with as many steps an epoch."""
+    return tuple(
+        replace(
+            plan,
+            model=replace(plan.model, name=f"{plan.model.name}_{size}"),
+            images=size,
+            question="13_fig_limited_data",
+        )
+        for size in sizes
+    )
+
+
+def _kfold(model: ModelConfig, training: TrainingConfig, folds: int) -> Plan:
+    """The model trained on K folds, for out-of-fold scores."""
+    model = replace(model, name=f"{model.name}_kfold")
+    return Plan(model, training, folds, "kfold", question="12_fig_ensemble")
+
+
+def _strided(model: ModelConfig) -> ModelConfig:
+    """The model on a coarser map, four times cheaper."""
+    name = "input_stride" if isinstance(model.core, BaselineCoreConfig) else "pool"
+    return replace(model, core=replace(model.core, **{name: 2}))
 
 
 def _small_vit(epochs: int, **core: int) -> Plan:
@@ -254,6 +284,14 @@ SENSORIUM2022 = Study(
                 (
                     Plan(_small(LN, 8), _SMOKE),
                     Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+                    Plan(
+                        replace(_small(LN, 4), name="ln_resplit"),
+                        _SMOKE,
+                        members=2,
+                        split="resplit",
+                        question="12_fig_ensemble",
+                    ),
+                    *_by_size(Plan(model=_small(LN, 8), training=_SMOKE), 32),
                     *_box_plans(_TINY, _SMOKE, 1, "box_true", "box_none"),
                     _small_vit(2, stride=7, width=8, head_width=8),
                 ),
@@ -270,6 +308,9 @@ SENSORIUM2022 = Study(
                     Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
                     Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
                     Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
+                    _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO_BRIEF, 3),
+                    *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 50, 130, 400),
+                    *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 50, 130, 400),
                     *_box_plans(_TINY, _BRIEF, 3),
                     _small_vit(20),
                 ),
@@ -301,6 +342,9 @@ SENSORIUM2022 = Study(
                     Plan(WIDE, _FULL_WINNER, members=10, split="resplit"),
                     Plan(WIDE_PLUS, _FULL),
                     Plan(COMPACT, _FULL, members=10, split="resplit"),
+                    _kfold(WIDE, _FULL_WINNER, 10),
+                    *_by_size(Plan(CNN, replace(_FULL, **_STEPS)), 500, 1500, 2500, 3500),
+                    *_by_size(Plan(WIDE, replace(_FULL_WINNER, **_STEPS)), 500, 1500, 2500, 3500),
                     Plan(VIT, replace(V1T, threads=8)),
                     *_box_plans(WideCoreConfig(), _FULL, 3),
                 ),
@@ -323,6 +367,14 @@ SENSORIUM2022 = Study(
             ("V1T, behavior and pupil, mean of 5 mice", "mean", "single", 0.426),
             ("V1T, behavior and pupil, mean of 5 mice", "mean", "avg", 0.629),
         )
+    )
+    + tuple(
+        PublishedScore(f"V1T study, {model}", "mean", "single", value, 0.01, source, images)
+        for model, images, value in (
+            *(("CNN", 500, 0.205), ("CNN", 4500, 0.38), ("ViT", 4500, 0.415)),
+            *(("V1T", 500, 0.16), ("V1T", 4500, 0.42)),
+        )
+        for source in ("stored figure, read by eye",)
     ),
 )
 

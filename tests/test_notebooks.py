@@ -10,8 +10,12 @@ from functools import cache
 from statistics import median
 
 import jupytext
+import numpy as np
+import pandas as pd
 import pytest
 
+from src.evaluation.metrics import single_trial_correlation
+from src.evaluation.submission import load_pair
 from src.parameters import parameters_of, tagged
 from src.paths import ROOT
 from src.studies import STUDIES
@@ -136,3 +140,28 @@ def test_papermill_runs_a_notebook_as_people_expect(smoke_run, tmp_path):
     (injected,) = tagged(jupytext.read(tmp_path / "out.ipynb"), "injected-parameters")
     assert "member = 2" in injected.source
     assert (tmp_path / "figures/sensorium2022/smoke/02_wide_member_02.png").exists()
+
+
+def test_predictions_are_written_as_the_competition_wants_them(smoke_run, tmp_path):
+    """Every mouse and test set gets its file; ground truth only where responses are known."""
+    shutil.copytree(smoke_run.data, tmp_path / "data")
+    given = {"profile": "smoke", "submission": "true", "data_root": tmp_path / "data"}
+    given["output_root"] = tmp_path / "figures"
+    options = [word for name, value in given.items() for word in ("-p", name, str(value))]
+    notebook = ROOT / "notebooks/sensorium2022/03_predict.py"
+    command = [sys.executable, "-m", "src.run", notebook, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "data/runs/sensorium2022/smoke/predictions/wide/submission"
+    live, final = "submission_file_live_test.csv", "submission_file_final_test.csv"
+    found = {p.name: sorted(f.name for f in p.iterdir()) for p in folder.iterdir()}
+    assert found == {
+        "21067-10-18": ["ground_truth_file_test.csv", live],
+        "26872-17-20": [final, live],
+        "27204-5-13": [final, live],
+    }
+    mouse = folder / "21067-10-18"
+    p, r, _ = load_pair(mouse / live, mouse / "ground_truth_file_test.csv")
+    units = pd.read_csv(smoke_run.output / "sensorium2022/smoke/tables/units.csv")
+    ours = units[(units["model"] == "wide x 2") & (units["session"] == mouse.name)]["single"]
+    np.testing.assert_allclose(single_trial_correlation(p, r), ours, atol=1e-7)

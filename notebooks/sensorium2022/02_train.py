@@ -77,7 +77,7 @@ pd.json_normalize(as_plain(plan)).T.rename(columns={0: "value"})
 
 # %%
 sessions = open_sessions(places.processed, plan.model.inputs)
-splits = member_splits(sessions, plan.split, plan.members, seed)[member - 1]
+splits = member_splits(sessions, plan.split, plan.members, seed, plan.images)[member - 1]
 pd.DataFrame(
     {
         "units": {key: session.n_units for key, session in sessions.items()},

@@ -28,15 +28,18 @@
 # all figures read. No later notebook needs the network, or a GPU.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from src.data.session import open_sessions
 from src.data.splits import member_splits
-from src.evaluation.ensemble import combine, out_of_fold
+from src.evaluation.ensemble import combine, fit_mix, held_out, out_of_fold
 from src.evaluation.metrics import Repeats, correlation_to_average
-from src.evaluation.prediction import load_prediction, prediction_of, save_prediction
+from src.evaluation.prediction import prediction_of, predictions_of, save_prediction
+from src.evaluation.submission import export
 from src.figures.panels import predicted_against_measured
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, file_sha256, note_input, save_figure, save_table
@@ -52,6 +55,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
 seed: int = 42  # the seed given to 02_train
+submission: bool = False  # write the competition's CSV files too, some 150 MB a mouse and test set
 
 # %%
 study = STUDIES["sensorium2022"]
@@ -76,12 +80,12 @@ declare(
 # against other sessions, with other neurons or another image size, is an error, not a guess.
 
 # %%
-weights = {m: note_input(places.member(model, m) / "weights.pt") for m in members}
-encoders = {m: load_encoder(path, sessions) for m, path in weights.items()}
-provenance = {
-    m: {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
-    for m, path in weights.items()
-}
+weights = [note_input(places.member(model, m) / "weights.pt") for m in members]
+encoders = [load_encoder(path, sessions) for path in weights]
+provenance = [
+    {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
+    for m, path in zip(members, weights, strict=True)
+]
 print(len(encoders), "members of", model)
 
 # %% [markdown]
@@ -92,45 +96,94 @@ print(len(encoders), "members of", model)
 # is sampled, and batch statistics are the ones kept from training, so the same trial gives the
 # same prediction whatever is predicted beside it.
 #
-# Each member's predictions are saved first, one file a session, and then their mean. There are
-# other ways to combine members: averaging *before* the output nonlinearity, or weights learned on
-# validation trials. They are in `src/evaluation/ensemble.py`; the published ensemble is the plain
-# mean after the nonlinearity, and so is ours.
+# Each batch of images is read once and shown to all members. Every member's predictions are saved,
+# one file a session, and then their mean.
 
 # %%
-for member, encoder in encoders.items():
-    for key, session in sessions.items():
-        prediction = prediction_of(
-            encoder, session, session.trials("test"), provenance[member], device=device
-        )
+outputs, ensembles = {}, {}
+for key, session in sessions.items():
+    outputs[key] = predictions_of(
+        encoders, session, session.trials("test"), provenance, device=device
+    )
+    responses = [y.responses() for y in outputs[key]]
+    for member, prediction in zip(members, responses, strict=True):
         save_prediction(prediction, folder / f"member_{member:02d}" / f"{key}.npz")
-
-# %%
-ensembles = {}
-for key in sessions:
-    paths = [folder / f"member_{member:02d}" / f"{key}.npz" for member in members]
-    ensembles[key] = combine([load_prediction(path) for path in paths])
+    ensembles[key] = combine(responses)
     save_prediction(ensembles[key], folder / f"{key}.npz")
 first_key = next(key for key, session in sessions.items() if not session.withheld("test"))
 print("(n_trials, n_units) =", ensembles[first_key].values.shape)
+
+# %% [markdown]
+# ## Two other ways to combine
+#
+# The published ensemble is the plain mean after the output nonlinearity, and so is ours. Two
+# others are kept beside it for `12_fig_ensemble`: the mean *before* the nonlinearity, and a mix
+# with one weight a member, fitted to the validation trials. With re-splits or folds most members
+# were trained on those trials, so the weights are fitted to predictions that are too good; the
+# score on test trials is honest all the same.
+
+# %%
+if plan.members > 1:
+    for key, session in sessions.items():
+        save_prediction(combine(outputs[key], "mean_linear"), folder / "mean_linear" / f"{key}.npz")
+        trials = session.trials("validation")
+        validation = predictions_of(encoders, session, trials, provenance, device=device)
+        fitted = np.stack([y.responses().values for y in validation])  # (k, n, u)
+        mix = fit_mix(fitted, session.responses(trials).numpy())
+        mixed = combine([y.responses() for y in outputs[key]], "mix", mix)
+        save_prediction(mixed, folder / "mix" / f"{key}.npz")
 
 # %% [markdown]
 # ## Out of fold
 #
 # If the members were trained on K folds, every training and validation trial was held out by
 # exactly one of them. Its prediction by that one member is honest, so all 5,000 images can be
-# scored, not only the test images. Models trained on the official split, or on the winner's
-# overlapping re-splits, have no such prediction.
+# scored, not only the test images. The official split has no such prediction.
 
 # %%
+splits = member_splits(sessions, plan.split, plan.members, seed, plan.images)
 if plan.split == "kfold":
-    folds = member_splits(sessions, plan.split, plan.members, seed)
     for key, session in sessions.items():
-        held_out = [
-            prediction_of(encoders[m], session, fold[key].test, provenance[m], device=device)
-            for m, fold in zip(members, folds, strict=True)
+        parts = [
+            prediction_of(encoder, session, split[key].test, made_from, device=device)
+            for encoder, split, made_from in zip(encoders, splits, provenance, strict=True)
         ]
-        save_prediction(out_of_fold(held_out), folder / "out_of_fold" / f"{key}.npz")
+        save_prediction(out_of_fold(parts), folder / "out_of_fold" / f"{key}.npz")
+
+# %% [markdown]
+# The winner's re-splits overlap at random. A trial in the validation set of one member is in the
+# training set of most others, so the ensemble's score on it is *contaminated*. To show by how
+# much, trials that at least one member held out are predicted twice: by the members that held
+# them out, and by all.
+
+# %%
+if plan.split == "resplit":
+    for key, session in sessions.items():
+        everything = np.arange(session.n_trials)
+        held = np.array([np.isin(everything, split[key].validation) for split in splits])  # (k, n)
+        trials = np.flatnonzero(held.any(axis=0))
+        made = predictions_of(encoders, session, trials, provenance, device=device)
+        responses = [y.responses() for y in made]
+        save_prediction(held_out(responses, held[:, trials]), folder / "held_out" / f"{key}.npz")
+        save_prediction(combine(responses), folder / "contaminated" / f"{key}.npz")
+
+# %% [markdown]
+# ## Files for the competition
+#
+# With `-p submission true`, the ensemble's predictions are also written as the competition's CSV
+# files, for the live test set and, where there is one, for the final one; and beside them the
+# files of measured responses to score them with, unless the responses were withheld.
+
+# %%
+tiers = ("test", "final_test") if submission else ()
+for key, session, tier in ((k, s, t) for k, s in sessions.items() for t in tiers):
+    if len(trials := session.trials(tier)):
+        made = predictions_of(encoders, session, trials, provenance, device=device)
+        predicted = combine([y.responses() for y in made])
+        print(export(predicted, folder / "submission" / key, "prediction", tier))
+        if not session.withheld(tier):
+            measured = replace(predicted, values=session.responses(trials).numpy())
+            print(export(measured, folder / "submission" / key, "responses", tier))
 
 # %% [markdown]
 # ## Where each neuron looks
@@ -142,7 +195,7 @@ if plan.split == "kfold":
 positions = pd.concat(
     {
         key: pd.DataFrame(
-            np.mean([e.readouts[key].mu.detach().cpu().numpy() for e in encoders.values()], axis=0),
+            np.mean([e.readouts[key].mu.detach().cpu().numpy() for e in encoders], axis=0),
             columns=["mu_x", "mu_y"],
             index=pd.Index(session.unit_ids, name="unit_id"),
         )

@@ -164,8 +164,8 @@ differences.drop(columns=["data", "session", "external information"]).round(4)
 # %%
 use_style()
 names = {name: name.removeprefix("box_").replace("_", " ") for name in plans}
-left = scores.rename(columns={"score": "value"}).assign(label=scores["model"].map(names))
-right = differences.rename(columns={"difference": "value"}).assign(
+left = scores.assign(label=scores["model"].map(names))
+right = differences.rename(columns={"difference": "score"}).assign(
     label=differences["model"].map(names) + " − " + differences["other"].map(names),
     note=[f"p = {p:.3f}" for p in differences["p"]],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -104,13 +104,31 @@ def kfold_splits(image_ids: np.ndarray, tiers: np.ndarray, folds: int, seed: int
     return splits
 
 
+def fewer_images(split: Split, image_ids: np.ndarray, images: int, seed: int) -> Split:
+    """The split with only `images` of its training images: Split, (n,) -> Split.
+
+    Images are ranked by a draw from the seed and their id alone: a smaller number is a subset of a
+    larger one, and sessions that share images keep the same ones first.
+    """
+    unique, image = np.unique(image_ids[split.train], return_inverse=True)
+    if not 0 < images <= len(unique):
+        raise DataError(f"a split has {len(unique)} training images, not {images}: choose fewer")
+    draws = [numpy_stream(seed, "image", str(i)).random() for i in unique]
+    rank = np.argsort(np.argsort(draws, kind="stable"))
+    return replace(split, train=split.train[rank[image] < images])
+
+
 def member_splits(
     sessions: Mapping[str, Trials],
     kind: Literal["official", "resplit", "kfold"],
     members: int,
     seed: int,
+    images: int | None = None,
 ) -> list[dict[str, Split]]:
-    """The splits of every session for each of k ensemble members: k dictionaries by session."""
+    """The splits of every session for each of k ensemble members: k dictionaries by session.
+
+    `images` limits the training images of each session.
+    """
     columns: dict[str, list[Split]] = {}
     for key, session in sessions.items():
         match kind:
@@ -124,6 +142,9 @@ def member_splits(
                 columns[key] = kfold_splits(session.image_ids, session.tiers, members, seed)
             case _:
                 raise ValueError(f"split {kind!r} is not one of official, resplit, kfold")
+        if images is not None:
+            ids = session.image_ids
+            columns[key] = [fewer_images(s, ids, images, seed) for s in columns[key]]
     return [{key: splits[m] for key, splits in columns.items()} for m in range(members)]
 
 

@@ -6,13 +6,14 @@ All functions take the members' predictions for the same trials, (k, n, u).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import nnls
 
 from src.data.errors import DataError
-from src.evaluation.prediction import Prediction, align
+from src.evaluation.prediction import Prediction, align, response
 
 Mode = Literal["mean", "mean_linear", "mix"]
 
@@ -24,8 +25,7 @@ def mean(members: np.ndarray) -> np.ndarray:
 
 def mean_linear(members: np.ndarray) -> np.ndarray:
     """ELU(mean of y) + 1 of the members' outputs y before the nonlinearity: (k, n, u) -> (n, u)."""
-    y = mean(members)
-    return np.maximum(y, 0) + np.exp(np.minimum(y, 0))
+    return response(mean(members))
 
 
 def mix(members: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -80,3 +80,17 @@ def out_of_fold(parts: Sequence[Prediction]) -> Prediction:
     image_ids = np.concatenate([p.image_ids for p in parts])
     provenance = {"ensemble": "out_of_fold", "members": [p.provenance for p in parts]}
     return Prediction(values, trial_ids, image_ids, first.unit_ids, provenance)
+
+
+def held_out(members: Sequence[Prediction], held: np.ndarray) -> Prediction:
+    """Mean, for each trial, over the members that did not train on it: held (k, n) bool.
+
+    All members predict the same trials in one order; a trial that no member holds out is an error.
+    """
+    if not held.any(axis=0).all():
+        trial = members[0].trial_ids[np.argmin(held.any(axis=0))]
+        raise DataError(f"{members[0].source}: every member trained on trial {trial}: leave it out")
+    weighed = (h[:, None] * m.values.astype(np.float64) for m, h in zip(members, held, strict=True))
+    values = (sum(weighed) / held.sum(axis=0)[:, None]).astype(np.float32)
+    provenance = {"ensemble": "held_out", "members": [m.provenance for m in members]}
+    return replace(members[0], values=values, provenance=provenance)

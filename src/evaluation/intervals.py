@@ -29,20 +29,24 @@ class SessionResults:
 
 
 def load_results(
-    sessions: Mapping[str, Any], folder: Path, systems: Mapping[str, str]
+    sessions: Mapping[str, Any],
+    folder: Path,
+    systems: Mapping[str, str],
+    tier: str | None = "test",
 ) -> list[SessionResults]:
-    """Test trials of all sessions with the predictions of `systems`, a folder below `folder` each.
+    """Trials of all sessions with the predictions of `systems`, a folder below `folder` each.
 
-    Rows are matched by trial id and columns by unit id. DataError where a file lacks any.
+    The trials are those of `tier`, or for None those the first system's file holds. Rows are
+    matched by trial id and columns by unit id. DataError where a file lacks any.
     """
     results = []
     for key, session in sessions.items():
-        trials = session.trials("test")
+        found = {x: load_prediction(folder / place / f"{key}.npz") for x, place in systems.items()}
+        first = next(iter(found.values()))
+        held = np.flatnonzero(np.isin(session.trial_ids, first.trial_ids))
+        trials = held if tier is None else session.trials(tier)
         ids = session.trial_ids[trials], session.unit_ids
-        predictions = {
-            name: align(load_prediction(folder / place / f"{key}.npz"), *ids)
-            for name, place in systems.items()
-        }
+        predictions = {name: align(p, *ids) for name, p in found.items()}
         responses = session.responses(trials).numpy()
         results.append(SessionResults(key, session.image_ids[trials], responses, predictions))
     return results

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +28,34 @@ class Prediction:
     provenance: dict[str, Any] = field(default_factory=dict)  # plain values: seed, split, ...
     source: str = "prediction"  # the file it came from, for error messages
 
+    def responses(self) -> Prediction:
+        """Of an output y before the nonlinearity: the responses it stands for."""
+        return replace(self, values=response(self.values))
+
+
+def response(y: np.ndarray) -> np.ndarray:
+    """The output nonlinearity ELU(y) + 1, elementwise, in the precision of y."""
+    return np.maximum(y, 0) + np.exp(np.minimum(y, 0))
+
 
 @torch.inference_mode()
-def predict(
-    encoder: Any,
+def outputs(
+    encoders: Sequence[Any],
     session: Any,
     index: np.ndarray,
     device: str = "auto",
     batch_size: int = 128,
-    linear: bool = False,
     n_threads: int = 1,
 ) -> np.ndarray:
-    """Responses of an Encoder, evaluation mode, to the trials `index` of a Session: (n,) -> (n, u).
+    """y before the nonlinearity of k Encoders for the trials `index`: (n,) -> (k, n, u) float32.
 
-    float32. Where the encoder sees neither behavior nor pupil an image, with its box, is predicted
-    once and its trials share the row. `linear` gives y before the output nonlinearity. Bytes agree
-    between runs only at one number of CPU threads.
+    Evaluation mode. A batch is read once and given to all members, each of which computes what it
+    would alone, to the byte. Where they see neither behavior nor pupil an image, with its box, is
+    predicted once and its trials share the row. Bytes agree at one number of CPU threads only.
     """
-    index = np.asarray(index)
-    inputs = encoder.config.inputs
+    index, inputs = np.asarray(index), encoders[0].config.inputs
+    if other := next((e.config.inputs for e in encoders if e.config.inputs != inputs), None):
+        raise ValueError(f"members see different inputs, {inputs} and {other}: predict them apart")
     if not (inputs.behavior or inputs.pupil):
         _, first, row = np.unique(
             session.image_index[index], return_index=True, return_inverse=True
@@ -53,33 +63,55 @@ def predict(
     else:
         first = row = np.arange(len(index))
     place = pick_device(device)
-    encoder = encoder.to(place).eval()
-    forward = encoder.linear if linear else encoder
-    values = np.empty((len(first), session.n_units), np.float32)
+    encoders = [encoder.to(place).eval() for encoder in encoders]
+    y = np.empty((len(encoders), len(first), session.n_units), np.float32)
     with threads(n_threads):
         for start in range(0, len(first), batch_size):
             trials = index[first[start : start + batch_size]]
             batch = session.batch(trials, place)
-            values[start : start + len(trials)] = forward(batch, session.key).cpu().numpy()
-    return values[row]
+            for member, encoder in zip(y, encoders, strict=True):
+                y_batch = encoder.linear(batch, session.key)  # (n, u)
+                member[start : start + len(trials)] = y_batch.cpu().numpy()
+    return y[:, row]
+
+
+def predict(
+    encoder: Any, session: Any, index: np.ndarray, *, linear: bool = False, **options: Any
+) -> np.ndarray:
+    """Responses of one Encoder: (n,) -> (n, u) float32; `linear` gives y before the nonlinearity.
+
+    options are those of `outputs`.
+    """
+    (y,) = outputs([encoder], session, index, **options)
+    return y if linear else response(y)
+
+
+def predictions_of(
+    encoders: Sequence[Any],
+    session: Any,
+    index: np.ndarray,
+    provenance: Sequence[dict[str, Any]],
+    **options: Any,
+) -> list[Prediction]:
+    """`outputs` of each member with the ids of trials and units, and with what it was made from.
+
+    provenance, for each member: the model, its seed, its split, ... Session and package versions
+    are added. The values are y: `responses` of each are its predicted responses.
+    """
+    ids = session.trial_ids[index], session.image_ids[index], session.unit_ids
+    shared = {"session": session.provenance, "versions": versions()}
+    return [
+        Prediction(y, *ids, {**shared, **own})
+        for y, own in zip(outputs(encoders, session, index, **options), provenance, strict=True)
+    ]
 
 
 def prediction_of(
-    encoder: Any,
-    session: Any,
-    index: np.ndarray,
-    provenance: dict[str, Any],
-    **options: Any,
+    encoder: Any, session: Any, index: np.ndarray, provenance: dict[str, Any], **options: Any
 ) -> Prediction:
-    """`predict` with the ids of its trials and units, and with what it was made from.
-
-    provenance: the model, its seed, its split, ... Session and package versions are added. options
-    are those of `predict`.
-    """
-    values = predict(encoder, session, index, **options)
-    ids = session.trial_ids[index], session.image_ids[index], session.unit_ids
-    made_from = {"session": session.provenance, "versions": versions(), **provenance}
-    return Prediction(values, *ids, made_from)
+    """Responses of one Encoder with their ids; otherwise as `predictions_of`."""
+    (y,) = predictions_of([encoder], session, index, [provenance], **options)
+    return y.responses()
 
 
 def save_prediction(prediction: Prediction, path: Path) -> Path:

@@ -18,7 +18,7 @@ MODEL_COLORS = {
     "wide_plus": "#cc79a7",
     "vit": "#e69f00",
     "compact": "#117733",
-    "winner": "#d55e00",
+    "winner": "#882255",
     "ensemble": "#009e73",
 }
 ROLE_COLORS = {

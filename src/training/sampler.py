@@ -24,15 +24,20 @@ def endless_batches(
 
 
 def rounds(
-    trials: Mapping[str, np.ndarray], batch_size: int, seed: int, epoch: int
+    trials: Mapping[str, np.ndarray],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    steps: int | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """One batch a session, as often as the largest session has batches (specification 6.2).
 
+    `steps` asks for another number of them, such as that of an epoch with more images.
     The order depends on the seed, the session and the epoch only, so a resumed run needs no state.
     """
     streams = {
         key: endless_batches(index, batch_size, numpy_stream(seed, "shuffle", key, epoch))
         for key, index in trials.items()
     }
-    for _ in range(n_rounds(trials, batch_size)):
+    for _ in range(steps or n_rounds(trials, batch_size)):
         yield {key: next(batches) for key, batches in streams.items()}

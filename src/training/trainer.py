@@ -173,7 +173,8 @@ class Run:
         noise = stream(self.seed, "sample", epoch, device=self.device)
         shifts = stream(self.seed, "jitter", epoch)
         trials = {key: split.train for key, split in self.splits.items()}
-        steps = list(rounds(trials, self.config.batch_size, self.seed, epoch))
+        config = self.config
+        steps = list(rounds(trials, config.batch_size, self.seed, epoch, config.steps_per_epoch))
         sums = torch.zeros(2, device=self.device)
         with bfloat16(self.encoder.core, self.config.autocast):
             for indices in steps:

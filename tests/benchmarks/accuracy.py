@@ -107,7 +107,7 @@ def test_predictions(
     for k in range(1, seeds + 1):
         encoder, sessions, _ = fit(folder, model, recipe, member=k)
         for key, s in sessions.items():
-            found.setdefault(key, []).append(predict(encoder, s, s.trials("test"), "cpu"))
+            found.setdefault(key, []).append(predict(encoder, s, s.trials("test"), device="cpu"))
     return {key: np.stack(members) for key, members in found.items()}
 
 
@@ -168,7 +168,7 @@ def folds(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
             key, s.image_ids[trials], responses, {"oof": held_out.values[order]}
         )
         test = s.trials("test")
-        single = {"test": predict(members[0][0], s, test, "cpu")}
+        single = {"test": predict(members[0][0], s, test, device="cpu")}
         tested = SessionResults(key, s.image_ids[test], s.responses(test).numpy(), single)
         both = [interval_table([x], numpy_stream(0, key)).iloc[0] for x in (everything, tested)]
         oof, test_row = (row["score"] for row in both)

@@ -7,6 +7,7 @@ import pytest
 
 from src.data.errors import DataError
 from src.data.splits import (
+    fewer_images,
     kfold_splits,
     load_splits,
     member_splits,
@@ -101,6 +102,53 @@ def test_member_splits_know_the_winners_order(shared):
     (first, *_) = member_splits({key: mouse}, "resplit", 1, seed=1)
     stored = fixture[f"split/pretrain_{key}/1"]
     np.testing.assert_array_equal(first[key].validation, np.flatnonzero(stored == "validation"))
+
+
+def test_fewer_images_are_nested_and_keep_all_their_trials():
+    tour = session()
+    whole = official_split(tour)
+    shown = len(np.unique(tour.image_ids[whole.train]))
+    before = np.array([], int)
+    for n in (1, 10, 40, shown):
+        split = fewer_images(whole, tour.image_ids, n, seed=3)
+        chosen = np.unique(tour.image_ids[split.train])
+        assert len(chosen) == n and set(before) <= set(chosen)
+        expected = whole.train[np.isin(tour.image_ids[whole.train], chosen)]
+        np.testing.assert_array_equal(split.train, expected)
+        for part in ("validation", "test"):
+            np.testing.assert_array_equal(getattr(split, part), getattr(whole, part))
+        before = chosen
+    assert split.fingerprint == whole.fingerprint
+
+
+def test_sessions_with_the_same_images_keep_the_same_ones():
+    ids = np.arange(200)
+    one, two = tier_split(np.array(["train"] * 200)), tier_split(np.array(["train"] * 200))
+    order = np.random.default_rng(0).permutation(200)
+    first = ids[fewer_images(one, ids, 30, seed=3).train]
+    second = ids[order][fewer_images(two, ids[order], 30, seed=3).train]
+    assert set(first) == set(second)
+    assert set(first) != set(ids[fewer_images(one, ids, 30, seed=4).train])
+
+
+@pytest.mark.parametrize("images", [0, 201])
+def test_more_images_than_there_are_is_an_error(images):
+    split = tier_split(np.array(["train"] * 200))
+    with pytest.raises(DataError, match=f"has 200 training images, not {images}: choose fewer"):
+        fewer_images(split, np.arange(200), images, seed=1)
+
+
+@pytest.mark.parametrize("kind", ["official", "resplit", "kfold"])
+def test_member_splits_with_fewer_images(kind):
+    sessions = {"a": session(1), "b": session(2)}
+    whole = member_splits(sessions, kind, 2, seed=1)
+    limited = member_splits(sessions, kind, 2, seed=1, images=20)
+    for before, after in zip(whole, limited, strict=True):
+        for key, tour in sessions.items():
+            assert len(np.unique(tour.image_ids[after[key].train])) == 20
+            assert set(after[key].train) < set(before[key].train)
+            np.testing.assert_array_equal(after[key].test, before[key].test)
+            assert after[key].fingerprint != before[key].fingerprint
 
 
 def test_splits_survive_a_round_trip(tmp_path):

@@ -113,6 +113,30 @@ def test_members_of_other_units_do_not_combine(y):
         ensemble.combine([first, other])
 
 
+def test_held_out_is_the_mean_of_the_members_that_did_not_train_on_a_trial(y):
+    members = predictions(elu1(y))
+    held = np.random.default_rng(5).random((3, 30)) < 0.5
+    held[0, ~held.any(axis=0)] = True
+    made = ensemble.held_out(members, held)
+    for t in range(30):
+        expected = np.mean(
+            [m.values[t] for m, h in zip(members, held[:, t], strict=True) if h], axis=0
+        )
+        np.testing.assert_allclose(made.values[t], expected, rtol=1e-6)
+    assert made.provenance == {
+        "ensemble": "held_out",
+        "members": [{"member": k} for k in (1, 2, 3)],
+    }
+    np.testing.assert_array_equal(made.trial_ids, members[0].trial_ids)
+
+
+def test_a_trial_that_all_members_trained_on_has_no_honest_prediction(y):
+    held = np.ones((3, 30), bool)
+    held[:, 7] = False
+    with pytest.raises(DataError, match="every member trained on trial 7"):
+        ensemble.held_out(predictions(elu1(y)), held)
+
+
 def test_out_of_fold_puts_the_held_out_parts_together(y):
     whole = predictions(elu1(y))[0]
     folds = np.arange(30) % 3

@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
+from src.data.errors import DataError
 from src.evaluation import metrics
-from src.evaluation.intervals import SessionResults, comparison_table, interval_table
+from src.evaluation.intervals import (
+    SessionResults,
+    comparison_table,
+    interval_table,
+    load_results,
+)
+from src.evaluation.prediction import Prediction, save_prediction
 
 GOOD, BAD = 0.3, 0.9  # error of the two models
 
@@ -104,3 +112,33 @@ def test_same_generator_same_table():
 def test_unknown_model_is_refused():
     with pytest.raises(KeyError, match="wide"):
         comparison_table(results(), [("wide", "bad")], np.random.default_rng(0), 5)
+
+
+class FakeSession:
+    """Ten trials of three units, with responses that name both."""
+
+    key, unit_ids = "a", np.array([1, 2, 4])
+    trial_ids, image_ids = np.array([f"t{i}" for i in range(10)]), np.arange(10) % 4
+
+    def trials(self, tier):
+        return np.array({"test": [2, 5, 7], "train": [2, 5]}[tier])
+
+    def responses(self, index):
+        return torch.from_numpy(np.asarray(index)[:, None] * 10.0 + np.arange(3))
+
+
+def test_results_of_files_are_matched_with_the_responses(tmp_path):
+    session, rng = FakeSession(), np.random.default_rng(0)
+    for name in ("one", "two"):
+        trials, units = rng.permutation([2, 5, 7]), rng.permutation(3)
+        values = session.responses(trials).numpy()[:, units] + (name == "two")
+        ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids[units]
+        save_prediction(Prediction(values, *ids), tmp_path / name / "a.npz")
+    for tier in (None, "test"):
+        (found,) = load_results({"a": session}, tmp_path, {"x": "one", "y": "two"}, tier)
+        assert found.session == "a" and found.image_ids.tolist() == [2, 1, 3]
+        np.testing.assert_array_equal(found.responses, session.responses([2, 5, 7]))
+        np.testing.assert_array_equal(found.predictions["x"], found.responses)
+        np.testing.assert_array_equal(found.predictions["y"], found.responses + 1)
+    with pytest.raises(DataError, match=r"a.npz: 3 trials where 2 are wanted, 1 unknown"):
+        load_results({"a": session}, tmp_path, {"x": "one"}, "train")

@@ -14,8 +14,11 @@ from src.evaluation.prediction import (
     Prediction,
     align,
     load_prediction,
+    outputs,
     predict,
     prediction_of,
+    predictions_of,
+    response,
     save_prediction,
 )
 from src.models.encoder import Encoder
@@ -47,10 +50,10 @@ class FakeSession:
         return Batch(images, behavior=self.behavior[index]).to(device)
 
 
-def encoder(session, behavior=False):
+def encoder(session, behavior=False, seed=1):
     core = BaselineCoreConfig(layers=3, channels=4)
     config = ModelConfig("cnn", core, InputConfig(behavior=behavior))
-    return Encoder(config, {session.key: session}, seed=1)
+    return Encoder(config, {session.key: session}, seed)
 
 
 @pytest.fixture
@@ -89,6 +92,47 @@ def test_prediction_is_made_in_evaluation_mode(session):
     model = encoder(session).train()
     values = [predict(model.train(), session, np.arange(3)) for _ in range(2)]
     np.testing.assert_array_equal(*values)
+
+
+@pytest.mark.parametrize("behavior", [False, True])
+def test_members_share_each_batch_and_predict_what_they_would_alone(session, behavior):
+    """To the byte, and the data is read once: not once a member."""
+    members = [encoder(session, behavior, seed) for seed in (1, 2, 3)]
+    index = np.arange(TRIALS)[::-1]
+    y = outputs(members, session, index, batch_size=4)
+    assert y.shape == (3, TRIALS, U) and y.dtype == np.float32
+    assert len(session.sizes) == (6 if behavior else 2)
+    assert sum(session.sizes) == (TRIALS if behavior else IMAGES)
+    for one, member in zip(y, members, strict=True):
+        alone = predict(member, session, index, linear=True, batch_size=4)
+        np.testing.assert_array_equal(one, alone)
+        responses = predict(member, session, index, batch_size=4)
+        np.testing.assert_array_equal(response(one), responses)
+    assert np.abs(y[0] - y[1]).max() > 1e-3
+
+
+def test_members_that_see_other_inputs_are_refused(session):
+    members = [encoder(session), encoder(session, behavior=True)]
+    with pytest.raises(ValueError, match=r"see different inputs, .*behavior=False.*behavior=True"):
+        outputs(members, session, np.arange(3))
+
+
+def test_predictions_of_members_keep_who_made_them(session):
+    members = [encoder(session, seed=seed) for seed in (1, 2)]
+    provenance = [{"member": 1}, {"member": 2}]
+    made = predictions_of(members, session, np.arange(4, 9), provenance)
+    for member, own, y in zip(members, provenance, made, strict=True):
+        alone = prediction_of(member, session, np.arange(4, 9), own)
+        assert y.provenance == alone.provenance and y.provenance["member"] == own["member"]
+        np.testing.assert_array_equal(y.trial_ids, session.trial_ids[4:9])
+        np.testing.assert_array_equal(y.responses().values, alone.values)
+
+
+def test_response_is_elu_plus_one_without_overflow():
+    y = np.float32([-1e4, -20, -0.5, 0, 0.5, 1e4])
+    expected = torch.nn.functional.elu(torch.from_numpy(y).double()) + 1
+    np.testing.assert_allclose(response(y), expected, rtol=1e-6)
+    assert response(y).dtype == np.float32
 
 
 def test_saved_prediction_comes_back_with_its_ids_and_provenance(session, tmp_path):

@@ -109,7 +109,7 @@ DIFFERENCES = pd.DataFrame(
 BOX_DIFFERENCES = pd.DataFrame(
     {
         "label": ["true − none", "shuffled − none"],
-        "value": [0.02, -0.001],
+        "score": [0.02, -0.001],
         "low": [0.01, -0.01],
         "high": [0.03, 0.01],
         "seed_1": [0.015, 0.004],
@@ -117,8 +117,71 @@ BOX_DIFFERENCES = pd.DataFrame(
         "note": ["p = 0.001", "p = 0.800"],
     }
 )
+CURVE = pd.DataFrame(
+    [
+        (m, k, 50 * 3**k, s, s - 0.02, s + 0.03, s - 0.01, s + 0.01)
+        for m, add in (("cnn", 0), ("wide", 0.1))
+        for k, s in ((1, 0.2 + add), (2, 0.25 + add), (3, 0.27 + add))
+    ],
+    columns=["model", "members", "images", "score", "low", "high", "worst", "best"],
+)
+HONESTY = pd.DataFrame(
+    [
+        ("test, all members", 0.3, 0.28, 0.33, "honest"),
+        ("validation, held out", 0.25, 0.22, 0.27, "honest"),
+        ("validation, all members", 0.5, 0.46, 0.53, "CONTAMINATED"),
+    ],
+    columns=["label", "score", "low", "high", "status"],
+)
+
+CONTEST = pd.DataFrame(
+    [
+        (f"compact {k}", f"wide {k}", metric, d, d - 0.02, d + 0.03)
+        for k in (1, 2)
+        for metric, d in (("single", 0.05 * k), ("avg", 0.1), ("feve", -0.02))
+    ],
+    columns=["model", "other", "metric", "difference", "low", "high"],
+)
+PRICE = pd.DataFrame({"model": ["compact", "wide"], "member": 1, "training": [0.1, 2.0]})
+PRICED = pd.DataFrame(
+    [
+        (m, s, s - 0.02, s + 0.02)
+        for m, s in (("compact 1", 0.5), ("compact x 1", 0.6), ("wide 1", 0.4))
+    ],
+    columns=["model", "score", "low", "high"],
+)
+NEAR = pd.DataFrame({"distance": [20.0, 60.0, 120.0], "r": [0.5, 0.3, 0.1]})
+NEAR["low"], NEAR["high"] = NEAR["r"] - 0.1, NEAR["r"] + 0.1
+RATIOS = pd.DataFrame(
+    [
+        (a, k, "21067-10-18", RNG.random())
+        for a in "xyz"
+        for k in ("units", "shuffled")
+        for _ in range(9)
+    ],
+    columns=["axis", "kind", "session", "ratio"],
+)
+GAPS = pd.DataFrame(
+    {"k": [1, 2, 3], "gap": [0.1, 0.4, 0.5], "error": 0.02, "within": [2.0, 1.0, 0.5]}
+)
+RANDS = pd.DataFrame(
+    {"pair": ["function − position"], "rand": [0.1], "null_low": [-0.02], "null_high": [0.02]}
+)
+PROFILE = pd.DataFrame(
+    {"place": [0.0, 50.0], "score": [0.3, 0.5], "low": [0.2, 0.4], "high": [0.4, 0.6]}
+)
 
 DRAWN = {
+    "score_differences": (CONTEST,),
+    "score_by_price": (PRICED, PRICE),
+    "rank_lag": ([RNG.random(30), RNG.random(20)],),
+    "distance_curve": (NEAR,),
+    "change_boxes": (RATIOS, {"units": "#0072b2", "shuffled": "#b8b8b8"}),
+    "embedding": (SOMA[:, :2], np.arange(len(SOMA)) % 3, ["a", "b", "c"]),
+    "clusters_in_cortex": (SOMA, np.arange(len(SOMA)) % 3),
+    "gap_curve": (GAPS,),
+    "elbow": (GAPS,),
+    "rand_bars": (RANDS,),
     "control_intervals": (CONTROLS, "correlation"),
     "property_histogram": (TESTED["complexity"], "complexity"),
     "property_scatter": (TESTED["complexity"], TESTED["performance"], ("complexity", "contrast")),
@@ -138,6 +201,8 @@ DRAWN = {
     "learning_curve": (HISTORY, "cnn"),
     "score_distributions": (UNITS, "avg"),
     "score_intervals": (MEANS,),
+    "members_curve": (CURVE,),
+    "size_curve": (CURVE,),
     "score_against_ceiling": (UNITS[UNITS["model"] == "cnn"],),
     "predicted_against_measured": (RESPONSES[0], RESPONSES[1], 0.5),
     "retinotopy_map": (SOMA, COLORS),
@@ -152,7 +217,18 @@ DRAWN = {
 
 
 def test_every_panel_is_drawn_here():
-    maps = {"attention_change", "attention_map", "object_box", "stimulus", "thumbnail_sheet"}
+    maps = {
+        "attention_change",
+        "attention_map",
+        "null_band",
+        "object_box",
+        "score_profile",
+        "session_means",
+        "similarity_map",
+        "similarity_scale",
+        "stimulus",
+        "thumbnail_sheet",
+    }
     assert set(DRAWN) | maps == set(panels.__all__)
 
 
@@ -227,12 +303,14 @@ def test_an_object_box_lies_where_it_lies_in_the_image(axis):
 
 
 def test_interval_rows_hold_the_numbers_of_the_table(axis):
-    panels.interval_rows(axis, DIFFERENCES, "difference", zero=True)
-    spans = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
-    assert spans == DIFFERENCES[["low", "high"]].to_numpy().tolist()
-    shown = [list(line.get_xdata()) for line in axis.lines]
-    assert shown == [[0, 0], *(DIFFERENCES[c].tolist() for c in ("seed_1", "seed_2", "value"))]
-    assert [text.get_text() for text in axis.texts] == DIFFERENCES["note"].tolist()
+    table = BOX_DIFFERENCES
+    panels.interval_rows(axis, table, "difference", zero=True)
+    spans = [lines.get_segments()[0][:, 0].tolist() for lines in axis.collections]
+    assert spans == table[["low", "high"]].to_numpy().tolist()
+    rule, *seeds, first, second = (np.ravel(line.get_xdata()).tolist() for line in axis.lines)
+    assert rule == [0, 0] and seeds == [table[c].tolist() for c in ("seed_1", "seed_2")]
+    assert first + second == table["score"].tolist()
+    assert [text.get_text() for text in axis.texts] == table["note"].tolist()
 
 
 def test_response_bars_say_how_many_units_they_show(axis):
@@ -282,6 +360,32 @@ def test_intervals_reach_from_low_to_high(axis):
     for lines, (_, rows) in zip(axis.collections, MEANS.groupby("model", sort=False), strict=True):
         ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
         assert ends == rows[["low", "high"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize(("name", "x"), [("members_curve", "members"), ("size_curve", "images")])
+def test_curves_go_through_the_scores_with_their_intervals(axis, name, x):
+    getattr(panels, name)(axis, CURVE)
+    bars = [c for c in axis.collections if hasattr(c, "get_segments")]
+    for line, bar, (model, rows) in zip(axis.lines, bars, CURVE.groupby("model"), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), rows[[x, "score"]])
+        ends = [segment[:, 1].tolist() for segment in bar.get_segments()]
+        assert ends == rows[["low", "high"]].to_numpy().tolist()
+        assert line.get_color() == model_color(model)
+
+
+def test_published_points_have_no_intervals(axis):
+    panels.size_curve(axis, CURVE.drop(columns=["low", "high"]))
+    assert len(axis.lines) == 2 and not axis.collections
+
+
+def test_contaminated_scores_say_so_and_only_they(axis):
+    panels.interval_rows(axis, HONESTY, "score")
+    assert [t.get_text() for t in axis.texts] == ["contaminated"]
+    assert axis.texts[0].xy == (0.5, 2)
+    points = [line for line in axis.lines if line.get_marker() == "o"]
+    assert [line.get_xydata().tolist() for line in points] == [[[0.3, 0]], [[0.25, 1]], [[0.5, 2]]]
+    assert [line.get_markerfacecolor() for line in points].count("white") == 1
+    assert [t.get_text() for t in axis.get_yticklabels()] == HONESTY["label"].tolist()
 
 
 def test_ceiling_leaves_out_units_without_one(axis):

@@ -38,6 +38,14 @@ def test_a_batch_size_that_divides_leaves_no_empty_batch():
     assert [len(s["a"]) for s in epoch({"a": np.arange(32)}, 16)] == [16, 16]
 
 
+def test_an_epoch_may_have_more_steps_than_batches():
+    steps = list(rounds({"a": np.arange(20)}, 16, 0, 1, steps=5))
+    assert [len(step["a"]) for step in steps] == [16, 4, 16, 4, 16]
+    for first in (0, 2):
+        seen = np.concatenate([step["a"] for step in steps[first : first + 2]])
+        np.testing.assert_array_equal(np.sort(seen), np.arange(20))
+
+
 def test_the_order_depends_on_seed_session_and_epoch_only():
     def order(key="large", **changed):
         return tuple(np.concatenate([step[key] for step in epoch(**changed)]))

@@ -147,6 +147,14 @@ def test_an_epoch_has_the_steps_of_the_largest_session(sessions, splits, encoder
     assert encoder.core.layers[0].norm.num_batches_tracked == 4 * 2
 
 
+def test_an_epoch_may_be_given_its_number_of_steps(sessions, splits, encoder):
+    config = replace(CONFIG, batch_size=50, steps_per_epoch=7)
+    run = Run(encoder, sessions, splits, config, seed=7)
+    run.schedule = Schedule.start(config, 0.0)
+    run.train_epoch(1)
+    assert {state["step"].item() for state in run.optimizer.state.values()} == {7}
+
+
 def test_the_best_weights_come_back(sessions, splits, encoder, monkeypatch):
     run, scores = Run(encoder, sessions, splits, CONFIG, seed=7), iter([0.2, 0.1, 0.1])
     run.schedule = Schedule.start(CONFIG, 0.0)

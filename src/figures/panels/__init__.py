@@ -1,8 +1,8 @@
 """Panels: each draws one thing on the axis it is given, from arrays or a table."""
 
-from src.figures.panels.ablation import interval_rows, object_box
 from src.figures.panels.attention import attention_change, attention_map, control_intervals
 from src.figures.panels.behavior import paired_units, third_differences, third_scores
+from src.figures.panels.boxes import object_box
 from src.figures.panels.contest import score_by_price, score_differences
 from src.figures.panels.cortex import (
     change_boxes,
@@ -19,6 +19,7 @@ from src.figures.panels.cortex import (
     similarity_map,
     similarity_scale,
 )
+from src.figures.panels.curves import members_curve, size_curve
 from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
 from src.figures.panels.images import (
     group_means,
@@ -29,6 +30,7 @@ from src.figures.panels.images import (
     property_scatter,
     thumbnail_sheet,
 )
+from src.figures.panels.intervals import interval_rows
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -70,6 +72,7 @@ __all__ = [
     "images_per_session",
     "interval_rows",
     "learning_curve",
+    "members_curve",
     "null_band",
     "null_histogram",
     "object_box",
@@ -95,6 +98,7 @@ __all__ = [
     "session_means",
     "similarity_map",
     "similarity_scale",
+    "size_curve",
     "snr_distributions",
     "soma_cloud",
     "stimulus",

@@ -27,7 +27,7 @@ def score_differences(axis: Axes, table: pd.DataFrame) -> None:
     axis.tick_params(axis="y", length=0)
     axis.set(xlabel="difference, with its interval over images", ylim=(len(pairs) - 0.5, -0.5))
     axis.grid(axis="x")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.0)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> None:
