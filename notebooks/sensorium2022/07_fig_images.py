@@ -212,11 +212,10 @@ save_table(relations.assign(model=model), tables["image_relations"])
 relations[relations["session"].str.startswith("mean")].drop(columns="session").round(3)
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(9, 5.6), layout="constrained")
+high = -(-len(tested) // 3)
+figure, axes = plt.subplots(high, 3, figsize=(9, 2.8 * high), squeeze=False)
 rows = relations[(relations["measure"] == "performance") & (relations["statistic"] == "spearman")]
 rows = rows[rows["session"].str.startswith("mean")].set_index("property")
-for axis in axes.flat[len(tested) :]:
-    axis.set_axis_off()
 for axis, name in zip(axes.flat, tested, strict=False):
     panels.performance_relation(axis, related, name, rows.loc[name] if name in rows.index else None)
 axes[0, 0].legend(loc="best", handletextpad=0.2)

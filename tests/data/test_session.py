@@ -35,7 +35,7 @@ def opened(tmp_path):
 def test_pixels_are_those_of_the_files(write_mouse, opened):
     truth = write_mouse(shape=(3, 16, 24))
     session = opened(truth, InputConfig()).select(n_images=20, tier="train")
-    index = np.array([5, 2, 2])
+    index = np.array([5, 2, 2, -1, -2])  # the last ones are test trials, whose images repeat
     rows = np.flatnonzero(np.isin(truth.trial_idx.astype(str), session.trial_ids))[index]
     found = session.pixels(index)
     assert found.dtype == np.uint8
