@@ -252,7 +252,11 @@ SENSORIUM2022 = Study(
                     Plan(_own("wide", channels=96), _OWN, members=5),
                     Plan(WINNER_FREE, _WINNER, members=3, question="16_fig_better"),
                 ),
-                skips=("06_fig_retinotopy", "15_fig_attention"),
+                skips=(
+                    *("06_fig_retinotopy", "08_fig_cortical_grid", "09_fig_neurons"),
+                    *("11_fig_behavior", "13_fig_limited_data", "14_fig_boxes", "15_fig_attention"),
+                ),
+                contest=("wide", "winner"),
                 contest=("wide", "winner"),
             ),
             "full": Profile(

@@ -1,9 +1,11 @@
 """One list of dependencies, one set of versions, and the scripts that install them."""
 
+import ast
 import re
 import shutil
 import stat
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +17,10 @@ from packaging.utils import canonicalize_name
 
 from src.paths import ROOT
 
+# Import names that differ from the package's; and what only benchmarks import, in an environment
+# of their own.
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+ELSEWHERE = {"neuralpredictors"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -67,6 +73,27 @@ def test_this_environment_holds_the_pinned_versions():
     here = {canonicalize_name(r.name) for r in requirements()}
     wrong = {n: metadata.version(n) for n in here if metadata.version(n).split("+")[0] != found[n]}
     assert not wrong
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Packages that a file imports, except Python's own and the house's."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"src"}
+
+
+def test_every_import_is_declared():
+    declared = {canonicalize_name(r.name) for r in requirements()} | ELSEWHERE
+    files = [f for part in ("src", "notebooks", "tests") for f in (ROOT / part).rglob("*.py")]
+    ours = {f.stem for f in (ROOT / "tests/benchmarks").glob("*.py")}  # import each other by name
+    undeclared = {
+        name: str(f.relative_to(ROOT))
+        for f in files
+        for name in imported_packages(f) - ours
+        if canonicalize_name(PACKAGES.get(name, name)) not in declared
+    }
+    assert len(files) > 100 and not undeclared
 
 
 def test_conda_installs_from_the_same_list():

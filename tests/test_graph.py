@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import pytest
 
 from src.manifest import file_sha256
@@ -155,6 +156,16 @@ def test_a_manifest_says_what_was_used_and_made(smoke_run):
     made = {path for notebook in notebooks.values() for path in notebook["outputs"]}
     assert all(set(n["inputs"]) <= made for n in notebooks.values())
     assert all(n["inputs"] for n in notebooks.values())
+
+
+def test_the_real_notebooks_warn_of_nothing(smoke_run):
+    """A deprecation today is an argument that is gone tomorrow."""
+    executed = sorted((smoke_run.output / "sensorium2022/smoke/records").glob("*.ipynb"))
+    assert len(executed) > 8
+    for path in executed:
+        for cell in jupytext.read(path).cells:
+            said = [o.text for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+            assert not said, (path.name, said)
 
 
 def test_a_second_run_does_nothing(finished_house):

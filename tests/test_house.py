@@ -4,11 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
 
 import pytest
 
+from src import config
 from src.imports import imported, sources
 from src.paths import ROOT
 
@@ -96,6 +98,18 @@ FORBIDDEN = {
     "hash() of something": lambda n: (
         isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "hash"
     ),
+    "a device by name or number": lambda n: (
+        (isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "cuda")
+        or (isinstance(n, ast.Constant) and re.match(r"cuda:\d", str(n.value)))
+    ),
+    "a working directory of its own": lambda n: (
+        isinstance(n, ast.Attribute) and n.attr in ("chdir", "getcwd", "cwd")
+    ),
+    "a checkpoint loaded loosely": lambda n: (
+        isinstance(n, ast.Call)
+        and ast.unparse(n.func).endswith("load_state_dict")
+        and any(k.arg == "strict" for k in n.keywords)
+    ),
     "a global seed or a clock in a result": lambda n: (
         isinstance(n, ast.Call)
         and ast.unparse(n.func)
@@ -113,6 +127,55 @@ def test_the_sources_keep_from(habit):
         if FORBIDDEN[habit](node)
     ]
     assert not found
+
+
+@pytest.mark.parametrize(
+    ("habit", "code"),
+    [
+        ("a device by name or number", "x.cuda()"),
+        ("a device by name or number", "torch.device('cuda:0')"),
+        ("a working directory of its own", "Path.cwd()"),
+        ("a checkpoint loaded loosely", "m.load_state_dict(s, strict=False)"),
+        ("a global seed or a clock in a result", "np.random.seed(i * j)"),
+    ],
+)
+def test_a_bad_habit_would_be_found(habit, code):
+    assert any(FORBIDDEN[habit](node) for node in ast.walk(ast.parse(code)))
+
+
+def ignored_arguments(tree: ast.AST) -> list[str]:
+    """Arguments of public functions that their body never names; those of an interface may."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    interface = {
+        f.name for f in functions if "abstractmethod" in map(ast.unparse, f.decorator_list)
+    }
+    found = []
+    for node in functions:
+        if not node.name.startswith("_") and node.name not in interface:
+            body = [n for n in node.body if not isinstance(n, ast.Expr | ast.Pass)]
+            used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
+            a = node.args
+            given = [*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg]
+            names = {arg.arg for arg in given if arg} - {"self", "cls"}
+            found += [f"{node.name}({name})" for name in sorted(names - used) if name[0] != "_"]
+            found = found if body else [f for f in found if not f.startswith(f"{node.name}(")]
+    return found
+
+
+def test_no_argument_is_accepted_and_ignored():
+    ignored = {f.name: ignored_arguments(ast.parse(f.read_text())) for f in SOURCES}
+    assert not {name: found for name, found in ignored.items() if found}
+    assert ignored_arguments(ast.parse("def f(a, *, b=1): return a")) == ["f(b)"]
+
+
+def test_no_setting_is_accepted_and_ignored():
+    """Each field of a configuration is read by name somewhere outside src/config.py."""
+    records = [v for v in vars(config).values() if is_dataclass(v)]
+    settings = {f"{r.__name__}.{f.name}": f.name for r in records for f in fields(r)}
+    trees = [ast.parse(f.read_text()) for f in SOURCES if f.stem != "config"]
+    read = {n.attr for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    assert len(settings) > 40
+    assert not {name for name, field in settings.items() if field not in read}
 
 
 def test_words_of_source_files_stay_where_they_are_translated():

@@ -95,6 +95,18 @@ def test_definitions_live_in_src(path):
 
 
 @EACH
+def test_models_and_recipes_come_from_the_study(path):
+    """Each is configured once, in src/studies.py; a notebook says what it opens or imports."""
+    built = {
+        ast.unparse(node.func)
+        for source in code_cells(path)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Config")
+    }
+    assert built <= {"InputConfig", "ImportConfig"}
+
+
+@EACH
 def test_a_notebook_declares_what_it_writes(path):
     assert any(re.search(r"\bdeclare\(", source) for source in code_cells(path))
 

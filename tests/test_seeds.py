@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from src.seeds import numpy_stream, stream
+from src.seeds import member_seed, numpy_stream, stream
 
 
 def test_the_same_names_give_the_same_numbers():
@@ -34,3 +34,9 @@ def test_streams_are_the_same_in_every_process():
     assert numpy_stream(7, "mouse", 1).integers(2**60) == 32466328983615219
     drawn = torch.randint(2**60, (1,), generator=stream(7, "mouse", 1))
     assert drawn.item() == 769517650515077641
+
+
+def test_members_have_seeds_of_their_own():
+    """The winner's ten members shared theirs, and differed by their split alone."""
+    seeds = {member_seed(seed, member) for seed in (1, 42) for member in range(1, 11)}
+    assert len(seeds) == 20

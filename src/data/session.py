@@ -199,6 +199,12 @@ class Session:
         """Normalised responses of the trials `index`, without their images: (n,) -> (n, u)."""
         return self._responses(self._rows[np.asarray(index)], device)
 
+    def pixels(self, index: np.ndarray) -> np.ndarray:
+        """Images of the trials `index` as recorded, at full size: (n,) -> (n, c, h, w)."""
+        rows = self._rows[np.asarray(index)]
+        raw = copy_rows(self._image_file, self._index_file[rows])
+        return raw.reshape(-1, *self.manifest["image_shape"])
+
     def _shown(
         self, values: np.ndarray | None, rows: np.ndarray, width: int, device: torch.device | str
     ) -> torch.Tensor:

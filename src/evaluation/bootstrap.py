@@ -61,11 +61,11 @@ def _means(
     match metric:
         case "single":
             sums = [repeats.sum(x) for x in (p, r, p * p, r * r, p * r)]
-            yield from (_correlation(w, repeats.counts, *sums).mean(axis=1) for w in parts)
+            yield from (weighted_correlation(w, repeats.counts, *sums).mean(axis=1) for w in parts)
         case "avg":
             p, r = repeats.mean(p), repeats.mean(r)
             sums, once = (p, r, p * p, r * r, p * r), np.ones(len(p))
-            yield from (_correlation(w, once, *sums).mean(axis=1) for w in parts)
+            yield from (weighted_correlation(w, once, *sums).mean(axis=1) for w in parts)
         case "feve":
             sums = [repeats.sum(x) for x in (r, r * r, (r - p) ** 2)]
             noise = np.zeros_like(sums[0])
@@ -73,12 +73,16 @@ def _means(
             yield from (_mean_feve(w, repeats, *sums, noise) for w in parts)
 
 
-def _correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndarray) -> np.ndarray:
-    """Pearson r from the sums of p, r, pp, rr, pr in every resample: (b, i), (i, u) -> (b, u)."""
+def weighted_correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+    """Pearson r from the sums of p, r, pp, rr, pr in every resample: (b, i), (i, u) -> (b, u).
+
+    0 where p or r is constant, nan where a resample drew nothing. counts (i,): terms in each sum.
+    """
     n = (weights @ counts)[:, None]
+    n = np.where(n > 0, n, np.nan)
     p, r, pp, rr, pr = (weights @ x / n for x in sums)
     spread = np.sqrt(np.maximum(pp - p * p, 0) * np.maximum(rr - r * r, 0))
-    return np.divide(pr - p * r, spread, out=np.zeros_like(pr), where=spread > 0)
+    return np.divide(pr - p * r, spread, out=0 * pr, where=spread > 0)
 
 
 def _mean_feve(

@@ -27,8 +27,7 @@ def oracle_jackknife(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     r, repeats = _repeated(r, image_ids)
     if not len(r):
         return np.full(r.shape[1], np.nan)
-    others = (repeats.sum(r)[repeats.index] - r) / (repeats.counts[repeats.index, None] - 1)
-    return pearson(others, r)
+    return pearson(repeats.others(r), r)
 
 
 def oracle_conservative(r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:

@@ -46,6 +46,10 @@ class Repeats:
         """Mean over the trials of each image: (n, u) -> (i, u)."""
         return self.sum(x) / self.counts[:, None]
 
+    def others(self, x: np.ndarray) -> np.ndarray:
+        """Mean over the other trials of each trial's image, shown at least twice: (n, u) same."""
+        return (self.sum(x)[self.index] - x) / (self.counts[self.index, None] - 1)
+
     def variance(self, x: np.ndarray, ddof: int = 1) -> np.ndarray:
         """Variance over the trials of each repeated image, others left out: (n, u) -> (i', u)."""
         squares = self.sum((x - self.mean(x)[self.index]) ** 2)

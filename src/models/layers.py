@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from src.models.normalization import BatchNorm
 
@@ -19,6 +20,18 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
     return layer
+
+
+def exactly(network: nn.Module, x: Tensor) -> Tensor:
+    """Output of a small float32 network, computed in float64 where the device has it.
+
+    For positions: at a steep place of a map, the last bit of a position is the largest error of a
+    prediction.
+    """
+    if x.device.type == "mps":
+        return network(x)
+    weights = {name: weight.double() for name, weight in network.named_parameters()}
+    return functional_call(network, weights, (x.double(),))
 
 
 def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from src.config import GaussianReadoutConfig
-from src.models.layers import linear
+from src.models.layers import exactly, linear
 from src.models.sampling import sample_dot
 
 SMALLEST_MEAN = 1e-3  # of a unit's response, where the inverse of ELU + 1 would leave for -infinity
@@ -76,7 +76,7 @@ class GaussianReadout(Readout):
     def mu(self) -> Tensor:
         """Mean position of each unit: (u, 2), (x, y) in -1..1."""
         if self.config.position == "cortex":
-            return self.mu_network(self.source)
+            return exactly(self.mu_network, self.source)
         with torch.no_grad():
             self.free_mu.clamp_(-1, 1)
         return self.free_mu.expand(self.n_units, -1)
@@ -118,7 +118,8 @@ class GaussianReadout(Readout):
         if config.sample == "always" or (config.sample == "auto" and self.training):
             rows = n if config.sample_per == "image" else 1
             noise = _normal((rows, g.shape[1], 2), generator, g.device)
-            g = g + torch.einsum("uij,nuj->nui", self.covariance_factor[keep], noise)
+            drawn = torch.einsum("uij,nuj->nui", self.covariance_factor[keep], noise)
+            g = g + drawn.to(g)
         if config.clamp == "sample":
             g = g.clamp(-1, 1)
         if shift is not None:

@@ -27,7 +27,8 @@ def sample_dot(
     """Features at each unit's position, weighted: (n, f, h, w), (n|1, u, 2), (u, f) -> (n, u).
 
     Positions are (x, y) in -1..1, x along the width, with the semantics of `grid_sample`, which
-    does the work on accelerators; on CPU `_SampleDot` does the same sums in a fraction of the time.
+    does the work on accelerators; on CPU `_SampleDot` does the same sums in a fraction of the time,
+    and finds pixels in float64.
     """
     if x.is_cpu:
         return _SampleDot.apply(x, positions, weights, align_corners, padding)
@@ -38,6 +39,7 @@ def _grid_sample_dot(
     x: Tensor, positions: Tensor, weights: Tensor, align_corners: bool, padding: Padding
 ) -> Tensor:
     y = []
+    positions = positions.to(x)
     for part, weight in zip(positions.split(UNITS, 1), weights.split(UNITS), strict=True):
         grid = part.expand(len(x), -1, -1)[:, :, None]  # (n, u, 1, 2)
         read = F.grid_sample(x, grid, padding_mode=padding, align_corners=align_corners)
@@ -53,10 +55,12 @@ class Neighbors(NamedTuple):
     slope: Tensor  # derivative of the weight by the position
 
 
-def neighbors(position: Tensor, size: int, align_corners: bool, padding: Padding) -> Neighbors:
+def neighbors(
+    position: Tensor, size: int, align_corners: bool, padding: Padding, dtype: torch.dtype
+) -> Neighbors:
     """The two pixels around each position in -1..1, on an axis of `size` pixels: (u, n)."""
     scale, origin = ((size - 1) / 2, 0.0) if align_corners else (size / 2, -0.5)
-    pixel, moves = (position + 1) * scale + origin, 1.0
+    pixel, moves = (position.double() + 1) * scale + origin, 1.0
     if padding == "border":
         moves = (pixel > 0) & (pixel < size - 1)
         pixel = pixel.clamp(0, size - 1)
@@ -65,7 +69,7 @@ def neighbors(position: Tensor, size: int, align_corners: bool, padding: Padding
     inside = ((index >= 0) & (index < size)).to(pixel.dtype)
     weight = torch.stack([1 - share, share]) * inside
     slope = torch.stack([-scale * inside[0], scale * inside[1]]) * moves
-    return Neighbors(index.clamp(0, size - 1).int(), weight, slope)
+    return Neighbors(index.clamp(0, size - 1).int(), weight.to(dtype), slope.to(dtype))
 
 
 class _Block:
@@ -78,7 +82,8 @@ class _Block:
         n, h, w, f = maps.shape
         self.table = maps.reshape(n * h * w, f)
         x, y = positions.expand(n, -1, -1).permute(2, 1, 0).contiguous()  # (u, n)
-        self.x, self.y = neighbors(x, w, *options), neighbors(y, h, *options)
+        self.x = neighbors(x, w, *options, maps.dtype)
+        self.y = neighbors(y, h, *options, maps.dtype)
         image = torch.arange(n, dtype=torch.int32)
         self.pixels = _entries((image * h + self.y.index)[:, None] * w + self.x.index)
         self.shares = _entries(self.y.weight[:, None] * self.x.weight)
@@ -129,7 +134,7 @@ class _SampleDot(torch.autograd.Function):
         x, positions, weights, *dots = ctx.saved_tensors
         n, f, h, w = x.shape
         grad_x, grad_weights = x.new_empty(n, h, w, f), torch.zeros_like(weights)
-        grad_positions = x.new_empty(n, len(weights), 2)
+        grad_positions = positions.new_empty(n, len(weights), 2)
         for (part, block), dot in zip(_blocks(x, positions, ctx.options), dots, strict=True):
             g = gradient[part].T.repeat_interleave(4, 1)  # entries
             shares = block.shares * g

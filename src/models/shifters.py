@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from src.models.layers import linear
+from src.models.layers import exactly, linear
 
 
 class Shifter(nn.Module):
@@ -25,4 +25,4 @@ class Shifter(nn.Module):
             nn.init.zeros_(self.mlp[4].bias)
 
     def forward(self, pupil: Tensor) -> Tensor:
-        return self.mlp(pupil)
+        return exactly(self.mlp, pupil)

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/better.py PROCESSED [--members 2] [--jobs 2] [--epochs 20]
 
-PROCESSED holds the packed simulated mice of the demo (data/processed/sensorium2022/demo). Prints the
-validation score, single trials, of every variant and member, and the CPU-seconds of training.
+PROCESSED holds the packed simulated mice of the demo (data/processed/sensorium2022/demo). Prints
+the validation score, single trials, of every variant and member, and the CPU-seconds of training.
 """
 
 from __future__ import annotations

@@ -32,6 +32,16 @@ def opened(tmp_path):
     return open_truth
 
 
+def test_pixels_are_those_of_the_files(write_mouse, opened):
+    truth = write_mouse(shape=(3, 16, 24))
+    session = opened(truth, InputConfig()).select(n_images=20, tier="train")
+    index = np.array([5, 2, 2])
+    rows = np.flatnonzero(np.isin(truth.trial_idx.astype(str), session.trial_ids))[index]
+    found = session.pixels(index)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, truth.images[rows])
+
+
 def scale_of(std):
     """Spec 4.1, in the words of the spec and a loop."""
     threshold = 0.01 * sum(std) / len(std)

@@ -58,8 +58,65 @@ CONTROLS = pd.DataFrame(
     ]
 )
 
+FIELDS = pd.DataFrame(
+    {
+        "model": np.repeat(["ln", "cnn"], 40),
+        "snr": RNG.gamma(2, 1, 80),
+        "null_snr": RNG.normal(0, 0.04, 80),
+    }
+)
+
+TESTED = pd.DataFrame(
+    {
+        "session": np.repeat(["21067-10-18", "23343-5-17"], 30),
+        "model": "wide x 3",
+        "image_id": np.tile(np.arange(30), 2),
+        "performance": RNG.uniform(0.3, 0.8, 60),
+        "shuffled": RNG.uniform(0, 0.3, 60),
+        "complexity": np.tile(RNG.uniform(200, 2000, 30), 2),
+        "area": np.where(np.arange(60) % 3, RNG.uniform(0, 1, 60), np.nan),
+    }
+)
+TESTED["low"], TESTED["high"] = TESTED["performance"] - 0.1, TESTED["performance"] + 0.12
+RELATION = pd.Series({"r": -0.3, "low": -0.5, "high": -0.1, "p_holm": 0.02})
+CATEGORIES = np.array(["Animals", "Human", "Man-made"])[np.arange(30) % 3]
+GROUPED = pd.DataFrame(
+    {
+        "group": ["Human", "Animals", "Man-made"],
+        "images": 10,
+        "mean": [0.6, 0.5, 0.4],
+        "low": [0.5, 0.45, np.nan],
+        "high": [0.7, 0.55, np.nan],
+    }
+)
+BY_THIRD = pd.DataFrame(
+    [
+        {"model": m, "third": t, "score": s, "low": s - 0.02, "high": s + 0.02}
+        for m, add in (("wide", 0), ("wide_plus", 0.05), ("other repeats", 0.2))
+        for t, s in (("smallest", 0.2 + add), ("largest", 0.25 + add))
+    ]
+)
+DIFFERENCES = pd.DataFrame(
+    {
+        "model": ["wide", "wide_plus", "other repeats"],
+        "difference": [0.05, 0.03, -0.01],
+        "low": [0.02, 0.0, -0.03],
+        "high": [0.08, 0.06, 0.02],
+        "null": [0.01, 0.0, -0.01],
+    }
+)
+
 DRAWN = {
     "control_intervals": (CONTROLS, "correlation"),
+    "property_histogram": (TESTED["complexity"], "complexity"),
+    "property_scatter": (TESTED["complexity"], TESTED["performance"], ("complexity", "contrast")),
+    "image_performance": (TESTED[:30],),
+    "performance_by_session": (TESTED[::30],),
+    "performance_relation": (TESTED, "area", RELATION),
+    "group_means": (TESTED["performance"].to_numpy()[:30], CATEGORIES, GROUPED),
+    "third_scores": (BY_THIRD, "pupil size"),
+    "third_differences": (DIFFERENCES, "pupil size"),
+    "paired_units": (RNG.uniform(-0.1, 0.7, (2, 50)), "wide"),
     "units_per_session": (SESSIONS,),
     "images_per_session": (SESSIONS,),
     "response_raster": (RESPONSES,),
@@ -74,12 +131,15 @@ DRAWN = {
     "retinotopy_map": (SOMA, COLORS),
     "color_square": limits(MU),
     "position_scatter": (MU, COLORS),
+    "receptive_field": (RNG.normal(size=(1, 36, 64)), 8 * MU + 20, np.array([30, 18])),
+    "snr_distributions": (FIELDS,),
+    "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), "cnn"),
     "null_histogram": (RNG.normal(size=200), 4.0),
 }
 
 
 def test_every_panel_is_drawn_here():
-    maps = {"stimulus", "attention_map", "attention_change"}  # without axes, tested below
+    maps = {"attention_change", "attention_map", "stimulus", "thumbnail_sheet"}
     assert set(DRAWN) | maps == set(panels.__all__)
 
 
@@ -269,3 +329,40 @@ def test_controls_are_drawn_with_their_intervals(axis):
         ends = [segment[:, 0].tolist() for segment in lines.get_segments()]
         assert ends == rows[["low", "high"]].to_numpy().tolist()
     assert [t.get_text() for t in axis.get_yticklabels()] == list(CONTROLS["network"].unique())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_field_is_drawn_around_zero_with_outline_and_place(axis, channels):
+    field = np.zeros((channels, 8, 9))
+    field[:, 2, 3], field[:, 5, 6] = 2, -1
+    outline = np.array([[1, 1], [5, 1], [5, 4]])
+    panels.receptive_field(axis, field, outline, np.array([3, 2]))
+    shown = np.asarray(axis.images[0].get_array())
+    if channels == 3:
+        assert shown[[0, 2, 5], [0, 3, 6]].tolist() == [[0.5] * 3, [1] * 3, [0.25] * 3]
+    else:
+        assert axis.images[0].get_clim() == (-2, 2) and shown[2, 3] == 2
+    line, cross = axis.lines
+    np.testing.assert_array_equal(line.get_xydata(), outline)
+    assert cross.get_xydata().tolist() == [[3, 2]] and axis.yaxis_inverted()
+
+
+def test_field_of_a_silent_unit_is_blank(axis):
+    panels.receptive_field(axis, np.zeros((1, 8, 9)))
+    assert not np.asarray(axis.images[0].get_array()).any()
+
+
+def test_each_model_has_its_fields_and_their_null(axis):
+    panels.snr_distributions(axis, FIELDS)
+    ends = [line.get_xdata()[-1] for line in axis.lines if len(line.get_xdata()) > 2]
+    expected = FIELDS.groupby("model", sort=False)[["snr", "null_snr"]].max()
+    assert ends == expected.to_numpy().ravel().tolist()
+
+
+def test_shifts_lead_from_the_place_to_the_center(axis):
+    places, centers, *rest = DRAWN["center_shifts"]
+    panels.center_shifts(axis, places, centers, *rest)
+    for line, place, center in zip(axis.lines, places, centers, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), [place, center])
+    np.testing.assert_array_equal(axis.collections[0].get_offsets(), centers)
+    assert axis.yaxis_inverted()

@@ -36,7 +36,8 @@ EVERYTHING = ModelConfig(
 
 def facts(n_units=7, image_shape=SHAPE, **options):
     coordinates = np.random.default_rng(n_units).normal(size=(n_units, 3))
-    return SessionFacts(n_units, image_shape, coordinates, **options)
+    mean_response = np.full(n_units, 0.8)
+    return SessionFacts(n_units, image_shape, coordinates, mean_response, **options)
 
 
 def two_mice(image_shape=SHAPE):

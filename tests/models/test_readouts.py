@@ -31,8 +31,9 @@ def random_weights(readout):
 
 def read(readout, x, positions):
     """The readout by `grid_sample`, features and bias of every unit at `positions` (n, u, 2)."""
-    values = F.grid_sample(x, positions[:, None], align_corners=True)[:, :, 0]
-    return torch.einsum("nfu,uf->nu", values, readout.weights) + readout.bias
+    grid = positions[:, None].double()
+    values = F.grid_sample(x.double(), grid, align_corners=True)[:, :, 0]
+    return torch.einsum("nfu,uf->nu", values.float(), readout.weights) + readout.bias
 
 
 def test_parameter_count():
@@ -133,7 +134,7 @@ def test_diagonal_covariances(gauss_type, size):
     torch.nn.init.uniform_(readout.spread, 0.1, 0.5)
     g = sampled(readout, 50_000)
     expected = readout.spread.detach().expand(-1, 2)
-    torch.testing.assert_close(g.std(0), expected, rtol=0.02, atol=0)
+    torch.testing.assert_close(g.std(0).float(), expected, rtol=0.02, atol=0)
     assert (g[..., 0] * g[..., 1]).mean(0).abs().max() < 0.01
 
 
@@ -175,8 +176,8 @@ def test_noise_comes_from_the_generator_alone():
 
 
 def test_clamp_then_shift_is_the_published_order():
-    shift = torch.tensor([[0.3, -0.1], [0.0, 0.0], [-2.5, 0.2]])
-    mu = torch.tensor([[0.9, 0.2], [1.4, -1.2]])  # the second beyond the map
+    shift = torch.tensor([[0.3, -0.1], [0.0, 0.0], [-2.5, 0.2]], dtype=torch.float64)
+    mu = torch.tensor([[0.9, 0.2], [1.4, -1.2]], dtype=torch.float64)  # the second beyond the map
     positions = {}
     for clamp in ("sample", "off", "after_shift"):
         readout = make(position_tanh=False, clamp=clamp).eval()

@@ -64,8 +64,9 @@ def test_the_edges_belong_to_the_map():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_float32_in_either_layout(layout):
     x, positions, weights = inputs(dtype=torch.float32, shape=(64, 28, 56), spread=0.3)
-    y = sample_dot(x.contiguous(memory_format=layout), positions, weights)
-    torch.testing.assert_close(y, reference(x, positions, weights), rtol=0, atol=1e-5)
+    y = sample_dot(x.contiguous(memory_format=layout), positions, weights).double()
+    exact = reference(x.double(), positions.double(), weights.double())
+    torch.testing.assert_close(y, exact, rtol=0, atol=1e-5)
 
 
 def test_the_same_bits_every_time():

@@ -39,7 +39,7 @@ def published(request, fixtures):
 
 
 def close(ours, stored, atol=5e-6):
-    torch.testing.assert_close(ours, torch.from_numpy(stored), rtol=0, atol=atol)
+    torch.testing.assert_close(ours.float(), torch.from_numpy(stored), rtol=0, atol=atol)
 
 
 def test_checkpoint_outputs(published):

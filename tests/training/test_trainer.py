@@ -82,6 +82,18 @@ def test_the_same_run_gives_the_same_bytes(fit):
     assert contents(fit.folder.parent / "one") == contents(fit.folder.parent / "two")
 
 
+def test_the_model_is_placed_once_whatever_the_number_of_batches(fit, monkeypatch):
+    """The published trainer moves it to the CPU and back for every batch of another mouse."""
+    moves, move = [], torch.nn.Module.to
+    monkeypatch.setattr(torch.nn.Module, "to", lambda *a, **k: moves.append(a) or move(*a, **k))
+    counts = []
+    for name, size in (("few", 300), ("many", 16)):
+        moves.clear()
+        fit(name, batch_size=size)
+        counts.append(len(moves))
+    assert counts[0] == counts[1]
+
+
 def test_the_seed_changes_the_run(fit):
     one, two = fit("one", seed=1)[1], fit("two", seed=2)[1]
     assert (one["loss"] != two["loss"]).any()
