@@ -257,7 +257,6 @@ SENSORIUM2022 = Study(
                     *("11_fig_behavior", "13_fig_limited_data", "14_fig_boxes", "15_fig_attention"),
                 ),
                 contest=("wide", "winner"),
-                contest=("wide", "winner"),
             ),
             "full": Profile(
                 "full",

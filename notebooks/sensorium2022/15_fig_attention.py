@@ -41,8 +41,7 @@ from src.analyses import attention
 from src.config import ViTCoreConfig
 from src.data.session import open_sessions
 from src.evaluation.bootstrap import Draws
-from src.evaluation.intervals import SessionResults, comparison_table, interval_table
-from src.evaluation.prediction import align, load_prediction
+from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -104,19 +103,9 @@ core.config
 # %%
 main = [plan.model.name for plan in settings.main]
 systems = [name for name in ("ln", "cnn", "cnn_plus") if name in main] + [model]
-results = []
-for key, session in sessions.items():
-    test = session.trials("test")
-    predictions = {
-        name: align(
-            load_prediction(places.predictions / name / "member_01" / f"{key}.npz"),
-            session.trial_ids[test],
-            session.unit_ids,
-        )
-        for name in systems
-    }
-    responses = session.responses(test).numpy()
-    results.append(SessionResults(key, session.image_ids[test], responses, predictions))
+places_of = {name: f"{name}/member_01" for name in systems}
+results = load_results(sessions, places.predictions, places_of)
+print("scored:", ", ".join(systems))
 
 # %%
 pairs = [(model, name) for name in systems[:-1]]
