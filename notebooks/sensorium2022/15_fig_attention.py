@@ -41,8 +41,7 @@ from src.analyses import attention
 from src.config import ViTCoreConfig
 from src.data.session import open_sessions
 from src.evaluation.bootstrap import Draws
-from src.evaluation.intervals import SessionResults, comparison_table, interval_table
-from src.evaluation.prediction import align, load_prediction
+from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -104,19 +103,9 @@ core.config
 # %%
 main = [plan.model.name for plan in settings.main]
 systems = [name for name in ("ln", "cnn", "cnn_plus") if name in main] + [model]
-results = []
-for key, session in sessions.items():
-    test = session.trials("test")
-    predictions = {
-        name: align(
-            load_prediction(places.predictions / name / "member_01" / f"{key}.npz"),
-            session.trial_ids[test],
-            session.unit_ids,
-        )
-        for name in systems
-    }
-    responses = session.responses(test).numpy()
-    results.append(SessionResults(key, session.image_ids[test], responses, predictions))
+places_of = {name: f"{name}/member_01" for name in systems}
+results = load_results(sessions, places.predictions, places_of)
+print("scored:", ", ".join(systems))
 
 # %%
 pairs = [(model, name) for name in systems[:-1]]
@@ -134,9 +123,10 @@ save_figure(figure, figures["15_scores"])
 
 # %% [markdown]
 # **What one sees.** One training run of each model, so an interval tells of other images, not of
-# other random starts. A transformer has to learn from the data what a convolution has built in,
-# that a feature is the same feature everywhere. With few training images that is a handicap; the
-# published comparison, on 4,500 images a mouse and with the state as input, ends in its favor.
+# other random starts. Where the transformer stands better on single trials than on means over
+# repeats, it is the state that helps: repeats average it out. A transformer has to learn from the
+# data what a convolution has built in, that a feature is the same feature everywhere, and with few
+# images that is a handicap; the published comparison, on 4,500 images a mouse, ends in its favor.
 #
 # ## Following attention through the blocks
 #
@@ -206,9 +196,13 @@ save_figure(figure, figures["15_controls"])
 # **What one sees.** Where the dark mark (own image) lies apart from the light one (other images),
 # attention follows the image; the table has the difference with its interval over images. Above
 # zero attention goes to what is bright or rich in contrast, below zero it avoids it. A light mark
-# away from zero is a map common to all images. The untrained network tells what the architecture
-# does without learning. Shuffled positions tell what is looked for: where they change nothing, a
-# patch is attended to for what it shows, not for where it is.
+# away from zero is a map common to all images.
+#
+# Look at the untrained network first. In the demo its maps agree with the brightness of their own
+# image no less than those of the trained one: random weights, too, tell bright patches from dark
+# ones. So agreement alone is no sign of learning; what training did is the difference between the
+# two rows. Shuffled positions tell what is looked for: where they change nothing, a patch is
+# attended to for what it shows, not for where it is.
 #
 # ## Does attention follow the mouse's state?
 #

@@ -4,7 +4,7 @@
 
 Three forms of attention, one after the other in processes of their own: ours, with dropout a few
 heads at a time; the plain form, which holds all weights and masks for the backward pass; and
-PyTorch's fused kernel without dropout, which on CPU it has only with all weights held.
+PyTorch's fused kernel without dropout, with which on CPU it would hold them all, too.
 """
 
 from __future__ import annotations
