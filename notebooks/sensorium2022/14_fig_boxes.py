@@ -32,7 +32,7 @@
 # |---|---|
 # | `box_true` | the box of the image, as `01_preprocess` supplied it |
 # | `box_full_frame` | the full frame, always: four numbers that never vary |
-# | `box_shuffled` | the box of another image, one for all its repeats: the null |
+# | `box_shuffled` | the box of another image, the same one at every repeat: the null |
 # | `box_none` | nothing |
 # | `box_flag` | the box, and whether there is one at all |
 # | `box_uncentered` | the box, but not the winner's second plane, the image less its mean |

@@ -16,7 +16,7 @@ from torch import Tensor
 from src.analyses.noise_sums import MIDDLE, SPREAD
 from src.config import BaselineCoreConfig, ModelConfig, WideCoreConfig
 from src.data.batch import Batch
-from src.data.planes import FULL_FRAME
+from src.data.sensorium import FULL_FRAME
 from src.models.encoder import Encoder
 from src.training.device import pick_device
 
