@@ -242,13 +242,13 @@ save_figure(figure, figures["fields"])
 
 # %% [markdown]
 # **What one sees.** The six units are evenly spaced from the best-known field of the last model to
-# its least-known. Each field lies in one place, and in a network that trained long enough it is an
-# oriented pattern or a blob; the line is the contour of the fit at the published level, 0.158 of its height, which the source calls one
-# standard deviation and is 1.92 of them. The cross is where the readout reads. In the simulator's
-# row is the filter that made the responses (the first of two for an *energy* unit, whose response
-# a covariance cannot see, because it does not change with the sign of the image; a *noise* unit
-# has no filter at work). A network has a field for such units too: it was made to predict
-# *something* for them.
+# its least-known. Each field lies in one place, and in a network that trained long enough it is
+# an oriented pattern or a blob; the line is the contour of the fit at the published level, 0.158
+# of its height, which the source calls one standard deviation and is 1.92 of them. The cross is
+# where the readout reads. In the simulator's row is the filter that made the responses (the first
+# of two for an *energy* unit, whose response a covariance cannot see, because it does not change
+# with the sign of the image; a *noise* unit has no filter at work). A network has a field for
+# such units too: it was made to predict *something* for them.
 #
 # ## How well are the fields known?
 
