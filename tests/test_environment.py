@@ -19,7 +19,12 @@ from src.paths import ROOT
 
 # Import names that differ from the package's; and what only benchmarks import, in an environment
 # of their own.
-PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 ELSEWHERE = {"neuralpredictors"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
