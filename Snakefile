@@ -5,7 +5,7 @@
 A job's output is its record, written last and only by a notebook that kept its promises; the record names
 every artefact. So Snakemake never deletes a checkpoint before making it anew: a notebook that runs again
 reuses what its recorded inputs prove current. A job runs again when its notebook, the files of `src` it
-imports, its part of src/studies.py or a record before it changed (in content: a git checkout alone changes
+imports, its part of src/studies or a record before it changed (in content: a git checkout alone changes
 nothing), and when one of its artefacts is gone or was edited.
 """
 
@@ -65,7 +65,7 @@ def jobs(study):
 
 def code(stage):
     """Input function: the notebook, and the files of `src` behind it except those passed by value."""
-    by_value = {paths.ROOT / "src" / name for name in ("studies.py", "config.py")}
+    by_value = {paths.ROOT / "src/config.py", *(paths.ROOT / "src/studies").glob("*.py")}
 
     def files(wildcards):
         notebook = paths.ROOT / "notebooks" / wildcards.study / f"{stage.format(**wildcards)}.py"
@@ -106,7 +106,7 @@ def simulated(wildcards):
 
 
 def recorded(wildcards):
-    """What src/studies.py says about the data of a run."""
+    """What src/studies says about the data of a run."""
     chosen = profiles[wildcards.study]
     detector = chosen.detector and asdict(chosen.detector)
     return fingerprint([chosen.simulation, detector, STUDIES[wildcards.study].sessions])

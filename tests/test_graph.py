@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import pytest
 
 from src.manifest import file_sha256
@@ -162,6 +163,16 @@ def test_a_manifest_says_what_was_used_and_made(smoke_run):
     assert all(n["inputs"] for n in notebooks.values())
 
 
+def test_the_real_notebooks_warn_of_nothing(smoke_run):
+    """A deprecation today is an argument that is gone tomorrow."""
+    executed = sorted((smoke_run.output / "sensorium2022/smoke/records").glob("*.ipynb"))
+    assert len(executed) > 8
+    for path in executed:
+        for cell in jupytext.read(path).cells:
+            said = [o.text for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+            assert not said, (path.name, said)
+
+
 def test_a_second_run_does_nothing(finished_house):
     before = (finished_house.results / "run.log").read_text()
     done = finished_house.run_all()
@@ -197,7 +208,9 @@ def test_code_that_nobody_imports_runs_nothing(house):
 
 
 def test_a_changed_recipe_trains_only_its_model(house):
-    house.edit("src/studies.py", "Plan(_small(LN, 8), _SMOKE)", "Plan(_small(LN, 4), _SMOKE)")
+    house.edit(
+        "src/studies/sensorium2022.py", "Plan(_small(LN, 8), _SMOKE)", "Plan(_small(LN, 4), _SMOKE)"
+    )
     assert house.would_run() == {"02_train_ln_1", "03_predict_ln", "04_evaluate", "05_fig_any"}
 
 

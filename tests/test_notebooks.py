@@ -100,7 +100,7 @@ def test_definitions_live_in_src(path):
 
 @EACH
 def test_models_and_recipes_come_from_the_study(path):
-    """Each is configured once, in src/studies.py; a notebook says what it opens or imports."""
+    """Each is configured once, in src/studies; a notebook says what it opens or imports."""
     built = {
         ast.unparse(node.func)
         for source in code_cells(path)

@@ -179,7 +179,7 @@ print(f"price of ours / theirs: {cost[ours.model.name] / cost[theirs.model.name]
 # ## What pays, and what does not
 #
 # Found on validation trials of the simulated mice of the demo, and kept as presets in
-# `src/studies.py`:
+# `src/studies/sensorium2022.py`:
 #
 # - **Behavior at the output.** As constant planes of the image (`cnn_plus`, as published)
 #   behavior explains its own share at once and then all but stops a small network from learning

@@ -36,7 +36,7 @@ from src.seeds import member_seed, numpy_stream
 from src.simulate.config import PRETRAINING, SimulatedMouse, SimulationConfig
 from src.simulate.mice import simulate_mice
 from src.simulate.truth import load_truth
-from src.studies import SENSORIUM2022
+from src.studies.sensorium2022 import SENSORIUM2022
 from src.training.trainer import train
 
 DEMO = SENSORIUM2022.profile("demo")

@@ -24,7 +24,7 @@ from src.data.session import open_sessions
 from src.data.splits import member_splits
 from src.models.encoder import Encoder
 from src.seeds import member_seed
-from src.studies import SENSORIUM2022
+from src.studies.sensorium2022 import SENSORIUM2022
 from src.training.trainer import train
 
 PLAN = SENSORIUM2022.profile("demo").plan("compact")

@@ -25,7 +25,7 @@ from src.models.encoder import Encoder
 from src.seeds import member_seed
 from src.simulate.config import PRESETS
 from src.simulate.mice import simulate_mice
-from src.studies import SENSORIUM2022
+from src.studies.sensorium2022 import SENSORIUM2022
 
 
 class Counting:

@@ -30,7 +30,7 @@ from src.data.splits import official_split
 from src.models.encoder import Encoder
 from src.simulate.config import PRESETS
 from src.simulate.mice import simulate_mice
-from src.studies import SENSORIUM2022
+from src.studies.sensorium2022 import SENSORIUM2022
 from src.training.schedule import Schedule
 from src.training.trainer import Run
 

@@ -25,7 +25,7 @@ from src.analyses.gaussian_fit import fit_gaussians
 from src.analyses.noise_sums import Noise, Sums, accumulate, load_sums
 from src.analyses.receptive_fields import responses_of
 from src.models.encoder import Encoder, SessionFacts
-from src.studies import SENSORIUM2022
+from src.studies.sensorium2022 import SENSORIUM2022
 
 PIXELS, UNITS, IMAGES = 144 * 256, 8000, 2_000_000
 PUBLISHED_REPETITION, PLANES = 200_000, 6

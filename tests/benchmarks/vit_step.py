@@ -26,7 +26,7 @@ from src.models.attention import attend, attention_weights
 from src.models.encoder import Encoder, SessionFacts
 from src.models.layers import dropout
 from src.seeds import stream
-from src.studies import VIT
+from src.studies.sensorium2022 import VIT
 
 FORMS = ("ours", "plain", "fused")
 SHAPE = 1, 36, 64

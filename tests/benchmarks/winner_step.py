@@ -21,7 +21,7 @@ from src.models.cores import WideCore
 from src.models.encoder import Encoder, SessionFacts
 from src.models.layers import laplace_penalty
 from src.seeds import stream
-from src.studies import WIDE
+from src.studies.sensorium2022 import WIDE
 
 
 class PublishedWideCore(nn.Module):

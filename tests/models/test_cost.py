@@ -4,7 +4,7 @@ import pytest
 
 from src.models.cost import multiply_adds, training_multiply_adds
 from src.models.encoder import Encoder, SessionFacts
-from src.studies import CNN, WIDE
+from src.studies.sensorium2022 import CNN, WIDE
 
 
 @pytest.mark.parametrize(

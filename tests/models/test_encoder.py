@@ -18,7 +18,7 @@ from src.config import (
 from src.data.batch import Batch
 from src.models.encoder import Encoder, SessionFacts, side_scalars
 from src.seeds import stream
-from src.studies import CNN, CNN_PLUS, WIDE, WIDE_PLUS
+from src.studies.sensorium2022 import CNN, CNN_PLUS, WIDE, WIDE_PLUS
 
 SHAPE, N = (1, 20, 24), 5
 SMALL = BaselineCoreConfig(layers=2, channels=6)

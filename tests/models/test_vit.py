@@ -14,7 +14,7 @@ from src.models.attention import attend
 from src.models.encoder import Encoder, SessionFacts
 from src.models.vit import ViTCore
 from src.seeds import stream
-from src.studies import VIT
+from src.studies.sensorium2022 import VIT
 
 SHAPE, N = (1, 12, 16), 3
 SMALL = ViTCoreConfig(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from src.config import TrainingConfig
-from src.studies import V1T
+from src.studies.sensorium2022 import V1T
 from src.training.schedule import Schedule
 
 

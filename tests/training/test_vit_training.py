@@ -10,7 +10,7 @@ from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.models.encoder import Encoder
 from src.seeds import stream
-from src.studies import V1T
+from src.studies.sensorium2022 import V1T
 from src.training.checkpoint import load_encoder
 from src.training.losses import v1t_loss
 from src.training.sampler import rounds

@@ -1,0 +1,11 @@
+"""The studies by name, one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from src.studies.records import Study
+from src.studies.sensorium2022 import SENSORIUM2022
+
+STUDIES: Mapping[str, Study] = MappingProxyType({SENSORIUM2022.name: SENSORIUM2022})
