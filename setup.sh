@@ -56,10 +56,20 @@ make_environment() {
     mark_installed
 }
 
+# Two first uses at once: the second waits, and finds the environment made.
+take_turns() {
+    local python
+    python=$(find_python) || return
+    exec 9>.venv.lock
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    is_installed || make_environment || return
+    exec 9>&-
+}
+
 if conda_has_it; then
     export PATH="$CONDA_PREFIX/bin:$PATH"
 else
-    is_installed || make_environment || exit 1
+    is_installed || take_turns || exit 1
     export PATH="$PWD/.venv/bin:$PATH"
 fi
 unset PYTHONHOME PYTHONPATH # another installation's packages

@@ -1,9 +1,9 @@
 """What is planted in simulated mice is found again, and what is not planted is not.
 
-    python tests/benchmarks/accuracy.py [--epochs 20] [--train 600] [--jobs 2] [--folder DIR]
+    python tests/benchmarks/accuracy.py [--train 600] [--jobs 2] [--folder DIR]
     python tests/benchmarks/accuracy.py --world "box effect" --seeds 3   # one simulation only
 
-Simulates small populations with known truth, trains the study's models on them, and prints the
+Simulates small populations with known truth, trains the demo's models on them, and prints the
 exercises of the specification's section 14 that need trained models: mean differences over units
 with 95 % intervals over test images, from the functions of 04_evaluate. All data are simulated.
 """
@@ -23,7 +23,6 @@ import pandas as pd
 import torch
 
 from src.analyses.retinotopy import fit_affine, held_out_r2, shuffled_null
-from src.config import ModelConfig, TrainingConfig
 from src.data.pack import pack
 from src.data.sensorium import open_mice
 from src.data.session import Session, open_sessions
@@ -36,20 +35,27 @@ from src.seeds import member_seed, numpy_stream
 from src.simulate.config import PRETRAINING, SimulatedMouse, SimulationConfig
 from src.simulate.mice import simulate_mice
 from src.simulate.truth import load_truth
+from src.studies.records import Plan
 from src.studies.sensorium2022 import SENSORIUM2022
 from src.training.trainer import train
 
 DEMO = SENSORIUM2022.profile("demo")
-CNN = DEMO.plan("cnn").model
-BEHAVING = replace(
-    CNN, name="cnn_plus", inputs=replace(CNN.inputs, behavior=True, pupil=True), shifter=True
+COMPACT = DEMO.plan("compact")
+BLIND = replace(
+    COMPACT.model,
+    name="compact, blind to behavior",
+    inputs=replace(COMPACT.model.inputs, behavior=False, pupil=False),
+    shifter=False,
+    modulator="none",
+    behavior_in_core=True,
 )
-BOXES = [plan.model for plan in DEMO.asked("14_fig_boxes")]
-MODELS = {
-    "ln": DEMO.plan("ln").model,
-    "cnn": CNN,
-    "cnn_plus": BEHAVING,
-    **{model.name: model for model in BOXES},
+PLANS: Mapping[str, Plan] = {
+    plan.model.name: plan
+    for plan in (
+        *(DEMO.plan(name) for name in ("ln", "cnn")),
+        *(COMPACT, replace(COMPACT, model=BLIND)),
+        *DEMO.asked("14_fig_boxes"),
+    )
 }
 WORLDS: Mapping[str, dict[str, float]] = {
     "default": {},
@@ -58,8 +64,8 @@ WORLDS: Mapping[str, dict[str, float]] = {
 }
 COMPARISONS = (  # world, model, other, what section 14 expects of the difference
     ("default", "cnn", "ln", "above 0"),
-    ("default", "cnn_plus", "cnn", "above 0"),
-    ("no behavior effect", "cnn_plus", "cnn", "covers 0"),
+    ("default", "compact", BLIND.name, "above 0"),
+    ("no behavior effect", "compact", BLIND.name, "covers 0"),
     ("box effect", "box_true", "box_full_frame", "above 0"),
     ("box effect", "box_true", "box_shuffled", "above 0"),
     ("box effect", "box_true", "box_none", "above 0"),
@@ -81,13 +87,10 @@ def prepare(folder: Path, world: str, images: int) -> None:
 
 
 def fit(
-    folder: Path,
-    model: ModelConfig,
-    recipe: TrainingConfig,
-    fold: int | None = None,
-    member: int = 1,
+    folder: Path, plan: Plan, fold: int | None = None, member: int = 1
 ) -> tuple[Encoder, dict[str, Session], dict]:
     """Train a model on a world, on its official split or on one of three folds."""
+    model = plan.model
     torch.set_num_threads(1)
     sessions = open_sessions(folder / "packed", model.inputs)
     kind, member = ("official", member) if fold is None else ("kfold", fold)
@@ -95,17 +98,15 @@ def fit(
     seed = member_seed(42, member)
     encoder = Encoder(model, sessions, seed)
     place = folder / "runs" / f"{model.name} {kind} {member}"
-    train(encoder, sessions, splits, recipe, seed, place, device="cpu", progress=False)
+    train(encoder, sessions, splits, plan.training, seed, place, device="cpu", progress=False)
     return encoder, sessions, splits
 
 
-def test_predictions(
-    folder: Path, model: ModelConfig, recipe: TrainingConfig, seeds: int
-) -> dict[str, np.ndarray]:
+def test_predictions(folder: Path, plan: Plan, seeds: int) -> dict[str, np.ndarray]:
     """Predictions of the test trials of every mouse, (k, n, u) from k seeds."""
     found: dict[str, list[np.ndarray]] = {}
     for k in range(1, seeds + 1):
-        encoder, sessions, _ = fit(folder, model, recipe, member=k)
+        encoder, sessions, _ = fit(folder, plan, member=k)
         for key, s in sessions.items():
             found.setdefault(key, []).append(predict(encoder, s, s.trials("test"), device="cpu"))
     return {key: np.stack(members) for key, members in found.items()}
@@ -116,22 +117,20 @@ def results(
 ) -> list[SessionResults]:
     """Responses and predictions by session, for the tables of 04_evaluate."""
     found = []
-    for key, s in open_sessions(folder / "packed", CNN.inputs).items():
+    for key, s in open_sessions(folder / "packed", BLIND.inputs).items():
         test = s.trials("test")
         by_model = {name: p[key] for name, p in predictions.items()}
         found.append(SessionResults(key, s.image_ids[test], s.responses(test).numpy(), by_model))
     return found
 
 
-def compare(
-    root: Path, recipe: TrainingConfig, jobs: int, seeds: int, worlds: Sequence[str]
-) -> pd.DataFrame:
+def compare(root: Path, jobs: int, seeds: int, worlds: Sequence[str]) -> pd.DataFrame:
     """Train every model the comparisons need; a row a comparison with its interval and verdict."""
     comparisons = [c for c in COMPARISONS if c[0] in worlds]
     needed = {(w, m) for w, *models, _ in comparisons for m in models}
     with ProcessPoolExecutor(jobs) as pool:
         runs = {
-            (world, name): pool.submit(test_predictions, root / world, MODELS[name], recipe, seeds)
+            (world, name): pool.submit(test_predictions, root / world, PLANS[name], seeds)
             for world, name in sorted(needed)
         }
         found = {key: run.result() for key, run in runs.items()}
@@ -148,12 +147,12 @@ def compare(
     return pd.DataFrame(rows, columns=[*names, "expected", "held"])
 
 
-def folds(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
+def folds(root: Path, jobs: int) -> pd.DataFrame:
     """Out-of-fold score of all training images beside one member's test score and its interval."""
     folder = root / "default"
     with ProcessPoolExecutor(jobs) as pool:
         members = list(
-            pool.map(fit, *zip(*((folder, CNN, recipe, k) for k in (1, 2, 3)), strict=True))
+            pool.map(fit, *zip(*((folder, PLANS[BLIND.name], k) for k in (1, 2, 3)), strict=True))
         )
     sessions = members[0][1]
     rows = []
@@ -178,9 +177,9 @@ def folds(root: Path, recipe: TrainingConfig, jobs: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def retinotopy(root: Path, recipe: TrainingConfig) -> pd.DataFrame:
+def retinotopy(root: Path) -> pd.DataFrame:
     """Learned positions against the simulated receptive-field centers, and the shuffled null."""
-    encoder, sessions, _ = fit(root / "default", CNN, recipe)
+    encoder, sessions, _ = fit(root / "default", PLANS[BLIND.name])
     rows = []
     for key, session in sessions.items():
         mu = encoder.readouts[key].mu.detach().numpy()
@@ -196,24 +195,22 @@ def retinotopy(root: Path, recipe: TrainingConfig) -> pd.DataFrame:
 def main() -> None:
     """Simulate, train, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--train", type=int, default=600, help="training images a mouse")
     parser.add_argument("--seeds", type=int, default=1, help="members whose scores are averaged")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="keep everything here, and continue from it")
     parser.add_argument("--world", choices=WORLDS, help="one of the simulations; default: all")
     given = parser.parse_args()
-    recipe = replace(DEMO.plan("cnn").training, max_epochs=given.epochs)
     with tempfile.TemporaryDirectory() as temporary:
         root = given.folder or Path(temporary)
         worlds = [given.world] if given.world else list(WORLDS)
         for world in worlds:
             prepare(root / world, world, given.train)
-        table = compare(root, recipe, given.jobs, given.seeds, worlds)
+        table = compare(root, given.jobs, given.seeds, worlds)
         show("Paired differences in single-trial correlation", table)
         if "default" in worlds:
-            show("Learned positions, simulated mice", retinotopy(root, recipe))
-            show("K-fold, single-trial correlation", folds(root, recipe, given.jobs))
+            show("Learned positions, simulated mice", retinotopy(root))
+            show("K-fold, single-trial correlation", folds(root, given.jobs))
 
 
 def show(title: str, table: pd.DataFrame) -> None:
