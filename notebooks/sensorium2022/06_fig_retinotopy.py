@@ -37,7 +37,8 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from src.analyses.retinotopy import held_out_r2, limits, p_value, position_colors, shuffled_null
+from src.analyses.retinotopy import held_out_r2, limits, position_colors, shuffled_null
+from src.evaluation.permutation import p_value
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table

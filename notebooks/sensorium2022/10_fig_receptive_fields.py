@@ -49,10 +49,10 @@ from src.analyses.receptive_fields import (
     responses_of,
     shuffled_distances,
 )
-from src.analyses.retinotopy import p_value
 from src.correlation import pearson
 from src.data.session import open_sessions
 from src.evaluation.bootstrap import interval
+from src.evaluation.permutation import p_value
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, file_sha256, note_input, save_figure, save_table, source_sha256

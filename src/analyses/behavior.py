@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.analyses.retinotopy import p_value
 from src.correlation import pearson
 from src.data.errors import DataError
 from src.evaluation.bootstrap import CHUNK, Draws, interval, weighted_correlation
 from src.evaluation.intervals import SessionResults
 from src.evaluation.metrics import Repeats, total_variance
+from src.evaluation.permutation import p_value
 
 THIRDS = ("smallest", "largest")
 REPEATS = "other repeats"  # a predictor without a model: the mean of the image's other trials

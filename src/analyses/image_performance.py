@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.analyses.retinotopy import p_value
 from src.correlation import pearson, z_score
 from src.evaluation.bootstrap import Draws, interval, weighted_correlation
 from src.evaluation.intervals import SessionResults
 from src.evaluation.metrics import Repeats, divide
+from src.evaluation.permutation import p_value
 
 # Stored outputs of the SENSORIUM 2022 winner's analysis: session, image, performance.
 PUBLISHED = (

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from src.analyses.retinotopy import p_value
 from src.evaluation.bootstrap import Draws, interval, weighted_correlation
+from src.evaluation.permutation import p_value
 
 FEWEST = 4  # images below which a correlation says nothing
 

@@ -100,14 +100,6 @@ def shuffled_null(
     return np.concatenate(found)
 
 
-def p_value(observed: float, null: np.ndarray) -> float:
-    """One-sided permutation p, (1 + number of null >= observed) / (1 + shuffles).
-
-    Shuffles that give the observed value again are equal to it up to rounding.
-    """
-    return float((1 + np.sum(null >= observed - 1e-9 * abs(observed))) / (1 + len(null)))
-
-
 def _design(soma: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones(len(soma)), soma])
 

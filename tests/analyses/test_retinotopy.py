@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
 from src.analyses import retinotopy
+from src.evaluation.permutation import p_value
 
 LOW, HIGH = np.array([-0.4, -0.3]), np.array([0.2, 0.5])
 MATRIX = np.array([[4e-4, 1e-4], [-1e-4, 5e-4]])
@@ -113,10 +114,10 @@ def test_retinotopy_stands_out_of_its_null_and_noise_does_not():
     null = retinotopy.shuffled_null(soma, mu, rng, shuffles=199)
     assert observed > 0.8 and null.shape == (199,) and np.abs(null.mean()) < 0.05
     assert null.max() < observed
-    assert retinotopy.p_value(observed, null) == 1 / 200
+    assert p_value(observed, null) == 1 / 200
     noise = rng.normal(size=mu.shape)
     found = retinotopy.held_out_r2(soma, noise, rng)
-    assert retinotopy.p_value(found, retinotopy.shuffled_null(soma, noise, rng, 199)) > 0.05
+    assert p_value(found, retinotopy.shuffled_null(soma, noise, rng, 199)) > 0.05
 
 
 def test_published_positions_are_a_map_of_cortex(shared):
