@@ -11,9 +11,9 @@ import psutil
 from src.manifest import file_sha256
 from src.paths import ROOT
 
-# Each kill waits until so many notebooks have begun; so each catches the notebook it was in before,
-# or the next one, or (0) no notebook yet, and all nine of the profile are caught.
-BEGUN = (1, 1, 2, 1, 2, 0, 2, 2, 1, 2, 2, 2, 2)
+# Each kill waits until so many notebooks have begun; so each catches the notebook it was in before
+# or a later one, or (0) no notebook yet, and kills are spread over the whole run.
+BEGUN = (1, 1, 2, 3, 2, 0, 4, 3, 2, 4, 3, 4, 3)
 ORPHANED = {3, 8}  # of these kills the notebooks survive, and meet the run that continues
 
 

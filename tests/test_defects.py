@@ -43,14 +43,17 @@ INDEX = {
         "data/test_sensorium.py::test_key_from_name_or_from_neurons_and_role",
         "data/test_pack.py::test_cache_outlives_its_source_and_moves_with_it",
         "test_graph.py::test_a_manifest_says_what_was_used_and_made",
+        "data/test_box_files.py::test_a_missing_file_is_an_error_or_by_option_the_full_frame",
     ),
     "D7 a summary that divides by five over seven mice, and holds NaN": (
         "evaluation/test_scores.py::test_summary_skips_withheld_sessions",
         "evaluation/test_scores.py::test_only_withheld_sessions_make_no_number",
+        "evaluation/test_submission.py::test_files_are_the_competitions_to_the_column",
     ),
     "D8 metrics that travel through text files, overwritten in the working directory": (
         "evaluation/test_prediction.py::test_saved_prediction_comes_back_with_its_ids_and_provenance",
         "evaluation/test_scores.py::test_unit_table_holds_the_metrics",
+        "evaluation/test_submission.py::test_what_is_written_comes_back",
         "test_house.py::test_the_sources_keep_from",
     ),
     "D9 a cache of gigabytes for each process; rescaling every epoch": (
@@ -62,6 +65,7 @@ INDEX = {
     "D10 the model moved for every batch; colors by Python loops": (
         "training/test_trainer.py::test_the_model_is_placed_once_whatever_the_number_of_batches",
         "analyses/test_retinotopy.py::test_colors_of_a_whole_brain_take_no_loop",
+        "analyses/test_cortical_grid.py::test_interpolation_is_that_of_scipy",
     ),
     "D11 scores of units filtered, their ids lost": (
         "evaluation/test_scores.py::test_unit_table_keeps_every_unit_in_file_order",
@@ -81,6 +85,8 @@ INDEX = {
     ),
     "D15 no box looks like a full-frame box": (
         "data/test_session.py::test_boxes_from_file_full_frame_or_none",
+        "data/test_box_files.py::test_flag_of_files_is_whether_the_box_is_the_full_frame",
+        "data/test_box_files.py::test_shuffled_boxes_belong_to_other_images_and_repeats_keep_one",
     ),
     "D16 behavior divided by a standard deviation of zero": (
         "data/test_session.py::test_missing_behavior_and_pupil_are_zero_and_flagged",
@@ -105,6 +111,8 @@ INDEX = {
     "D20 analyses without a null": (
         "analyses/test_retinotopy.py::test_retinotopy_stands_out_of_its_null_and_noise_does_not",
         "analyses/test_receptive_fields.py::test_null_responses_are_to_other_images",
+        "analyses/test_cortical_grid.py::test_shuffled_units_give_a_falling_rank_lag_curve",
+        "analyses/test_clusters.py::test_scaled_features_give_both_parts_the_same_variance",
     ),
     "D21 a shifter whose initialiser matches no layer": (
         "models/test_shifters.py::test_layers_start_as_pytorch_s_linear_does",
@@ -113,6 +121,7 @@ INDEX = {
         "test_house.py::test_the_sources_keep_from",
         "test_seeds.py::test_global_generators_are_left_alone",
         "data/test_session.py::test_random_units_are_seeded_and_nested",
+        "data/test_splits.py::test_fewer_images_are_nested_and_keep_all_their_trials",
     ),
     "D23 library generations that differ in loss, biases and padding": (
         "training/test_losses.py::test_poisson_loss_is_the_written_out_sum",
