@@ -11,6 +11,7 @@ from pathlib import Path
 from src import paths
 from src.records import short
 
+EACH = ("02_", "03_")  # figures that every job of these notebooks makes
 # Of the columns of tables/scores.csv, those that say most.
 COLUMNS = ("model", "session", "status", "n_units", "single", "avg", "feve", "cc_norm")
 
@@ -44,8 +45,10 @@ def summary_lines(manifest: Path) -> Iterator[str]:
         yield from table_lines(table)
         yield ""
     yield "Figures"
-    shown = (path for path in outputs if manifest.parent.parent in path.parents)
-    yield from (f"  {short(path)}" for path in shown if path.suffix == ".png")
+    drawn = [p for p in outputs if p.suffix == ".png" and manifest.parent.parent in p.parents]
+    yield from (f"  {short(path)}" for path in drawn if not path.name.startswith(EACH))
+    if many := sum(path.name.startswith(EACH) for path in drawn):
+        yield f"  and {many} of single members and models, 02_*.png and 03_*.png beside them"
     minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
     memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
     yield f"\n{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
