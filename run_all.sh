@@ -55,7 +55,8 @@ case $jobs in '' | 0 | *[!0-9]*) die "--jobs needs a positive number, not '$jobs
 
 . ./setup.sh
 
-graph=(--snakefile Snakefile --directory "$figures" --cores "$jobs" --jobs "$jobs" --nolock --rerun-incomplete)
+graph=(--snakefile Snakefile --directory "$figures" --cores "$jobs" --jobs "$jobs" --scheduler greedy)
+graph+=(--nolock --rerun-incomplete)
 settings=(profile="$profile" recording="$recording" study="$study" data_root="$data_root" output_root="$output_root")
 if [ $# -eq 0 ]; then # src.run reports one line a notebook; Snakemake adds errors only
     graph+=(--quiet rules progress host reason)

@@ -17,9 +17,10 @@ MODEL_COLORS = {
     "wide": "#d55e00",
     "wide_plus": "#cc79a7",
     "vit": "#e69f00",
-    "compact": "#117733",
+    "compact": "#44aa99",
     "winner": "#882255",
     "ensemble": "#009e73",
+    "compact ensemble": "#225522",
 }
 ROLE_COLORS = {
     "pretraining": "#33658a",
@@ -37,8 +38,10 @@ def use_style() -> None:
 
 def model_color(model: str) -> str:
     """The color of a model in every figure; "wide x 10" is an ensemble of ten."""
-    name = "ensemble" if " x " in model else model
-    return MODEL_COLORS.get(name, INK)
+    if " x " in model:
+        own = f"{model.split(' x ')[0]} ensemble"
+        return MODEL_COLORS.get(own, MODEL_COLORS["ensemble"])
+    return MODEL_COLORS.get(model, INK)
 
 
 def point_size(points: int) -> float:

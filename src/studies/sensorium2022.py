@@ -209,7 +209,7 @@ DEMO = Profile(
     (
         Plan(_small(LN, 24), _DEMO),
         Plan(_small(CNN, 24), _DEMO),
-        Plan(replace(CNN_FREE, core=COMPACT.core), _DEMO),
+        Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=20)),
         Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
         Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
         Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
