@@ -148,7 +148,7 @@ def compare(root: Path, jobs: int, seeds: int, worlds: Sequence[str]) -> pd.Data
 
 
 def folds(root: Path, jobs: int) -> pd.DataFrame:
-    """Out-of-fold score of all training images beside one member's test score and its interval."""
+    """Out-of-fold score of all training images beside the members' mean test score, interval."""
     folder = root / "default"
     with ProcessPoolExecutor(jobs) as pool:
         members = list(
@@ -167,7 +167,7 @@ def folds(root: Path, jobs: int) -> pd.DataFrame:
             key, s.image_ids[trials], responses, {"oof": held_out.values[order]}
         )
         test = s.trials("test")
-        single = {"test": predict(members[0][0], s, test, device="cpu")}
+        single = {"test": np.stack([predict(e, s, test, device="cpu") for e, _, _ in members])}
         tested = SessionResults(key, s.image_ids[test], s.responses(test).numpy(), single)
         both = [interval_table([x], numpy_stream(0, key)).iloc[0] for x in (everything, tested)]
         oof, test_row = (row["score"] for row in both)
