@@ -83,7 +83,7 @@ def results(data: Path, output: Path) -> dict[str, str]:
 
 
 def test_kills_leave_no_trace(smoke_run, tmp_path):
-    """Killed thirteen times, one job or two at a time in turn, against undisturbed, two at a time."""
+    """Killed thirteen times, with one job and two at a time in turn, against undisturbed."""
     records = (smoke_run.output / "sensorium2022/smoke/records").glob("*.json")
     usual = {path.stem: json.loads(path.read_text())["seconds"] for path in records}
     killer = Killer(tmp_path, usual, random.Random(20220713))
