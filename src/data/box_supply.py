@@ -62,9 +62,10 @@ def supply_boxes(
         return row
     boxes, found, origin = box_files.read_boxes(folder, folder.name, index)
     first = np.unique(index, return_index=True)[1]
-    area = boxes[first][found[first], 2:].prod(1)
-    measured = {"with an object": found[first].mean(), "median area": np.median(area)}
-    return row | {"boxes from": origin} | (measured if found.any() else {"with an object": 0.0})
+    row |= {"boxes from": origin, "with an object": found[first].mean()}
+    if found.any():
+        row["median area"] = np.median(boxes[first][found[first], 2:].prod(1))
+    return row
 
 
 def _chosen(key: str, wanted: str, there: dict[str, Any]) -> str:

@@ -384,7 +384,7 @@ def test_the_record_notes_what_outlives_the_run(fit, monkeypatch, tmp_path):
 
 def test_a_notebook_or_terminal_gets_a_bar(fit, capsys, monkeypatch):
     monkeypatch.delenv("STRIATE_RECORD", raising=False)
-    monkeypatch.setattr("src.training.progress._watched", lambda: True)
+    monkeypatch.setattr("src.training.progress.watched", lambda: True)
     fit(max_epochs=3, progress=True)
     shown = capsys.readouterr()
     assert "member_01" in shown.err and "3/3" in shown.err
