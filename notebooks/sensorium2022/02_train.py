@@ -28,7 +28,9 @@
 # | `cnn` | the competition's baseline, four layers | Willeke et al. 2022 |
 # | `cnn_plus` | the same with behavior as input and a pupil shifter | Willeke et al. 2022 |
 # | `wide` | the winner's wide core: full resolution, an object box per image | SENSORIUM 2022 |
-# | `wide_plus` | ours: wide core, behavior and pupil | this repository |
+# | `vit` | a vision transformer that sees behavior in every block | V1T, Li et al. 2023 |
+# | `wide_plus` | ours: wide core; behavior scales and shifts each unit | this repository |
+# | `compact` | ours: two layers at half the resolution, behavior the same way | this repository |
 #
 # The answer is the last figure: the score on validation images, epoch by epoch.
 
