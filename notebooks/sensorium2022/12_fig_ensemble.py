@@ -229,14 +229,15 @@ save_figure(figure, figures["honesty"])
 
 # %% [markdown]
 # **What one sees.** In black, scores that may be believed. The out-of-fold score should agree with
-# that of one member on test trials, since a fold's network is one network; it has the narrower
-# interval, because every training image takes part. Of the re-splits, the trials a member held
-# out give about what one member gets on the test set, a little more where several members held a
-# trial out, and because early stopping chose the epoch by them. In red, the same trials predicted
-# by all members: as far as it lies to the right of the same ensemble's test score, it is too good,
-# although nothing but the trials has changed. Right, the two gains. The true one is what averaging
-# brings; the rest of the apparent one is memory. How large that rest is depends on how much the
-# networks overfit, and so on the data and on the training.
+# that of one member on test trials to within both intervals, since a fold's network is one
+# network. Its own interval is the narrower, because every training image takes part, while the
+# test score hangs on few images (in the demo 40, the same for all mice). Of the re-splits, the
+# trials a member held out give about what one member gets on the test set, a little more where
+# several members held a trial out, and because early stopping chose the epoch by them. In red, the
+# same trials predicted by all members: as far as it lies to the right of the same ensemble's test
+# score, it is too good, although nothing but the trials has changed. Right, the two gains. The
+# true one is what averaging brings; the rest of the apparent one is memory. How large that rest is
+# depends on how much the networks overfit, and so on the data and on the training.
 #
 # The last table, and the answer.
 

@@ -137,8 +137,8 @@ _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(
     batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
 )
-_DEMO_BRIEF = replace(_DEMO, batch_size=32, max_epochs=14)
-_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=13)  # as with 400 images
+_DEMO_BRIEF = replace(_DEMO, max_epochs=10, schedule="fixed", average=0.0)
+_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=25)  # as with 400 images
 _DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=14)
 _OWN = TrainingConfig(
     batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
