@@ -168,7 +168,7 @@ pd.DataFrame(rows, columns=["model", "session", "trials", "out of fold", "one me
 
 # %%
 use_style()
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.2))
 panels.score_distributions(axes[0], units, "avg")
 panels.score_intervals(axes[1], means)
 if simulated:

@@ -35,7 +35,7 @@ def score_distributions(axis: Axes, units: pd.DataFrame, metric: str = "avg") ->
     axis.set(xlim=(np.clip(low, -1, 0), min(high, 1) + 0.02), xlabel=LABELS[metric])
     axis.set(ylim=(0, 1.01), yticks=[0, 0.25, 0.5, 0.75, 1], ylabel="share of units below")
     axis.grid(axis="y")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
 
 
 def score_intervals(axis: Axes, table: pd.DataFrame) -> None:
@@ -51,7 +51,7 @@ def score_intervals(axis: Axes, table: pd.DataFrame) -> None:
     axis.tick_params(axis="y", length=0)
     axis.set(xlabel="score, with its interval over images", ylim=(len(metrics) - 0.5, -0.5))
     axis.grid(axis="x")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
 
 
 def score_against_ceiling(
