@@ -54,8 +54,8 @@ def yolo(weights: Path, thresholds: Thresholds, home: Path) -> Detector:
         try:
             model = ultralytics.YOLO(Path(weights).resolve())
             names = {name: number for number, name in model.names.items()}
-        except Exception as error:
-            raise DataError(f"{weights} holds no YOLO weights ({error}): choose others") from None
+        except Exception as error:  # ultralytics lets through whatever the file made it raise
+            raise DataError(f"{weights} holds no YOLO weights ({error}): choose others") from error
     if unknown := [c for c in thresholds.classes if c not in names]:
         raise DataError(f"{weights} knows no class {unknown[0]!r} among its {len(names)}")
     options = {

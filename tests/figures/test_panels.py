@@ -499,3 +499,30 @@ def test_shifts_lead_from_the_place_to_the_center(axis):
         np.testing.assert_array_equal(line.get_xydata(), [place, center])
     np.testing.assert_array_equal(axis.collections[0].get_offsets(), centers)
     assert axis.yaxis_inverted()
+
+
+def test_panels_of_cortex_without_labels_show_the_numbers_they_are_given(axis):
+    band = pd.DataFrame({"distance": [0.0, 100], "null_low": [-0.1, 0.0], "null_high": [0.1, 0.2]})
+    panels.null_band(axis, band)
+    corners = axis.collections[0].get_paths()[0].vertices
+    assert {(0, -0.1), (0, 0.1), (100, 0), (100, 0.2)} <= set(map(tuple, corners.tolist()))
+    panels.session_means(axis, RATIOS[:3].assign(axis=list("xyz")), {"units": "red"})
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), RATIOS["ratio"][:3])
+
+
+def test_score_profile_shows_units_and_their_means(axis):
+    panels.score_profile(axis, SOMA[:, 0], MU[:, 0], PROFILE)
+    np.testing.assert_array_equal(
+        axis.collections[0].get_offsets(), np.column_stack([SOMA[:, 0], MU[:, 0]])
+    )
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), PROFILE["score"])
+
+
+def test_similarity_map_is_centered_on_zero_and_marks_its_reference(axis):
+    values, centers = RNG.normal(size=(3, 4)), (np.arange(3.0), np.arange(4.0))
+    panels.similarity_map(axis, values, centers, (1, 2), 0.5)
+    np.testing.assert_array_equal(axis.images[0].get_array(), values.T)
+    assert axis.images[0].get_clim() == (-0.5, 0.5)
+    assert axis.lines[0].get_xydata().tolist() == [[1, 2]]
+    panels.similarity_scale([axis], 0.5)
+    assert axis.figure.axes[-1].get_yticks().tolist() == [-0.5, 0, 0.5]
