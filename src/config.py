@@ -127,7 +127,6 @@ class TrainingConfig:
     schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
-    optimizer: Literal["adam", "adamw"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     average: float = 0.0  # decay a step of the moving average of weights that is kept; 0: none
     weight_decay: float = 0.0

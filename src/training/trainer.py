@@ -116,8 +116,7 @@ class Run:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
         self.device = next(encoder.parameters()).device
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        self.optimizer = kind(
+        self.optimizer = torch.optim.Adam(
             encoder.parameters(),
             config.learning_rate,
             config.betas,
