@@ -29,7 +29,7 @@
 #
 # What the two know of the world matters too. If one of them sees behavior and the other does not,
 # as here in the profiles with mice, part of the difference is information, not architecture; the
-# competition had a track for each. The table of differences says which inputs each has.
+# competition had a track for each. The first table says in which inputs the two differ.
 #
 # The answer is the last figure and the table before it.
 
