@@ -147,7 +147,10 @@ def save_table(table: Any, path: Path) -> Path:
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG (`path`) and PDF beside it; the same figure gives the same bytes."""
+    from src.figures.style import settle
+
     path = Path(path).with_suffix(".png")
+    settle(figure)
     with replacing(path.with_suffix(".pdf")) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     with replacing(path) as temporary:

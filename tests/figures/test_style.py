@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from src.figures.style import MODEL_COLORS, mark_simulated, model_color
 from src.manifest import save_figure
@@ -77,3 +78,27 @@ def test_saving_a_figure_leaves_png_and_pdf(axis, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pdf", "a.png"]
+
+
+class LastBit(ConstrainedLayoutEngine):
+    """Constrained layout whose solver rounded the other way."""
+
+    def execute(self, figure):
+        super().execute(figure)
+        for axis in figure.axes:
+            bounds = axis.get_position(original=True).bounds
+            axis._set_position([x + 1e-13 for x in bounds], which="original")
+
+
+def test_last_bits_of_the_layout_do_not_reach_the_file(tmp_path):
+    saved = {}
+    for engine in ("constrained", LastBit()):
+        figure, axes = plt.subplots(2, 2, layout=engine)
+        for axis in axes.flat:
+            points = axis.scatter(*np.random.default_rng(0).random((2, 2000)), c=np.arange(2000))
+            axis.set(xlabel="a label", ylabel="another", title="a title")
+        figure.colorbar(points, ax=axes)
+        save_figure(figure, path := tmp_path / "a.png")
+        saved[engine] = path.with_suffix(".pdf").read_bytes(), path.read_bytes()
+    first, second = saved.values()
+    assert first == second
