@@ -147,11 +147,22 @@ def save_table(table: Any, path: Path) -> Path:
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG (`path`) and PDF beside it; the same figure gives the same bytes."""
-    from src.figures.style import settle
-
     path = Path(path).with_suffix(".png")
-    settle(figure)
+    _settle(figure)
     with replacing(path.with_suffix(".pdf")) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _settle(figure: Any) -> None:
+    """Lay a figure out once and for all, its axes on a grid of a millionth of its size.
+
+    The solver behind matplotlib's layout sums in the order of memory addresses, so that the last
+    bit of a position differs between runs, and now and then a digit of the PDF with it.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        bounds = axis.get_position(original=True).bounds
+        axis.set_position([round(x, 6) for x in bounds], which="original")

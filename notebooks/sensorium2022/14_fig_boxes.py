@@ -122,7 +122,8 @@ print("(k_members, n_trials, n_units) =", next(iter(predictions.values())).shape
 # %% [markdown]
 # ## The conditions
 #
-# Intervals of 95 % over test images, mean over the mice that can be scored.
+# Intervals of 95 % over test images and over members, whose seeds differ; mean over the mice that
+# can be scored.
 
 # %%
 scores = interval_table(results, numpy_stream(seed, "intervals"), resamples)
@@ -140,10 +141,11 @@ scores.round(4)
 # ## The differences
 #
 # Two conditions are compared on the same images, units and seeds, so that what they share cancels.
-# The interval says how the difference would move with other images. The p-value asks whether
-# it could be chance: image by image, the predictions of the two conditions are exchanged at
-# random, and p is the share of exchanges, both signs counted, whose difference is as large as the
-# real one. The last pair shows what meaningless numbers do: shuffled boxes against none at all.
+# The interval says how the difference would move with other images and other seeds. The p-value
+# asks whether it could be chance among images: image by image, the predictions of the two
+# conditions are exchanged at random, and p is the share of exchanges, both signs counted, whose
+# difference is as large as the real one. The last pair shows what meaningless numbers do: shuffled
+# boxes against none at all.
 
 # %%
 pairs = [
@@ -177,15 +179,15 @@ if simulated:
 save_figure(figure, places.figures / "14_boxes.png")
 
 # %% [markdown]
-# **What one sees.** Left, the scores of the conditions with their intervals over images. These are
-# wide, because images differ much in how well they are predicted, whoever predicts them. Right,
-# the paired differences, where that cancels: the black dot is the mean over seeds with its
-# interval, the gray dots below are the single pairs of seeds.
+# **What one sees.** Left, the scores of the conditions with their intervals. These are wide,
+# because images differ much in how well they are predicted, whoever predicts them. Right, the
+# paired differences, where that cancels: the black dot is the mean over seeds with its interval,
+# the gray dots below are the single pairs of seeds.
 #
-# An interval that covers 0 says that these images cannot tell the two conditions apart. Gray dots
-# on both sides of 0 say the same of the seeds: another start moves the score by as much as the
-# boxes do, and the interval, which is over images alone, does not know that. So a p-value below
-# 0.05 is a reason to look at the seeds, not a finding.
+# An interval that covers 0 says that these images and seeds cannot tell the two conditions apart.
+# Gray dots on both sides of 0 show why: another start moves the score by as much as the boxes do.
+# The p-value does not know that, since it exchanges images alone. One below 0.05 beside an interval
+# that covers 0 is a reason to train more seeds, not a finding.
 #
 # The row to read first is true − shuffled: both networks get numbers of the same kind, and only
 # in one of them do they belong to the image. Without a box effect it has no side. Rows against

@@ -35,8 +35,10 @@
 
 # %%
 import json
+from itertools import product
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from src.config import InputConfig, as_plain
@@ -140,11 +142,16 @@ means.pivot_table("score", "model", "metric", sort=False).round(3)
 # ## The differences
 #
 # Member by member: the first of ours against the first of theirs, which were trained on the same
-# split, and so on; then ensemble against ensemble. `units_better` is the share of units that ours
-# predicts better.
+# split, and so on. Then their mean, whose interval is over images and over seeds: members are drawn
+# with replacement as images are. Last, ensemble against ensemble. `units_better` is the share of
+# units that ours predicts better.
 
 # %%
+for x, name in product(results, settings.contest):
+    alone = [x.predictions[f"{name} {m}"] for m in range(1, count + 1)]
+    x.predictions[name] = np.stack(alone)  # (k_members, n_trials, n_units)
 pairs = [(f"{ours.model.name} {m}", f"{theirs.model.name} {m}") for m in range(1, count + 1)]
+pairs.append(settings.contest)
 if len(ensembles) == 2:
     pairs.append(tuple(ensembles))
 differences = comparison_table(results, pairs, numpy_stream(seed, "better"), resamples)
@@ -163,17 +170,16 @@ if simulated:
 save_figure(figure, places.figures / "16_better.png")
 
 # %%
-alone = overall[(overall["metric"] == "avg") & overall["model"].isin(members)]["difference"]
+(mean,) = overall[(overall["metric"] == "avg") & (overall["model"] == ours.model.name)].itertuples()
 cost = price.groupby("model")["training"].mean()
-print(
-    f"{len(alone)} seeds: {alone.mean():+.3f} to average, {alone.min():+.3f} to {alone.max():+.3f}"
-)
+print(f"{count} seeds: {mean.difference:+.3f} to average [{mean.low:+.3f}, {mean.high:+.3f}]")
 print(f"price of ours / theirs: {cost[ours.model.name] / cost[theirs.model.name]:.3f}")
 
 # %% [markdown]
 # **What one sees.** Left, each row is one pair; a marker right of zero means that ours is better,
-# and an interval that stays right of zero, that other images would very likely say so too. Rows
-# that disagree more than their intervals show what the seed alone does. Right, the same scores
+# and an interval that stays right of zero, that other images would very likely say so too. Rows of
+# single members that disagree more than their intervals show what the seed alone does; the row of
+# both models without a number counts that in. Right, the same scores
 # over what training cost: up is better, left is cheaper.
 #
 # ## What pays, and what does not

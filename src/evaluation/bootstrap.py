@@ -39,6 +39,18 @@ class Draws:
         return self.weights[:, np.searchsorted(self.ids, ids)].astype(np.float64)
 
 
+def member_weights(members: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """Weights whose sums over k members' scores are means of other members: (b, k), rows sum to 1.
+
+    Members are drawn with replacement, and their deviations widened by sqrt(k / (k - 1)), without
+    which few members would seem to vary less than they do (Rao & Wu 1988).
+    """
+    if members == 1:
+        return np.ones((resamples, 1))
+    drawn = generator.multinomial(members, np.full(members, 1 / members), size=resamples)
+    return (1 + np.sqrt(members / (members - 1)) * (drawn - 1)) / members
+
+
 def score_samples(
     metric: Metric, p: np.ndarray, r: np.ndarray, image_ids: np.ndarray, draws: Draws
 ) -> np.ndarray:

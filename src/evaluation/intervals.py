@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from src.evaluation.bootstrap import Draws, Metric, interval, score_samples
+from src.evaluation.bootstrap import Draws, Metric, interval, member_weights, score_samples
 from src.evaluation.metrics import total_variance
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
@@ -24,7 +24,7 @@ class SessionResults:
     session: str
     image_ids: np.ndarray  # (n,)
     responses: np.ndarray  # (n, u)
-    # by model, the same ones in all sessions: (n, u), or (k, n, u) to mean the scores of k members
+    # by model, the same ones in all sessions: (n, u), or (k, n, u) for the mean score of k members
     predictions: Mapping[str, np.ndarray]
 
 
@@ -69,6 +69,8 @@ def _sampled(
     if not scored:
         return {}
     draws = Draws.make(np.concatenate([x.image_ids for x in scored]), resamples, generator)
+    counts = {1 if p.ndim == 2 else len(p) for x in scored for p in x.predictions.values()}
+    weights = {k: member_weights(k, resamples, generator) for k in sorted(counts)}
     found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
     for x in scored:
         for model, p in x.predictions.items():
@@ -78,7 +80,8 @@ def _sampled(
                 columns = [s[metric].where(s["kept"] | (metric != "feve")) for s in scores]
                 if not np.isnan(units := np.mean(columns, axis=0)).all():
                     args = x.responses, x.image_ids, draws
-                    samples = np.mean([score_samples(metric, m, *args) for m in members], axis=0)
+                    samples = np.transpose([score_samples(metric, m, *args) for m in members])
+                    samples = np.sum(samples * weights[len(members)], axis=1)
                     sampled = _Sampled(np.nanmean(units), units, samples)
                     found.setdefault((model, metric), {})[x.session] = sampled
     return {
@@ -102,7 +105,8 @@ def interval_table(
 ) -> pd.DataFrame:
     """Scores with bootstrap intervals over images: a row for each model, metric, session, and mean.
 
-    Sessions that share image ids share the draws of these images.
+    Sessions that share image ids share the draws of these images. Where a model has several
+    members, members are drawn as well, the same ones for all sessions and models.
     """
     rows = (
         (*key, s.score, *interval(s.samples, level))

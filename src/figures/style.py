@@ -49,19 +49,6 @@ def point_size(points: int) -> float:
     return min(max(5000 / max(points, 1), 3.0), 25.0)
 
 
-def settle(figure: Figure) -> None:
-    """Lay a figure out once and for all, its axes on a grid of a millionth of its size.
-
-    The solver behind matplotlib's layout sums in the order of memory addresses, so that the last
-    bit of a position differs between runs, and now and then a digit of the PDF with it.
-    """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axis in figure.axes:
-        bounds = axis.get_position(original=True).bounds
-        axis.set_position([round(x, 6) for x in bounds], which="original")
-
-
 def mark_simulated(figure: Figure) -> None:
     """Say in the figure, below its panels, that its data are simulated."""
     note = 0.2 / figure.get_figheight()

@@ -5,7 +5,8 @@
 
 Simulates small populations with known truth, trains the demo's models on them, and prints the
 exercises of the specification's section 14 that need trained models: mean differences over units
-with 95 % intervals over test images, from the functions of 04_evaluate. All data are simulated.
+with 95 % intervals over test images and seeds, from the functions of 04_evaluate. All data are
+simulated.
 """
 
 from __future__ import annotations

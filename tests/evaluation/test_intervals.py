@@ -142,3 +142,18 @@ def test_results_of_files_are_matched_with_the_responses(tmp_path):
         np.testing.assert_array_equal(found.predictions["y"], found.responses + 1)
     with pytest.raises(DataError, match=r"a.npz: 3 trials where 2 are wanted, 1 unknown"):
         load_results({"a": session}, tmp_path, {"x": "one"}, "train")
+
+
+def test_members_add_their_own_uncertainty():
+    """Two models of four members each; the members' scatter is far larger than the images'."""
+    rng = np.random.default_rng(3)
+    (x,) = results("a", images=400, difference=False)
+    noise = rng.normal(size=(2, 4, *x.responses.shape)) * rng.uniform(0.2, 4, (2, 4, 1, 1))
+    a, b = x.predictions["good"] + noise
+    stacked = SessionResults("a", x.image_ids, x.responses, {"a": a, "b": b})
+    single = metrics.single_trial_correlation
+    means = np.array([[single(m, x.responses).mean() for m in model] for model in (a, b)])
+    row = comparison_table([stacked], [("a", "b")], np.random.default_rng(0), 2000).iloc[0]
+    assert row["difference"] == pytest.approx(np.diff(means[::-1].mean(axis=1)).item())
+    error = (means[0] - means[1]).std(ddof=1) / 2
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)

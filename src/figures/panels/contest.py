@@ -25,7 +25,7 @@ def score_differences(axis: Axes, table: pd.DataFrame) -> None:
         axis.plot(rows["difference"], y, marker, color=shade, markersize=5, label=LABELS[metric])
     axis.set_yticks(range(len(pairs)), [f"{a} − {b}" for a, b in pairs])
     axis.tick_params(axis="y", length=0)
-    axis.set(xlabel="difference, with its interval over images", ylim=(len(pairs) - 0.5, -0.5))
+    axis.set(xlabel="difference, with its interval", ylim=(len(pairs) - 0.5, -0.5))
     axis.grid(axis="x")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1))
 
