@@ -59,6 +59,8 @@ def jobs(study):
     if profiles[study].example:
         yield "00_import_recording", example(study)
     yield from ((stage, {}) for stage in ("01_preprocess", "04_evaluate", *figures(study)))
+    yield from (("02_extract", {"network": n.name}) for n in profiles[study].networks)
+    yield from (("03_probe", {"probe": p.name}) for p in profiles[study].probes)
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
     yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
 
@@ -91,8 +93,10 @@ def plan(wildcards):
 
 def predictions(wildcards):
     """Records of the predictions a figure was asked for, or those of the main table."""
-    asked = profiles[wildcards.study].asked(wildcards.get("figure", ""))
-    return [record(f"03_predict_{p.model.name}").format(study=wildcards.study) for p in asked]
+    chosen, figure = profiles[wildcards.study], wildcards.get("figure", "")
+    jobs = [f"03_predict_{p.model.name}" for p in chosen.asked(figure)]
+    jobs += [f"03_probe_{p.name}" for p in chosen.probes if p.question == figure]
+    return [record(job).format(study=wildcards.study) for job in jobs]
 
 
 def raw(wildcards):
@@ -115,6 +119,22 @@ def recorded(wildcards):
 def planned(wildcards):
     """What it says about one model."""
     return fingerprint(asdict(plan(wildcards)))
+
+
+def shown(wildcards):
+    """What it says about one frozen network."""
+    return fingerprint(asdict(profiles[wildcards.study].network(wildcards.network)))
+
+
+def probed(wildcards):
+    """What it says about one probe."""
+    return fingerprint(asdict(profiles[wildcards.study].probe(wildcards.probe)))
+
+
+def features(wildcards):
+    """Records of the features a probe reads."""
+    names = profiles[wildcards.study].probe(wildcards.probe).networks
+    return [record(f"02_extract_{name}").format(study=wildcards.study) for name in names]
 
 
 def everything(wildcards):
@@ -159,6 +179,8 @@ wildcard_constraints:
     study="|".join(STUDIES),
     model=r"\w+",
     member=r"\d+",
+    network=r"\w+",
+    probe=r"\w+",
     figure=r"(0[5-9]|[1-9]\d)_\w+",
 
 
@@ -234,6 +256,44 @@ rule train:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
         gpu=asks("gpus"),
+    shell:
+        RUN
+
+
+rule extract:
+    input:
+        code=code("02_extract"),
+        data=rules.preprocess.output,
+    output:
+        record("02_extract_{network}"),
+    log:
+        str(places.records / "02_extract_{network}.ipynb"),
+    params:
+        given=given,
+        settings=shown,
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+        gpu=asks("gpus"),
+    shell:
+        RUN
+
+
+rule probe:
+    input:
+        code=code("03_probe"),
+        data=rules.preprocess.output,
+        features=features,
+    output:
+        record("03_probe_{probe}"),
+    log:
+        str(places.records / "03_probe_{probe}.ipynb"),
+    params:
+        given=given,
+        settings=probed,
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
     shell:
         RUN
 

@@ -13,7 +13,12 @@ from typing import Any
 
 from src import manifest, paths
 
-NAMING = ("model", "member")  # parameters that tell the jobs of one notebook apart within a run
+NAMING = (
+    "model",
+    "member",
+    "network",
+    "probe",
+)  # parameters that tell the jobs of one notebook apart within a run
 
 
 def job_name(stem: str, values: Mapping[str, Any]) -> str:

@@ -83,6 +83,7 @@ class House:
 
     def run_all(self, *arguments: str, profile: str = "smoke") -> subprocess.CompletedProcess:
         command = ["bash", str(self.folder / "run_all.sh"), "--profile", profile, "--jobs", "2"]
+        command += ["--study", "sensorium2022"]
         return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd="/")
 
     def would_run(self) -> set[str]:
@@ -136,7 +137,7 @@ def test_the_order_is_that_of_the_stages(finished_house):
     stages = [name[:2] for name in ran if name in MAIN]
     assert (ran[0], stages[-2:]) == ("01_preprocess", ["04", "05"])
     for model in ("ln", "wide"):
-        trained = [i for i, name in enumerate(ran) if name.startswith(f"02_train_{model}")]
+        trained = [i for i, n in enumerate(ran) if re.fullmatch(rf"02_train_{model}_\d", n)]
         assert max(trained) < ran.index(f"03_predict_{model}")
 
 

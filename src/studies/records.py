@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from src.config import DetectorTraining, ModelConfig, TrainingConfig
 
@@ -23,6 +23,39 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class FrozenNetwork:
+    """A network that is shown the images and never trained on responses: its features are stored.
+
+    With the weights of its record in src/models/networks.py, a file; or drawn from `draw`, an
+    untrained control; or trained here to name the objects of the training images.
+    """
+
+    name: str  # how tables, folders and figures call it
+    network: str
+    weights: str = ""  # member of torchvision's enum, where the network is one of its models
+    start: Literal["file", "random", "objects"] = "file"
+    draw: int = 0  # number of the random start
+    layers: tuple[str, ...] = ()  # empty: all that its record names
+    pool: int = 14  # maps are averaged to at most so many cells a side
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Linear maps from images to responses, without a network trained on responses.
+
+    pixels: several baselines. layers: ridge from each layer of each network. combined: ridge from
+    all layers named, each weighted. fields: the same through the Gaussian window of each unit.
+    """
+
+    name: str
+    kind: Literal["pixels", "layers", "combined", "fields"]
+    networks: tuple[str, ...] = ()  # names of frozen networks
+    layers: tuple[str, ...] = ()  # "network/layer", for combined and fields
+    split: Literal["official", "halves"] = "official"
+    question: str = ""  # as in Plan
+
+
+@dataclass(frozen=True)
 class Resources:
     """What one training job asks of a scheduler."""
 
@@ -36,7 +69,9 @@ class Profile:
     """One way to run a study: which data, which models, at which size."""
 
     name: str
-    plans: tuple[Plan, ...]
+    plans: tuple[Plan, ...] = ()
+    networks: tuple[FrozenNetwork, ...] = ()
+    probes: tuple[Probe, ...] = ()
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
     resources: Resources = field(default_factory=Resources)
     detector: DetectorTraining | None = None  # for simulated recordings without boxes
@@ -55,11 +90,22 @@ class Profile:
 
     def plan(self, model: str) -> Plan:
         """The plan of the model called `model`."""
-        for plan in self.plans:
-            if plan.model.name == model:
-                return plan
-        names = ", ".join(plan.model.name for plan in self.plans)
-        raise KeyError(f"profile {self.name!r} trains no model {model!r}: choose one of {names}")
+        return self._called("trains no model", model, {p.model.name: p for p in self.plans})
+
+    def network(self, name: str) -> FrozenNetwork:
+        """The frozen network called `name`."""
+        return self._called("shows images to no network", name, {n.name: n for n in self.networks})
+
+    def probe(self, name: str) -> Probe:
+        """The probe called `name`."""
+        return self._called("has no probe", name, {p.name: p for p in self.probes})
+
+    def _called(self, lacks: str, name: str, known: dict[str, Any]) -> Any:
+        if name not in known:
+            raise KeyError(
+                f"profile {self.name!r} {lacks} {name!r}: choose one of {', '.join(known)}"
+            )
+        return known[name]
 
 
 @dataclass(frozen=True)
