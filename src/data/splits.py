@@ -28,6 +28,7 @@ class Trials(Protocol):
 
     tiers: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,)
+    image_index: np.ndarray  # (n,) number of the image by content, in order of first appearance
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,16 @@ def tier_split(tiers: np.ndarray) -> Split:
 def official_split(session: Trials) -> Split:
     """The split the recording came with."""
     return tier_split(session.tiers)
+
+
+def halves_split(session: Trials) -> Split:
+    """Trials of the first half of the different images, in order shown, train; the others test.
+
+    An image counts where it was first shown, so that one shown in both halves trains and never
+    tests. Nothing is for validation.
+    """
+    first = session.image_index < (session.image_index.max() + 1) // 2
+    return Split(np.flatnonzero(first), np.array([], np.int64), np.flatnonzero(~first))
 
 
 def winner_resplits(tiers: np.ndarray, mouse_position: int, members: int = 10) -> list[np.ndarray]:

@@ -8,6 +8,7 @@ import pytest
 from src.data.errors import DataError
 from src.data.splits import (
     fewer_images,
+    halves_split,
     kfold_splits,
     load_splits,
     member_splits,
@@ -166,3 +167,11 @@ def test_an_edited_split_is_refused(tmp_path):
     path.write_text(path.read_text().replace("      2\n", "      1\n"))
     with pytest.raises(DataError, match=r"mouse1.*re-run 01_preprocess"):
         load_splits(path)
+
+
+def test_halves_share_no_image():
+    """Of six images the first three train, wherever they were shown again."""
+    shown = SimpleNamespace(image_index=np.array([0, 1, 2, 3, 1, 4, 0, 5, 3]))
+    split = halves_split(shown)
+    assert split.train.tolist() == [0, 1, 2, 4, 6]
+    assert split.test.tolist() == [3, 5, 7, 8] and not len(split.validation)
