@@ -67,7 +67,7 @@ def choose_bands(
         )
     candidates = candidates / candidates.sum(axis=1, keepdims=True)
     scale, units = scales(grams, rows), np.shape(y)[1]
-    found = {name: np.zeros(units) for name in ("alpha", "edge", "intercept")}
+    found = {"alpha": np.zeros(units), "edge": np.zeros(units, int), "intercept": np.zeros(units)}
     found |= {"score": np.full(units, -np.inf), "weights": np.zeros((units, len(grams)))}
     dual, held_out = np.zeros((len(rows), units)), np.zeros((len(rows), units))
     for weights in candidates:
