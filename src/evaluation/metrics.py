@@ -103,3 +103,42 @@ def feve(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
 def kept(explainable: np.ndarray, threshold: float = FEV_THRESHOLD) -> np.ndarray:
     """Units whose FEV reaches the threshold, none of unknown FEV: (u,) -> (u,) bool."""
     return np.asarray(explainable) >= threshold
+
+
+def explained_variance(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """1 - Var(r - p) / Var(r), blind to a constant offset: (n, u), (n, u) -> (u,).
+
+    nan for constant responses. R2 is never above it, and equal where errors have mean 0.
+    """
+    r, error = _with_error(p, r)
+    return 1 - divide(error.var(axis=0), np.where(np.ptp(r, axis=0) > 0, r.var(axis=0), 0.0))
+
+
+def r_squared(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """1 - sum (r - p)^2 / sum (r - mean r)^2: (n, u), (n, u) -> (u,); nan if r is constant."""
+    r, error = _with_error(p, r)
+    varying = np.where(np.ptp(r, axis=0) > 0, r.var(axis=0), 0.0)
+    return 1 - divide(np.mean(error**2, axis=0), varying)
+
+
+def _with_error(p: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if np.shape(p) != np.shape(r):
+        raise ValueError(f"predictions are {np.shape(p)} but responses are {np.shape(r)}")
+    r = np.asarray(r, np.float64)
+    return r, r - p
+
+
+def correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Exact Pearson r, 0 where either is constant up to rounding: (n, u), (n, u) -> (u,).
+
+    src.correlation.pearson adds 1e-8 to each standard deviation, as the SENSORIUM metrics do;
+    Brain-Score does not, and its scores are reproduced to 1e-9.
+    """
+    p, r = (np.asarray(x, np.float64) for x in (p, r))
+    _with_error(p, r)
+    centered = [x - x.mean(axis=0) for x in (p, r)]
+    norms = [np.linalg.norm(c, axis=0) for c in centered]
+    sizes = [np.linalg.norm(x, axis=0) for x in (p, r)]
+    varies = (norms[0] > 1e-12 * sizes[0]) & (norms[1] > 1e-12 * sizes[1])
+    product = np.where(varies, norms[0] * norms[1], 1.0)
+    return np.where(varies, np.sum(centered[0] * centered[1], axis=0) / product, 0.0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import explained_variance_score, r2_score
 
 from src.evaluation import metrics
 
@@ -121,3 +122,42 @@ def test_every_trial_needs_an_image_id():
     r = np.random.default_rng(7).random((20, 3))
     with pytest.raises(ValueError, match=r"19 trials have an image id, not \(20, 3\)"):
         metrics.fev(r, np.arange(19))
+
+
+def test_explained_variance_and_r_squared_against_scikit_learn(trials):
+    p, r, _ = trials
+    p = p + np.array([0, 1, -2, 0, 30])
+    explained = explained_variance_score(r, p, multioutput="raw_values")
+    np.testing.assert_allclose(metrics.explained_variance(p, r), explained, atol=1e-12)
+    np.testing.assert_allclose(
+        metrics.r_squared(p, r), r2_score(r, p, multioutput="raw_values"), atol=1e-12
+    )
+    np.testing.assert_allclose(metrics.explained_variance(p + 5, r), explained, atol=1e-12)
+    assert (metrics.r_squared(p, r) <= metrics.explained_variance(p, r)).all()
+
+
+def test_explained_variance_of_constants(trials):
+    p, r, _ = trials
+    r[:, 1] = 0.1
+    for score in (metrics.explained_variance, metrics.r_squared):
+        assert np.isnan(score(p, r)).tolist() == [False, True, False, False, False]
+    means = np.tile(r.mean(axis=0), (len(r), 1))
+    np.testing.assert_allclose(np.delete(metrics.r_squared(means, r), 1), 0, atol=1e-12)
+
+
+def test_mean_of_ratios_is_not_the_ratio_of_means():
+    r = np.array([[0, 0], [1, 10], [2, 20.0]])
+    p = np.array([[0, 0], [0, 10], [0, 20.0]])
+    np.testing.assert_allclose(metrics.r_squared(p, r), [-1.5, 1])
+
+
+def test_exact_correlation(trials):
+    p, r, _ = trials
+    expected = [stats.pearsonr(*pair)[0] for pair in zip(p.T, r.T, strict=True)]
+    np.testing.assert_allclose(metrics.correlation(p, r), expected, atol=1e-14)
+    np.testing.assert_allclose(metrics.correlation(1e-7 * p, r), expected, atol=1e-14)
+    p[:, 0], r[:, 1] = 0.1, 1 / 3
+    assert metrics.correlation(p, r)[:2].tolist() == [0, 0]
+    for score in (metrics.correlation, metrics.r_squared, metrics.explained_variance):
+        with pytest.raises(ValueError, match=r"\(23, 4\) but responses are \(23, 5\)"):
+            score(p[:, 1:], r)

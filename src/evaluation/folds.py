@@ -1,0 +1,50 @@
+"""Folds for choices inside the training rows, and the splits of Brain-Score."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from src.seeds import numpy_stream
+
+
+def stratified_folds(strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Fold of each row, every stratum spread over all folds, shuffled: (n,) -> (n,) 0..k-1."""
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=_state(seed, "stratified"))
+    return _numbers(splitter, strata, None)
+
+
+def grouped_folds(groups: np.ndarray, strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Fold of each row, whole groups held out, strata balanced: (n,), (n,) -> (n,) 0..k-1.
+
+    With objects in categories of 8 and 8 folds: one object of each category a fold.
+    """
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=_state(seed, "grouped"))
+    return _numbers(splitter, strata, groups)
+
+
+def _state(seed: int, name: str) -> int:
+    return int(numpy_stream(seed, "folds", name).integers(2**31))
+
+
+def _numbers(
+    splitter: BaseCrossValidator, strata: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    fold = np.empty(len(strata), int)
+    for k, (_, held_out) in enumerate(splitter.split(strata, strata, groups)):
+        fold[held_out] = k
+    return fold
+
+
+def brain_score_splits(strata: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Ten stratified splits, 90 % train and 10 % test, random_state 1: (n,) -> train, test rows.
+
+    Rows must be sorted by stimulus id, as texts (Brain-Score core 2.5, cross-validation).
+    """
+    splitter = StratifiedShuffleSplit(n_splits=10, train_size=0.9, random_state=1)
+    return [(np.sort(train), test) for train, test in splitter.split(strata, strata)]

@@ -1,0 +1,134 @@
+"""Scores of linear maps on images they were not fitted to, and the controls that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from src.data.errors import DataError
+from src.evaluation.decomposition import Decomposition, LinearMap, decompose_features
+from src.evaluation.folds import brain_score_splits
+from src.evaluation.metrics import correlation, explained_variance, r_squared
+from src.evaluation.ridge import ALPHAS, fit_ridge, search
+from src.seeds import numpy_stream
+
+# Alphas of Brain-Score's ridge on given train and test sets: 99 values, raw units.
+RIDGECV_ALPHAS = np.concatenate(
+    [
+        [0.01, 0.1, 0.5, 1],
+        np.linspace(10, 100, 4, endpoint=False),
+        *(np.linspace(10.0**k, 10.0 ** (k + 1), 18, endpoint=False) for k in range(2, 6)),
+        np.linspace(1e6, 1e7, 19),
+    ]
+)
+
+Regression = Callable[[np.ndarray, np.ndarray], LinearMap]  # features (n, p), responses (n, u)
+
+
+@dataclass(frozen=True, eq=False)
+class SplitScore:
+    """Correlation over test images, of s splits and u units, as Brain-Score sums it up."""
+
+    raw: np.ndarray  # (s, u)
+
+    @property
+    def score(self) -> float:
+        """Mean over splits of the median over units."""
+        return float(np.median(self.raw, axis=1).mean())
+
+    @property
+    def error(self) -> float:
+        """Standard deviation (ddof 0) of the medians over the square root of their number."""
+        return float(np.median(self.raw, axis=1).std() / np.sqrt(len(self.raw)))
+
+
+def split_score(
+    x: np.ndarray, y: np.ndarray, ids: np.ndarray, objects: np.ndarray, regression: Regression
+) -> SplitScore:
+    """Brain-Score's cross-validated correlation: (n, p), (n, u), (n,), (n,) -> SplitScore.
+
+    `regression` is `ridge_one`, `least_squares` or `pls.fit_pls`. For p > n, x may be
+    `decompose(gram).coordinates`.
+    """
+    order = np.argsort(np.asarray(ids).astype(str), kind="stable")
+    x, y = x[order], y[order]
+    raw = [
+        correlation(regression(x[train], y[train]).predict(x[test]), y[test])
+        for train, test in brain_score_splits(np.asarray(objects)[order])
+    ]
+    return SplitScore(np.array(raw))
+
+
+def ridge_one(x: np.ndarray, y: np.ndarray) -> LinearMap:
+    """Ridge with alpha 1 on raw features: (n, p), (n, u) -> LinearMap."""
+    decomposition = decompose_features(x)
+    return fit_ridge(decomposition, y, decomposition.in_scaled_units(1.0))
+
+
+def least_squares(x: np.ndarray, y: np.ndarray) -> LinearMap:
+    """Least squares, of minimum norm where p >= n: (n, p), (n, u) -> LinearMap."""
+    return fit_ridge(decompose_features(x), y, 0.0)
+
+
+def ridgecv_split(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> tuple[float, float]:
+    """Median test correlation and raw alpha of Brain-Score's ridge for given sets: (n, p), ...
+
+    One alpha for all units, of 99, by leave-one-out mean squared error.
+    """
+    d = decompose_features(x)
+    choice = search(d, y, d.in_scaled_units(RIDGECV_ALPHAS), per_unit=False, criterion="mse")
+    score = np.median(correlation(choice.fit.predict(x_test), y_test))
+    return float(score), float(choice.alpha[0] * d.scale)
+
+
+def permutation_control(
+    decomposition: Decomposition,
+    y: np.ndarray,
+    rows_test: np.ndarray,
+    y_test: np.ndarray,
+    seed: int,
+    permutations: int = 5,
+    alphas: np.ndarray = ALPHAS,
+    groups: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Scores when responses belong to other images: columns permutation, r, ev; one row each.
+
+    Training responses (n, u) are permuted over images, all units alike, alpha chosen anew, test
+    rows (m, q) predicted; r and ev are means over units. Rows that are aligned give about 0.
+    """
+    rows = []
+    for k in range(permutations):
+        order = numpy_stream(seed, "permutation", k).permutation(len(y))
+        predicted = search(decomposition, y[order], alphas, groups).fit.predict(rows_test)
+        ev = np.nanmean(explained_variance(predicted, y_test))
+        rows.append((k, correlation(predicted, y_test).mean(), ev))
+    return pd.DataFrame(rows, columns=["permutation", "r", "ev"])
+
+
+def sample_of(scored: np.ndarray, trained: np.ndarray) -> Literal["held out", "in sample"]:
+    """Whether images were fitted: (m,), (n,) ids or content hashes; a mixture is refused.
+
+    An in-sample score is no evidence: 1000 arbitrary regressors explain 1000/2592 of the variance
+    of 2592 images.
+    """
+    seen = np.isin(scored, trained)
+    if seen.any() and not seen.all():
+        raise DataError(
+            f"{seen.sum()} of {len(seen)} scored images were also trained on: score them apart"
+        )
+    return "in sample" if seen.any() else "held out"
+
+
+def unit_scores(p: np.ndarray, r: np.ndarray, sample: str) -> pd.DataFrame:
+    """Columns unit, ev, r, r2, sample: (m, u), (m, u) -> u rows; ev and r2 empty if r is constant.
+
+    `sample` comes from sample_of and stays beside every score.
+    """
+    columns = {"ev": explained_variance(p, r), "r": correlation(p, r), "r2": r_squared(p, r)}
+    return pd.DataFrame({"unit": np.arange(r.shape[1]), **columns, "sample": sample})
