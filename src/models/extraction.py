@@ -130,8 +130,7 @@ def _fill(
             if image_sha256(block) != hashes[first : first + batch]:
                 raise DataError(f"images {first} to {first + len(block) - 1} changed meanwhile")
             x = prepare(block, network.record).to(device)
-            found = activations(network, x, layers, reducer)
-            build.write({name: v.astype(build.dtype) for name, v in found.items()})
+            build.write(activations(network, x, layers, reducer))
             count(len(block))
 
 

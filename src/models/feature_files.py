@@ -93,8 +93,10 @@ class FeatureBuild:
         return Rows(self.partial / f"{name}.npy", tuple(row), self.dtype)
 
     def write(self, features: Mapping[str, np.ndarray]) -> None:
-        """The next images' features: layer -> (m, ...); DataError for values that are not finite."""
-        for name, x in features.items():
+        """The next images' features: layer -> (m, ...); DataError for those that are not finite."""
+        for name, wide in features.items():
+            with np.errstate(over="ignore"):  # infinite in float16: refused in the next line
+                x = wide.astype(self.dtype)
             if not np.isfinite(x).all():
                 remedy = "keep float32" if self.dtype == "float16" else "check the weights"
                 where = f"images {self.done} to {self.done + len(x) - 1}"

@@ -60,14 +60,14 @@ def find_weights(record: NetworkRecord, path: str | Path | None = None) -> Path:
         path = Path(path).expanduser()
         places = [path / record.file if path.is_dir() else path]
     else:
-        places = [*_in_package(record), cache / record.file]
+        places = [*_in_package(record), cache / (record.file or f"{record.name}.pt")]
     for place in places:
-        if record.file and place.is_file():
+        if place.is_file():
             return place
     origin = f" ({record.source})" if record.source else ""
     raise DataError(
         f"network '{record.name}': no weights '{record.weights}' at {places[-1]}: put "
-        f"{record.file}{origin} into {cache}, or give its path"
+        f"{places[-1].name}{origin} there, or give its path"
     )
 
 
