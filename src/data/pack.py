@@ -16,8 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ import numpy as np
 from src import manifest
 from src.data.checks import WIDTHS, require_tables
 from src.data.errors import DataError
+from src.data.rows import Rows
 from src.data.sensorium import KINDS, Mouse, open_mouse
 from src.data.statistics import resolve
 
@@ -105,48 +104,6 @@ def _explained(error: OSError | DataError, mouse: Mouse, folder: Path) -> DataEr
     return DataError(f"{what}: {error.strerror or error}{where}; nothing was kept: {remedy}")
 
 
-class _Rows:
-    """An npy file filled row by row; its header, of known length, is written at the end."""
-
-    def __init__(self, path: Path, row: tuple[int, ...], dtype: type) -> None:
-        self.path, self.row, self.dtype = path, row, np.dtype(dtype)
-        self.row_bytes = int(np.prod(row)) * self.dtype.itemsize
-        self.start = len(self._header(0))
-        path.touch()
-
-    def _header(self, n: int) -> bytes:
-        stream, descr = BytesIO(), np.lib.format.dtype_to_descr(self.dtype)
-        fields = {"descr": descr, "fortran_order": False, "shape": (n, *self.row)}
-        np.lib.format.write_array_header_1_0(stream, fields)
-        return stream.getvalue()
-
-    def _put(self, position: int, data: bytes, end: int | None = None) -> None:
-        with open(self.path, "r+b") as stream:
-            stream.seek(position)
-            stream.write(data)
-            if end is not None:
-                stream.truncate(end)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    def write(self, first: int, rows: np.ndarray) -> None:
-        """Rows `first`, `first` + 1, ...: (n, ...)."""
-        self._put(self.start + first * self.row_bytes, rows.astype(self.dtype).tobytes())
-
-    def blocks(self, n: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """The first `n` rows, a block at a time, without mapping the file."""
-        size = int(np.prod(self.row))
-        for first in range(0, n, BLOCK):
-            where = slice(first, min(first + BLOCK, n))
-            count, offset = (where.stop - first) * size, self.start + first * self.row_bytes
-            rows = np.fromfile(self.path, self.dtype, count, offset=offset)
-            yield where, rows.reshape(-1, *self.row)
-
-    def finish(self, n: int) -> None:
-        """Make it an npy file of `n` rows."""
-        self._put(0, self._header(n), end=self.start + n * self.row_bytes)
-
-
 class _Build:
     """A build in progress: the files of a packed session and how far they are filled."""
 
@@ -182,8 +139,8 @@ class _Build:
         self.folder.mkdir(parents=True)
         return None
 
-    def _rows(self, name: str, row: tuple[int, ...], dtype: Any) -> _Rows:
-        return _Rows(self.folder / f"{name}.npy", row, dtype)
+    def _rows(self, name: str, row: tuple[int, ...], dtype: Any) -> Rows:
+        return Rows(self.folder / f"{name}.npy", row, dtype)
 
     def _number(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Number of each image by content, and which of them are new: (n, ...) -> (n,), (n,)."""

@@ -29,13 +29,13 @@ from pathlib import Path
 from src.data import pack
 from src.data.sensorium import open_mouse
 
-pack.BLOCK, put, count = 4, pack._Rows._put, iter(range(10**6))
+pack.BLOCK, put, count = 4, pack.Rows._put, iter(range(10**6))
 def killed(rows, position, data, end=None):
     if next(count) == int(sys.argv[3]):
         put(rows, position, data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
     put(rows, position, data, end)
-pack._Rows._put = killed
+pack.Rows._put = killed
 pack.pack(open_mouse(sys.argv[1]), Path(sys.argv[2]))
 """
 
@@ -253,14 +253,14 @@ def test_failed_write_is_one_error_and_leaves_nothing_new(
         pack(open_mouse(truth.folder), tmp_path / "processed/mouse")
         np.save(truth.folder / "data/responses/3.npy", truth.responses[3] + 1)
     old = contents(tmp_path / "processed/mouse") if before else {}
-    put, count = packing._Rows._put, iter(range(100))
+    put, count = packing.Rows._put, iter(range(100))
 
     def failing(rows, position, data, end=None):
         if next(count) == 4:
             raise OSError(code, os.strerror(code))
         put(rows, position, data, end)
 
-    monkeypatch.setattr(packing._Rows, "_put", failing)
+    monkeypatch.setattr(packing.Rows, "_put", failing)
     with pytest.raises(DataError, match=rf"^session '21067-10-18' could not .*{remedy}") as raised:
         pack(open_mouse(truth.folder), tmp_path / "processed/mouse")
     assert raised.value.__suppress_context__ and "\n" not in str(raised.value)

@@ -1,0 +1,182 @@
+"""Weights into networks: from a file that is checked, or drawn from a seed.
+
+Nothing is downloaded: where a file is missing, the error says which one goes where.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from src import manifest
+from src.data.errors import DataError
+from src.models.activations import activations, evaluating, prepare
+from src.models.networks import Network, NetworkRecord
+from src.seeds import stream
+
+TOLERANCE = 2e-3  # of a layer's standard deviation: other processors round otherwise
+BATCH = 32
+
+
+def load_network(record: NetworkRecord, path: str | Path | None = None) -> Network:
+    """A network with the weights its record names, in evaluation mode, in float32.
+
+    `path` is the file or its folder; without it, the installed package or torch hub's cache.
+    DataError if the file is missing or damaged, is another one, its tensors do not fit, or a fixed
+    image gives other activations than recorded (`check_network`).
+    """
+    file = find_weights(record, path)
+    sha256 = manifest.file_sha256(file)
+    if not sha256.startswith(record.sha256):
+        raise DataError(
+            f"{file} has sha256 {sha256[:16]}, but '{record.weights}' {record.sha256}: get the "
+            f"original again ({record.source or 'the one that was given'})"
+        )
+    state = _read(file, record)
+    with _drawing(record, 0):
+        module = record.build()
+    _require_same(file, module.state_dict(), state)
+    module.load_state_dict(state)
+    network = Network(record, module.eval(), record.weights, sha256)
+    if record.reference:
+        check_network(network)
+    manifest.note_input(file)
+    return network
+
+
+def find_weights(record: NetworkRecord, path: str | Path | None = None) -> Path:
+    """The weights file of a network; DataError that says where to put it if it is nowhere."""
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    if path:
+        path = Path(path).expanduser()
+        places = [path / record.file if path.is_dir() else path]
+    else:
+        places = [*_in_package(record), cache / (record.file or f"{record.name}.pt")]
+    for place in places:
+        if place.is_file():
+            return place
+    origin = f" ({record.source})" if record.source else ""
+    raise DataError(
+        f"network '{record.name}': no weights '{record.weights}' at {places[-1]}: put "
+        f"{places[-1].name}{origin} there, or give its path"
+    )
+
+
+def _in_package(record: NetworkRecord) -> Iterator[Path]:
+    spec = importlib.util.find_spec(record.package) if record.package else None
+    for folder in (spec and spec.submodule_search_locations) or ():
+        yield from Path(folder).rglob(record.file)
+
+
+def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
+    """The tensors of a file under our names, floats as float32; no code of the file is run."""
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{file} is no file of weights ({reason}): get it again") from None
+    if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
+        raise DataError(f"{file} holds no plain state dict: save module.state_dict()")
+    named = {}
+    for name, value in state.items():
+        for pattern, ours in record.rename:
+            name = re.sub(pattern, ours, name)
+        named[name] = value.float() if value.is_floating_point() else value
+    return named
+
+
+def _require_same(file: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    differences = [f"missing {name}" for name in ours if name not in theirs]
+    differences += [f"unexpected {name}" for name in theirs if name not in ours]
+    for name in (name for name in ours if name in theirs):
+        expected, found = tuple(ours[name].shape), tuple(theirs[name].shape)
+        if expected != found:
+            differences.append(f"{name} is {found}, expected {expected}")
+    if differences:
+        more = f"; and {len(differences) - 8} more" if differences[8:] else ""
+        raise DataError(f"{file} does not fit: {'; '.join(differences[:8])}{more}")
+
+
+@contextmanager
+def _drawing(record: NetworkRecord, seed: int) -> Iterator[None]:
+    """PyTorch's initialisation draws from a stream of its own; the global one stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(stream(seed, "network", record.name).get_state())
+        yield
+
+
+def random_network(
+    record: NetworkRecord, seed: int, calibration: np.ndarray | None = None
+) -> Network:
+    """The same architecture with weights drawn from a seed, in evaluation mode.
+
+    Batch norm has the statistics it starts with (mean 0, variance 1), which lets activations grow
+    or vanish with depth, or those of `calibration`, (n, [c,] h, h) uint8 (spec IT-11, D9).
+    """
+    with _drawing(record, seed):
+        module = record.build()
+    mode: Literal["running", "calibrated"] = "running" if calibration is None else "calibrated"
+    if calibration is not None:
+        _calibrate(module, record, calibration)
+    return Network(record, module.eval(), f"random, seed {seed}", batch_norm=mode)
+
+
+def _calibrate(module: nn.Module, record: NetworkRecord, images: np.ndarray) -> None:
+    """Statistics of batch norm: averages over batches of these images."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with evaluating(module), torch.inference_mode():
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average
+            norm.train()
+        for first in range(0, len(images), BATCH):
+            module(prepare(images[first : first + BATCH], record))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def synthetic_image(size: int) -> np.ndarray:
+    """A fixed picture in color without any symmetry: () -> (1, 3, size, size) uint8."""
+    y, x = np.mgrid[:size, :size] / size
+    waves = [np.sin(k * (4 * x + 9 * y * y) + k) + np.cos(k * 7 * x * y) for k in (2, 3, 5)]
+    blob = np.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 0.02)
+    planes = [127 + 30 * (i + 1) * (wave / 2 + blob - 0.3) for i, wave in enumerate(waves)]
+    return np.clip(np.round(planes), 0, 255).astype(np.uint8)[None]
+
+
+def layer_statistics(network: Network) -> tuple[tuple[str, float, float], ...]:
+    """Mean and standard deviation of each layer for the synthetic image: `REFERENCES`' rows."""
+    record = network.record
+    device = next(network.module.parameters()).device
+    x = prepare(synthetic_image(record.input_size), record).to(device)
+    found = activations(network, x, record.layers)
+    return tuple((name, v.mean().item(), v.std().item()) for name, v in found.items())
+
+
+def check_network(network: Network) -> None:
+    """Compare the layers for a fixed image with what the record holds; DataError at a difference.
+
+    Finds another stride, channel order, range, padding or epsilon than the weights were made for.
+    """
+    record = network.record
+    if not record.reference:
+        raise DataError(f"network '{record.name}' ('{record.weights}') has no recorded activations")
+    found = {name: (mean, std) for name, mean, std in layer_statistics(network)}
+    for name, mean, std in record.reference:
+        off = max(abs(found[name][0] - mean), abs(found[name][1] - std)) / std
+        if not off < TOLERANCE:
+            raise DataError(
+                f"network '{record.name}', layer '{name}': mean and deviation for the fixed image "
+                f"are {found[name][0]:.5g} and {found[name][1]:.5g}, recorded {mean:.5g} and "
+                f"{std:.5g}: weights, architecture or preprocessing are not those of the record"
+            )
