@@ -107,7 +107,7 @@ class Monkey(BlockSource):
         ids = np.char.add(np.char.add(shown, "_"), self.assembly.repetition.astype(str))
         names, counts = np.unique(ids, return_counts=True)
         if counts.max() > 1:
-            twice = names[np.argmax(counts)]
+            twice = names[np.argmax(counts > 1)]
             raise DataError(f"{self.path}: stimuli/repetition has {twice} twice: number each anew")
         return ids
 

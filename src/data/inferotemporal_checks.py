@@ -25,7 +25,7 @@ from src.data.inferotemporal import (
 from src.data.objects import CATEGORY, OBJECTS
 
 NORMALIZED = 10.0  # rates are z-scored, about -2 to 2.6; more is something else
-CHANCE = 0.01  # p above which a site's rates do not differ between objects
+CHANCE = 0.01  # p above which a site's rates do not differ between categories
 
 
 def check_inferotemporal(source: InferotemporalFile) -> pd.DataFrame:
@@ -134,23 +134,23 @@ def _rates(source: InferotemporalFile) -> Iterator[tuple[str, str, str]]:
 def _untuned(
     source: InferotemporalFile, key: str, rates: np.ndarray, constant: np.ndarray
 ) -> Iterator[tuple[str, str, str]]:
-    """Sites whose rates do not differ between objects, by a one-way analysis of variance.
+    """Sites whose rates do not differ between categories, by a one-way analysis of variance.
 
     A site of noise alone, or rows that do not belong to the pictures, which no other check of a
     file without repetitions can see.
     """
-    names = source.objects[source.tiers == "train"]
+    names = np.array([CATEGORY.get(n, "") for n in source.objects[source.tiers == "train"]])
     groups = [rates[names == name] for name in np.unique(names)]
     if len(groups) < 2 or len(groups) == len(rates) or constant.all():
         return
     p = stats.f_oneway(*(group[:, ~constant].astype(float) for group in groups)).pvalue
     if len(untuned := np.flatnonzero(~constant)[p > CHANCE]):
-        text = f"has {len(untuned)} of {rates.shape[1]} sites whose rates do not differ between"
         yield (
             "warning",
             key,
-            f"{key} {text} objects (F test, p > {CHANCE}; first: site {untuned[0]}): noise, or rows"
-            " that do not belong to these pictures; check the order of rows",
+            f"{key} has {len(untuned)} of {rates.shape[1]} sites whose rates do not differ between "
+            f"categories (F test, p > {CHANCE}; first: site {untuned[0]}): noise, or rows that do "
+            "not belong to these pictures; check the order of rows",
         )
 
 
