@@ -1,4 +1,4 @@
-"""Pack a mouse once into a few arrays that any number of processes can memory-map.
+"""Pack a session once into a few arrays that any number of processes can memory-map.
 
 A packed session is one folder: `images.npy` (one row per different image, by content),
 `images_quarter.npy` (sums of the central 2x2 of every 4x4 block), `image_index.npy` (trial ->
@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from src import manifest
-from src.data.checks import WIDTHS, require_tables
+from src.data.checks import WIDTHS
 from src.data.errors import DataError
 from src.data.rows import Rows
-from src.data.sensorium import KINDS, Mouse, open_mouse
+from src.data.sensorium import KINDS
+from src.data.sources import Source, current_stamp, require_consistent
 from src.data.statistics import resolve
 
 SCHEMA = 1  # raise when the layout changes: older caches are then refused and packed again
@@ -37,7 +38,7 @@ class _NotWhole(Exception):
     """Images hold values other than whole numbers from 0 to 255."""
 
 
-def pack(mouse: Mouse, folder: Path) -> None:
+def pack(mouse: Source, folder: Path) -> None:
     """Pack `mouse` into `folder`, whole or not at all; does nothing if the cache there is current.
 
     Memory stays bounded by a few blocks of trials. Raises DataError if the mouse is inconsistent,
@@ -49,7 +50,7 @@ def pack(mouse: Mouse, folder: Path) -> None:
             raise DataError(
                 f"{folder} holds files that are no packed session: give an empty folder"
             )
-        require_tables(mouse)
+        require_consistent(mouse)
         partial = folder.with_name(f".{folder.name}.partial")
         try:
             if not _is_current(partial, mouse):
@@ -72,24 +73,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder} has cache layout {found['schema']}, not {SCHEMA}: {REMEDY}")
     source = json.loads((folder / "source.json").read_text())
     raw = (folder / source["path"]).resolve()
-    if raw.exists() and open_mouse(raw).stamp != source["stamp"]:
+    if raw.exists() and current_stamp(raw) != source["stamp"]:
         raise DataError(
             f"{folder} is stale: {raw} changed since session '{found['key']}' was packed: {REMEDY}"
         )
     return found
 
 
-def _is_current(folder: Path, mouse: Mouse) -> bool:
+def _is_current(folder: Path, mouse: Source) -> bool:
     try:
         source = json.loads((folder / "source.json").read_text())
         found = json.loads((folder / "manifest.json").read_text())
     except (FileNotFoundError, NotADirectoryError):
         return False
     same = found["schema"] == SCHEMA and source["stamp"] == mouse.stamp
+    same = same and found["key"] == mouse.key  # one file may hold several sessions
     return same and found.get("boxes_filled", 0) == mouse.boxes_filled
 
 
-def _explained(error: OSError | DataError, mouse: Mouse, folder: Path) -> DataError:
+def _explained(error: OSError | DataError, mouse: Source, folder: Path) -> DataError:
     if isinstance(error, DataError):
         return error
     match error.errno:
@@ -107,9 +109,10 @@ def _explained(error: OSError | DataError, mouse: Mouse, folder: Path) -> DataEr
 class _Build:
     """A build in progress: the files of a packed session and how far they are filled."""
 
-    def __init__(self, mouse: Mouse, folder: Path, dtype: str = "uint8", reason: str = "") -> None:
+    def __init__(self, mouse: Source, folder: Path, dtype: str = "uint8", reason: str = "") -> None:
         self.mouse, self.folder = mouse, folder
-        fresh = {"stamp": mouse.stamp, "schema": SCHEMA, "dtype": dtype, "reason": reason}
+        fresh = {"stamp": mouse.stamp, "key": mouse.key, "schema": SCHEMA}
+        fresh |= {"dtype": dtype, "reason": reason}
         self.state = self._continued(fresh) or {**fresh, "trials": 0, "images": 0}
         self.shape = mouse.trial("images", 0).shape  # (c, h, w)
         row = self.shape[1:] if self.shape[0] == 1 else self.shape
@@ -132,7 +135,7 @@ class _Build:
         """The state at the last completion mark, if it belongs to this very source."""
         mark = self.folder / "progress.json"
         state = json.loads(mark.read_text()) if mark.exists() else {}
-        same = ("stamp", "schema") if not fresh["reason"] else fresh
+        same = ("stamp", "key", "schema") if not fresh["reason"] else fresh
         if state and all(state[name] == fresh[name] for name in same):
             return state
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -184,7 +187,7 @@ class _Build:
             rows.finish(len(self.seen))
         statistics, origin = resolve(self.mouse, self.images, self.index, self.kinds)
         np.savez(self.folder / "meta.npz", allow_pickle=False, **_tables(self.mouse), **statistics)
-        if open_mouse(self.mouse.path).stamp != self.mouse.stamp:
+        if current_stamp(self.mouse.path) != self.mouse.stamp:
             raise DataError(f"{self.mouse.path} changed while it was packed: {REMEDY}")
         path = os.path.relpath(self.mouse.path, self.folder)
         source = json.dumps({"path": path, "stamp": self.mouse.stamp}, indent=2)
@@ -220,7 +223,7 @@ class _Build:
         return any(rows[shown[where]].any() for where, rows in blocks)
 
 
-def _build(mouse: Mouse, folder: Path) -> None:
+def _build(mouse: Source, folder: Path) -> None:
     try:
         build = _Build(mouse, folder)
         build.run()
@@ -230,7 +233,7 @@ def _build(mouse: Mouse, folder: Path) -> None:
     build.finish()
 
 
-def _stack(mouse: Mouse, kind: str, trials: range, shape: tuple[int, ...]) -> np.ndarray:
+def _stack(mouse: Source, kind: str, trials: range, shape: tuple[int, ...]) -> np.ndarray:
     """One kind of some trials, checked: -> (n, *shape)."""
     arrays = [mouse.trial(kind, i) for i in trials]
     for i, array in zip(trials, arrays, strict=True):
@@ -260,7 +263,7 @@ def _quarter_sums(images: np.ndarray) -> np.ndarray:
     return rows[..., 1::4] + rows[..., 2::4]
 
 
-def _tables(mouse: Mouse) -> dict[str, np.ndarray]:
+def _tables(mouse: Source) -> dict[str, np.ndarray]:
     tables = {
         "tiers": mouse.tiers,
         "trial_idx": mouse.trial_ids,
@@ -269,6 +272,7 @@ def _tables(mouse: Mouse) -> dict[str, np.ndarray]:
     }
     names = {"area": "area", "layer": "layer", "coordinates": "cell_motor_coordinates"}
     optional = {ours: mouse.optional(f"meta/neurons/{theirs}") for ours, theirs in names.items()}
+    optional["objects"] = mouse.optional("meta/trials/object")
     return tables | {name: array for name, array in optional.items() if array is not None}
 
 

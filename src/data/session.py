@@ -65,6 +65,7 @@ class Session:
     tiers: np.ndarray  # (n,) str: train, validation, test, final_test
     trial_ids: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,)
+    objects: np.ndarray | None  # (n,) str, the object in each image, where known
     image_index: np.ndarray  # (n,) equal where the images' content is
 
     def __init__(self, folder: Path, inputs: InputConfig) -> None:
@@ -112,6 +113,7 @@ class Session:
         self.tiers = meta["tiers"][rows]
         self.trial_ids = meta["trial_idx"][rows]
         self.image_ids = meta["frame_image_id"][rows]
+        self.objects = meta["objects"][rows] if "objects" in meta else None
         self.image_index = self._index_file[rows]
         self.unit_ids = meta["unit_ids"][columns]
         self.mean_response = (meta["training_mean"] * self._scale).astype(np.float32)[columns]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from src.data.errors import DataError
-from src.data.sensorium import Mouse
+from src.data.sources import Source
 
 NEEDED = {"images": ("mean", "std"), "responses": ("std",), "xywh": ()}
 NEEDED |= {"behavior": ("mean", "std"), "pupil_center": ("mean", "std")}
@@ -24,7 +24,7 @@ class Rows(Protocol):
 
 
 def resolve(
-    mouse: Mouse, images: Rows, index: Rows, kinds: Mapping[str, Rows]
+    mouse: Source, images: Rows, index: Rows, kinds: Mapping[str, Rows]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays `<kind>_mean`, `<kind>_std` and `training_mean` (u,), and where they came from.
 

@@ -65,7 +65,7 @@ def claim(folder: Path, record: dict[str, Any]) -> None:
             )
     elif any(folder.glob("[!.]*")):
         raise FileExistsError(
-            f"{folder} is not empty and has no {RECORD}: choose an empty folder for simulated mice"
+            f"{folder} is not empty and has no {RECORD}: choose an empty folder for a simulation"
         )
     else:
         save_json(record, path)

@@ -43,7 +43,7 @@ def test_gram_of_a_window_is_that_of_its_means_and_of_the_whole_maps(window):
     for layer in layers:
         inside = seen(layer, rows, GRID.weights(*layer.shape[2:])[window].astype(np.float64))
         flat = layer.reshape(40, -1).astype(np.float64)
-        expected = expected + center_scale(inside @ inside.T, rows) + center_scale(flat @ flat.T, rows)
+        expected = expected + sum(center_scale(x @ x.T, rows) for x in (inside, flat))
     found = list(window_grams(layers, rows, GRID))
     assert len(found) == 19
     np.testing.assert_allclose(found[window], expected, atol=1e-5)
