@@ -74,6 +74,27 @@ class ViTCoreConfig:
 
 
 @dataclass(frozen=True)
+class ConvCoreConfig:
+    """Plain convolutional blocks; defaults are the encoder of the macaque IT network IT_CNN."""
+
+    channels: tuple[int, ...] = (32, 64, 128)  # of each block
+    kernel: int = 3
+    padding: int = 0  # zeros around each map before it is convolved
+    pool: int = 2  # maximum over pool x pool at the end of a block
+    batch_norm: bool = True
+    batch_norm_momentum: float = 0.1
+
+
+@dataclass(frozen=True)
+class DenseReadoutConfig:
+    """Every unit reads the whole map through one hidden layer; defaults are those of IT_CNN."""
+
+    hidden: int = 256  # of the layer all units of a session share; 0: none
+    batch_norm: bool = False  # of the hidden layer
+    dropout: float = 0.0  # share of the hidden layer's values
+
+
+@dataclass(frozen=True)
 class GaussianReadoutConfig:
     """Gaussian readout (Lurz et al. 2021); defaults are those of the SENSORIUM 2022 baseline."""
 
@@ -99,16 +120,19 @@ class ModelConfig:
     """One encoder: inputs -> core -> (shifter, modulator) -> readouts."""
 
     name: str  # how tables, folders and figures call it
-    core: BaselineCoreConfig | WideCoreConfig | ViTCoreConfig = field(
+    core: BaselineCoreConfig | WideCoreConfig | ViTCoreConfig | ConvCoreConfig = field(
         default_factory=BaselineCoreConfig
     )
     inputs: InputConfig = field(default_factory=InputConfig)
-    readout: GaussianReadoutConfig = field(default_factory=GaussianReadoutConfig)
+    readout: GaussianReadoutConfig | DenseReadoutConfig = field(
+        default_factory=GaussianReadoutConfig
+    )
     shifter: bool = False
     still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
     modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
     pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
+    output: Literal["elu1", "identity"] = "elu1"  # ELU + 1: rates; identity: responses of any sign
 
 
 @dataclass(frozen=True)
@@ -125,12 +149,17 @@ class TrainingConfig:
     max_epochs: int = 200
     steps_per_epoch: int | None = None  # None: the batches of the largest session
     schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
+    warmup_epochs: int = 0  # of a cosine: epochs of max_epochs in which the rate rises to its start
+    warmup_start: float = 0.1  # share of learning_rate in the first of them
+    cosine_epochs: int | None = None  # warm-up and fall end here, after max_epochs; None: with them
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
     betas: tuple[float, float] = (0.9, 0.999)
     average: float = 0.0  # decay a step of the moving average of weights that is kept; 0: none
+    optimizer: Literal["adam", "adamw"] = "adam"  # adamw: weight decay apart from the gradient
     weight_decay: float = 0.0
-    loss: Literal["baseline", "v1t"] = "baseline"  # see src/training/losses.py
+    clip: float = 0.0  # largest norm of a step's gradient; 0: any
+    loss: Literal["baseline", "v1t", "mse"] = "baseline"  # see src/training/losses.py
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

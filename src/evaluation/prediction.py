@@ -27,14 +27,17 @@ class Prediction:
     unit_ids: np.ndarray  # (u,)
     provenance: dict[str, Any] = field(default_factory=dict)  # plain values: seed, split, ...
     source: str = "prediction"  # the file it came from, for error messages
+    output: str = "elu1"  # the output nonlinearity of its model, which `responses` applies
 
     def responses(self) -> Prediction:
         """Of an output y before the nonlinearity: the responses it stands for."""
-        return replace(self, values=response(self.values))
+        return replace(self, values=response(self.values, self.output))
 
 
-def response(y: np.ndarray) -> np.ndarray:
-    """The output nonlinearity ELU(y) + 1, elementwise, in the precision of y."""
+def response(y: np.ndarray, output: str = "elu1") -> np.ndarray:
+    """A model's output nonlinearity, ELU(y) + 1 or none, elementwise, in the precision of y."""
+    if output == "identity":
+        return y
     return np.maximum(y, 0) + np.exp(np.minimum(y, 0))
 
 
@@ -83,7 +86,7 @@ def predict(
     options are those of `outputs`.
     """
     (y,) = outputs([encoder], session, index, **options)
-    return y if linear else response(y)
+    return y if linear else response(y, encoder.config.output)
 
 
 def predictions_of(
@@ -100,9 +103,10 @@ def predictions_of(
     """
     ids = session.trial_ids[index], session.image_ids[index], session.unit_ids
     shared = {"session": session.provenance, "versions": versions()}
+    made = zip(encoders, outputs(encoders, session, index, **options), provenance, strict=True)
     return [
-        Prediction(y, *ids, {**shared, **own})
-        for y, own in zip(outputs(encoders, session, index, **options), provenance, strict=True)
+        Prediction(y, *ids, {**shared, **own}, output=encoder.config.output)
+        for encoder, y, own in made
     ]
 
 

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from src.config import BaselineCoreConfig, WideCoreConfig
+from src.config import BaselineCoreConfig, ConvCoreConfig, WideCoreConfig
 from src.models.layers import FirstConvolution, Layer, laplace_penalty
+from src.models.normalization import BatchNorm
 from src.models.separable import Separable
 
 
@@ -134,6 +135,55 @@ class WideCore(StackedCore):
             valid_size((height, width), c.stem_kernel, c.stem_stride), c.pool, c.pool
         )
         return valid_size(pooled, c.input_kernel)
+
+
+class ConvCore(Core):
+    """Plain blocks of convolution, batch norm, ReLU and max pooling, as in IT_CNN.
+
+    Source: macaque_it specification, section 5. The ReLU follows the pooling, which changes no
+    value and costs a quarter. It takes no side scalars.
+    """
+
+    def __init__(
+        self, config: ConvCoreConfig, image_channels: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.config, self.channels = config, config.channels[-1]
+        pairs = pairwise((image_channels, *config.channels))
+        self.blocks = nn.Sequential(*(_block(config, a, b, generator) for a, b in pairs))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(
+        self,
+        images: Tensor,
+        side: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        if side is not None:
+            raise ValueError(f"side scalars are {tuple(side.shape)}, a plain core takes none")
+        return self.blocks(images.contiguous(memory_format=torch.channels_last))
+
+    def penalty(self) -> Tensor:
+        return torch.zeros((), device=next(self.parameters()).device)
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int]:
+        c, size = self.config, (height, width)
+        for _ in c.channels:
+            size = valid_size((size[0] + 2 * c.padding, size[1] + 2 * c.padding), c.kernel)
+            size = valid_size(size, c.pool, c.pool)
+        return size
+
+
+def _block(
+    config: ConvCoreConfig, inputs: int, outputs: int, generator: torch.Generator
+) -> nn.Sequential:
+    """One block with weights of He et al. 2015 (normal, fan-in) and PyTorch's biases."""
+    conv = nn.utils.skip_init(nn.Conv2d, inputs, outputs, config.kernel, padding=config.padding)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+    limit = (inputs * config.kernel**2) ** -0.5
+    nn.init.uniform_(conv.bias, -limit, limit, generator=generator)
+    norm = [BatchNorm(outputs, config.batch_norm_momentum, linear=True)] * config.batch_norm
+    return nn.Sequential(conv, *norm, nn.MaxPool2d(config.pool), nn.ReLU(inplace=True))
 
 
 def valid_size(shape: tuple[int, int], kernel: int, stride: int = 1) -> tuple[int, int]:

@@ -11,11 +11,20 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from src.config import BaselineCoreConfig, ModelConfig, ViTCoreConfig, WideCoreConfig
+from src.config import (
+    BaselineCoreConfig,
+    ConvCoreConfig,
+    DenseReadoutConfig,
+    GaussianReadoutConfig,
+    ModelConfig,
+    ViTCoreConfig,
+    WideCoreConfig,
+)
 from src.data.batch import Batch
-from src.models.cores import BaselineCore, Core, WideCore
+from src.models.cores import BaselineCore, ConvCore, Core, WideCore
+from src.models.dense_readout import DenseReadout
 from src.models.modulators import Modulator
-from src.models.readouts import GaussianReadout
+from src.models.readouts import GaussianReadout, Readout
 from src.models.shifters import Shifter
 from src.models.vit import ViTCore
 from src.seeds import stream
@@ -45,6 +54,7 @@ class SessionFacts:
 class Encoder(nn.Module):
     """Responses to images and side information: ELU(gain * readout(core, shift) + offset) + 1.
 
+    With output "identity" what ELU + 1 is applied to is itself the response, of either sign.
     Side scalars enter the core in this order: x, y, w, h of the box and, by option, whether there
     is one, then pupil size, its derivative, running speed, then the pupil's position. Sessions
     without behavior share one learned vector in its place, those without pupil another; their
@@ -68,15 +78,8 @@ class Encoder(nn.Module):
             self.missing_pupil = nn.Parameter(torch.zeros(PUPIL))
 
     def _add(self, key: str, facts: SessionFacts, seed: int) -> None:
-        self.core.output_shape(*facts.image_shape[1:])  # raises for images that are too small
-        self.readouts[key] = GaussianReadout(
-            self.config.readout,
-            self.core.channels,
-            facts.n_units,
-            facts.coordinates,
-            facts.mean_response,
-            stream(seed, "init", "readout", key),
-        )
+        generator = stream(seed, "init", "readout", key)
+        self.readouts[key] = make_readout(self.config, self.core, facts, generator)
         if self.config.shifter and not facts.pupil_missing:
             self.shifters[key] = Shifter(stream(seed, "init", "shifter", key), self.config.still)
         if self.config.modulator != "none":
@@ -93,8 +96,9 @@ class Encoder(nn.Module):
         generator: torch.Generator | None = None,
         units: Tensor | None = None,
     ) -> Tensor:
-        """Predicted responses, positive, in normalised units: Batch of n -> (n, u)."""
-        return F.elu(self.linear(batch, session, generator, units)) + 1
+        """Predicted responses in normalised units, positive with ELU + 1: Batch of n -> (n, u)."""
+        y = self.linear(batch, session, generator, units)
+        return F.elu(y) + 1 if self.config.output == "elu1" else y
 
     def linear(
         self,
@@ -168,6 +172,21 @@ def make_core(
             return WideCore(core, image_shape[0], side, centered, generator)
         case ViTCoreConfig() as core:
             return ViTCore(core, image_shape, side, generator)
+        case ConvCoreConfig() as core:
+            return ConvCore(core, image_shape[0], generator)
+
+
+def make_readout(
+    config: ModelConfig, core: Core, facts: SessionFacts, generator: torch.Generator
+) -> Readout:
+    """The readout a configuration names, for one session's units and the maps of its images."""
+    size = core.output_shape(*facts.image_shape[1:])  # raises for images that are too small
+    match config.readout:
+        case GaussianReadoutConfig() as readout:
+            known = facts.n_units, facts.coordinates, facts.mean_response
+            return GaussianReadout(readout, core.channels, *known, generator)
+        case DenseReadoutConfig() as readout:
+            return DenseReadout(readout, (core.channels, *size), facts.n_units, generator)
 
 
 def side_scalars(config: ModelConfig) -> int:
@@ -191,6 +210,12 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: pupil_in_core needs inputs.pupil")
     if inputs.centered and isinstance(config.core, ViTCoreConfig):
         raise ValueError(f"model {config.name!r}: a ViT core has no use for inputs.centered")
+    if isinstance(config.core, ConvCoreConfig) and (inputs.centered or side_scalars(config)):
+        raise ValueError(f"model {config.name!r}: a plain core sees images, nothing beside them")
+    if isinstance(config.readout, DenseReadoutConfig) and config.shifter:
+        raise ValueError(f"model {config.name!r}: a dense readout has no positions to shift")
+    if config.output == "identity" and getattr(config.readout, "bias_init", "") == "inverse_elu":
+        raise ValueError(f"model {config.name!r}: bias_init='inverse_elu' is for output='elu1'")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
     if len({channels for channels, _, _ in shapes.values()}) > 1:
         raise ValueError(f"sessions share one core and need images of equal channels: {shapes}")

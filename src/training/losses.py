@@ -1,10 +1,12 @@
-"""What training minimises."""
+"""What training minimises, and what a regression of responses of either sign is watched by."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 EPSILON = torch.finfo(torch.float32).eps
+VARIES = 0.01  # std of a prediction, in stds of the responses; below it EV is under 2 * VARIES
 
 
 def poisson_loss(prediction: torch.Tensor, target: torch.Tensor, n_trials: int) -> torch.Tensor:
@@ -24,3 +26,20 @@ def v1t_loss(prediction: torch.Tensor, target: torch.Tensor, n_training: int) ->
     prediction, target = prediction + EPSILON, target + EPSILON
     loss = torch.sum(prediction - target * torch.log(prediction))
     return (n_training / len(prediction)) ** 0.5 * loss
+
+
+def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean squared error over trials and units: (n, u), (n, u) -> scalar."""
+    return torch.mean((prediction - target) ** 2)
+
+
+def watched(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Explained variance and whether the prediction is constant: (n, u), (n, u) -> (u,), (u,) bool.
+
+    EV is 1 - Var(y - p) / Var(y) (macaque_it specification, section 7), nan where the responses do
+    not vary. With std(p) = s std(y), EV is 2 r s - s^2, so it cannot be above 2 s.
+    """
+    p, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    variance = np.where(np.ptp(y, axis=0) > 0, y.var(axis=0), np.nan)
+    constant = p.var(axis=0) <= VARIES**2 * y.var(axis=0)
+    return 1 - (y - p).var(axis=0) / variance, constant

@@ -5,7 +5,8 @@ improvement. A round ends after `patience` epochs without improvement, and the b
 restored. "fixed" lowers the learning rate at that moment. "upstream" leaves it to a plateau
 scheduler with a memory of its own, which acts one epoch late (specification 6.3, defect D13).
 "cosine" knows no rounds: the learning rate falls along half a cosine over all epochs (Loshchilov &
-Hutter 2017), and the best weights are restored at the end.
+Hutter 2017), and the best weights are restored at the end. A linear warm-up may come before it. All
+lengths are whole epochs.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Schedule:
         """The schedule before the first epoch, given the objective of the initial weights."""
         if config.reset_moments and config.schedule != "fixed":
             raise ValueError("reset_moments=True needs schedule='fixed'")
-        return cls(config, best=objective, learning_rate=config.learning_rate)
+        _check_epochs(config)
+        rate = cosine_rate(config, 0) if config.warmup_epochs else config.learning_rate
+        return cls(config, best=objective, learning_rate=rate)
 
     @classmethod
     def resume(cls, config: TrainingConfig, state: dict[str, Any]) -> Schedule:
@@ -70,7 +73,7 @@ class Schedule:
             self.decays = 0
         match self.config.schedule:
             case "cosine":
-                self._follow_cosine()
+                self.learning_rate = cosine_rate(self.config, self.epoch)
                 return Verdict(improved, restore=self.finished)
             case "upstream":
                 self._step_plateau(objective)
@@ -78,11 +81,6 @@ class Schedule:
         if round_over:
             self._next_round()
         return Verdict(improved, restore=round_over or self.finished)
-
-    def _follow_cosine(self) -> None:
-        high, low = self.config.learning_rate, self.config.min_learning_rate
-        done = self.epoch / self.config.max_epochs
-        self.learning_rate = low + (high - low) * (1 + cos(pi * done)) / 2
 
     def _next_round(self) -> None:
         self.round += 1
@@ -104,3 +102,29 @@ class Schedule:
         lowered = self.learning_rate * self.config.decay_factor
         lowered = max(lowered, self.config.min_learning_rate)
         self.learning_rate = min(lowered, self.learning_rate)
+
+
+def cosine_rate(config: TrainingConfig, epoch: int) -> float:
+    """Learning rate after `epoch` epochs: the warm-up, a straight line, then half a cosine."""
+    high, low, rising = config.learning_rate, config.min_learning_rate, config.warmup_epochs
+    if epoch < rising:
+        start = config.warmup_start
+        return high * (start + (1 - start) * epoch / rising)
+    done = (epoch - rising) / ((config.cosine_epochs or config.max_epochs) - rising)
+    return low + (high - low) * (1 + cos(pi * done)) / 2
+
+
+def _check_epochs(config: TrainingConfig) -> None:
+    """A length that is no whole number would never be met, one without a cosine never used."""
+    lengths = ("patience", "max_decays", "max_epochs", "warmup_epochs", "cosine_epochs")
+    for name in lengths:
+        if not isinstance(value := getattr(config, name), int | None):
+            raise ValueError(f"{name}={value!r} is no whole number of epochs: round it")
+    if config.schedule != "cosine" and (config.warmup_epochs or config.cosine_epochs is not None):
+        raise ValueError("warmup_epochs and cosine_epochs need schedule='cosine'")
+    end = config.max_epochs if config.cosine_epochs is None else config.cosine_epochs
+    if end < config.max_epochs or 0 < end <= config.warmup_epochs:
+        raise ValueError(
+            f"a cosine of {end} epochs, {config.warmup_epochs} of them warm-up, does not hold "
+            f"max_epochs={config.max_epochs}: raise cosine_epochs"
+        )

@@ -28,13 +28,15 @@ from src.training import checkpoint
 from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
-from src.training.losses import poisson_loss, v1t_loss
+from src.training.losses import mse_loss, poisson_loss, v1t_loss, watched
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
+WATCHED = ("validation_ev", "constant_units")  # of a regression; see `Run.validate`
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def train(
@@ -69,7 +71,8 @@ def train(
             run = Run(encoder, sessions, splits, config, seed)
             content = run.to_the_end(resume, inputs, progress)
         checkpoint.write(weights, content)
-    history = pd.DataFrame(content["history"], columns=COLUMNS)
+    columns = COLUMNS + WATCHED * (config.loss == "mse")
+    history = pd.DataFrame(content["history"], columns=columns)
     manifest.save_table(history, folder / "history.csv")
     resume.unlink(missing_ok=True)
     encoder.load_state_dict(content["state"])
@@ -115,8 +118,13 @@ class Run:
     ) -> None:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
+        if config.loss != "mse" and encoder.config.output != "elu1":
+            raise ValueError(
+                f"loss {config.loss!r} takes the logarithm of predictions, which output "
+                f"{encoder.config.output!r} does not keep positive: use loss='mse'"
+            )
         self.device = next(encoder.parameters()).device
-        self.optimizer = torch.optim.Adam(
+        self.optimizer = OPTIMIZERS[config.optimizer](
             encoder.parameters(),
             config.learning_rate,
             config.betas,
@@ -127,6 +135,7 @@ class Run:
             decay = get_ema_multi_avg_fn(config.average)
             self.average = AveragedModel(encoder, multi_avg_fn=decay, use_buffers=True)
         self.history: list[dict[str, Any]] = []
+        self.watched: dict[str, float] = {}  # what the last validation measured besides its score
 
     @property
     def kept(self) -> Encoder:
@@ -146,14 +155,17 @@ class Run:
                 row = self.epoch()
                 checkpoint.write(resume, {"inputs": inputs, **self.state()}, note=False)
                 report(self.schedule.finished, row)
-        return {"inputs": inputs, **self.result()}
+        result = self.result()
+        if constant := self.watched.get("constant_units"):
+            print(f"{label}: predictions of {constant} units hardly vary over validation trials")
+        return {"inputs": inputs, **result}
 
     def epoch(self) -> dict[str, Any]:
         """Train one epoch, validate, do what the schedule says; its row of the history."""
         schedule = self.schedule
         row = {"epoch": schedule.epoch + 1, "round": schedule.round}
         row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
-        row["validation"] = self.validate()
+        row["validation"], measured = self.validate(), self.watched
         verdict = schedule.step(row["validation"])
         if verdict.improved:
             self.best = self.weights()
@@ -162,11 +174,11 @@ class Run:
             self.kept.load_state_dict(self.best)
             if self.config.reset_moments:
                 self.optimizer.state.clear()
-        self.history.append(row | {"best": schedule.best})
+        self.history.append(row | {"best": schedule.best} | measured)
         return self.history[-1]
 
     def train_epoch(self, epoch: int) -> dict[str, float]:
-        """An Adam step a round, on gradients summed over sessions; mean objective of the steps."""
+        """A step a round, on gradients summed over sessions; mean objective of the steps."""
         self.encoder.train()
         self.optimizer.param_groups[0]["lr"] = self.schedule.learning_rate
         noise = stream(self.seed, "sample", epoch, device=self.device)
@@ -185,6 +197,8 @@ class Run:
                         f"epoch {epoch}: the loss is not finite: lower the learning rate from "
                         f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
                     )
+                if config.clip:
+                    torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
                 self.optimizer.step()
                 if self.average:
                     self.average.update_parameters(self.encoder)
@@ -198,7 +212,7 @@ class Run:
         noise: torch.Generator,
         shifts: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """Add the gradients of one batch of one session: -> (Poisson loss, penalty)."""
+        """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
         prediction = self.encoder(batch, key, noise)
         loss = self.loss(key, prediction, batch.responses)
@@ -210,23 +224,35 @@ class Run:
         """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar."""
         if self.config.loss == "v1t":
             return v1t_loss(prediction, target, len(self.splits[key].train))
+        if self.config.loss == "mse":
+            return mse_loss(prediction, target)
         return poisson_loss(prediction, target, self.sessions[key].n_trials)
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Single-trial correlation on validation trials, mean over the units of all sessions."""
-        encoder, scores = self.kept.eval(), []
+        """Single-trial correlation on validation trials, mean over the units of all sessions.
+
+        A regression also notes mean EV over units that vary, and how many predictions do not.
+        """
+        encoder, scores, more = self.kept.eval(), [], []
         for key, split in self.splits.items():
             pairs = (
                 (encoder(batch, key).cpu().numpy(), batch.responses.cpu().numpy())
                 for batch in self.batches(key, split.validation)
             )
-            scores.append(pearson(*map(np.concatenate, zip(*pairs, strict=True))))
+            both = [*map(np.concatenate, zip(*pairs, strict=True))]
+            scores.append(pearson(*both))
+            if self.config.loss == "mse":
+                more.append(watched(*both))
         score = float(np.concatenate(scores).mean())
         if not isfinite(score):
             raise FloatingPointError(
                 "the validation score is not finite: look for NaN in responses"
             )
+        if more:
+            explained, constant = map(np.concatenate, zip(*more, strict=True))
+            measured = float(np.nanmean(explained)), int(constant.sum())
+            self.watched = dict(zip(WATCHED, measured, strict=True))
         return score
 
     def batches(self, key: str, index: np.ndarray) -> Iterator[Batch]:

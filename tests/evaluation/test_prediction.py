@@ -88,6 +88,26 @@ def test_linear_output_is_the_one_before_the_nonlinearity(session):
     np.testing.assert_allclose(predict(model, session, index), expected, atol=1e-6)
 
 
+def test_a_linear_output_is_itself_the_response(session):
+    """ELU + 1 would make all of it positive."""
+    rates, index = encoder(session), np.arange(TRIALS)
+    model = Encoder(replace(rates.config, output="identity"), {session.key: session}, 1)
+    for member in (rates, model):
+        torch.nn.init.constant_(member.readouts["mouse"].bias, -0.2)
+    y = predict(rates, session, index, linear=True)
+    assert (y < 0).any()
+    np.testing.assert_array_equal(predict(model, session, index), y)
+    np.testing.assert_array_equal(predict(model, session, index, linear=True), y)
+    np.testing.assert_array_equal(prediction_of(model, session, index, {}).values, y)
+    made = predictions_of([rates, model], session, index, [{}, {}])
+    assert [m.output for m in made] == ["elu1", "identity"]
+    np.testing.assert_array_equal(made[0].responses().values, response(y))
+    np.testing.assert_array_equal(made[1].responses().values, y)
+    with torch.no_grad():
+        direct = model(session.batch(index), "mouse").numpy()
+    np.testing.assert_allclose(predict(model, session, index), direct, atol=1e-6)
+
+
 def test_prediction_is_made_in_evaluation_mode(session):
     model = encoder(session).train()
     values = [predict(model.train(), session, np.arange(3)) for _ in range(2)]

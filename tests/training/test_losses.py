@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import explained_variance_score
 
-from src.training.losses import poisson_loss, v1t_loss
+from src.training.losses import VARIES, mse_loss, poisson_loss, v1t_loss, watched
 
 
 def test_poisson_loss_is_the_written_out_sum():
@@ -41,3 +42,26 @@ def test_v1t_loss_adds_its_epsilon_on_both_sides():
     assert loss.item() == pytest.approx(np.sqrt(90 / 4) * total, rel=1e-12)
     silent = v1t_loss(torch.zeros(1, 1), torch.zeros(1, 1), 1)
     assert silent.item() == pytest.approx(e - e * np.log(e), rel=1e-5)
+
+
+def test_mse_is_the_mean_over_trials_and_units():
+    rng = np.random.default_rng(0)
+    p, r = rng.normal(size=(2, 4, 5))
+    total = sum((p[n, u] - r[n, u]) ** 2 for n in range(4) for u in range(5))
+    assert mse_loss(*map(torch.tensor, (p, r))).item() == pytest.approx(total / 20, rel=1e-12)
+
+
+def test_explained_variance_and_constant_predictions():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 6))
+    p = y + rng.normal(size=y.shape)
+    p[:, 1] = 3.0
+    p[:, 2] = 0.009 * y[:, 2]
+    p[:, 3] = 0.011 * y[:, 3]
+    y[:, 4] = -1.5
+    explained, constant = watched(p.astype(np.float32), y)
+    theirs = explained_variance_score(y, p, multioutput="raw_values")
+    np.testing.assert_allclose(np.delete(explained, 4), np.delete(theirs, 4), atol=1e-6)
+    assert np.isnan(explained[4])
+    assert constant.tolist() == [False, True, True, False, False, False]
+    assert explained[2] < 2 * VARIES and explained[1] == pytest.approx(0, abs=1e-12)

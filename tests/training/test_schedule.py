@@ -161,3 +161,58 @@ def test_a_resumed_v1t_schedule_remembers_its_reductions():
         resumed.step(float(resumed.epoch + 1 >= 12))
         resumed = Schedule.resume(V1T, resumed.state())
     assert rates == trace(V1T, lambda e: float(e >= 12))[0]
+
+
+FINE_TUNING = TrainingConfig(
+    schedule="cosine",
+    max_epochs=10,
+    learning_rate=1e-3,
+    min_learning_rate=1e-6,
+    warmup_epochs=2,
+    cosine_epochs=15,
+)
+AS_WRITTEN = (1.000, 5.500, 10.000, 9.855, 9.428, 8.744, 7.842, 6.776, 5.607, 4.403)  # x 1e-4
+
+
+def test_warm_up_and_cosine_are_the_published_ones():
+    """macaque_it specification, section 6.1, and PyTorch's own schedulers."""
+    rates, restored = trace(FINE_TUNING, stepped)
+    np.testing.assert_allclose(rates, 1e-4 * np.array(AS_WRITTEN), rtol=1e-3)
+    assert restored == [10]
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1e-3)
+    parts = (
+        torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=2),
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 13, eta_min=1e-6),
+    )
+    theirs = []
+    for epoch in range(10):
+        theirs.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        parts[epoch >= 2].step()
+    np.testing.assert_allclose(rates, theirs, rtol=1e-9)
+
+
+def test_a_resumed_warm_up_goes_on():
+    resumed, rates = Schedule.start(FINE_TUNING, 0.0), []
+    while not resumed.finished:
+        rates.append(resumed.learning_rate)
+        resumed.step(0.0)
+        resumed = Schedule.resume(FINE_TUNING, resumed.state())
+    assert rates == trace(FINE_TUNING, constant)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patience": 5.79}, "patience=5.79 is no whole number of epochs"),
+        ({"warmup_epochs": 2.0}, "warmup_epochs=2.0 is no whole number"),
+        ({"cosine_epochs": 15.0}, "cosine_epochs=15.0 is no whole number"),
+        ({"schedule": "fixed", "cosine_epochs": None}, "need schedule='cosine'"),
+        ({"schedule": "fixed", "warmup_epochs": 0}, "need schedule='cosine'"),
+        ({"cosine_epochs": 9}, "a cosine of 9 epochs, 2 of them warm-up, does not hold"),
+        ({"cosine_epochs": 15, "warmup_epochs": 15}, "of 15 epochs, 15 of them warm-up"),
+    ],
+)
+def test_lengths_that_could_not_be_kept_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Schedule.start(replace(FINE_TUNING, **changes), 0.0)
