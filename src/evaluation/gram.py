@@ -10,6 +10,7 @@ import numpy as np
 from src.data.errors import DataError
 
 CHUNK = 4096  # columns at a time: 100 MB in float64 for 3200 images
+ROWS = 256
 
 
 def streamed_gram(
@@ -40,12 +41,19 @@ def streamed_gram(
 
 
 def _chunks(sides: list[np.ndarray], chunk: int) -> Iterator[list[np.ndarray]]:
-    """Float64 copies of the next columns of every array; their pages leave this process."""
+    """Float64 copies of the next columns of every array."""
     for start in range(0, sides[0].shape[1], chunk):
-        parts = [np.array(s[:, start : start + chunk], np.float64) for s in sides]
-        for side in sides:
-            _forget_pages(side)
-        yield parts
+        yield [_copy(side, slice(start, start + chunk)) for side in sides]
+
+
+def _copy(array: np.ndarray, columns: slice) -> np.ndarray:
+    """Some columns in float64. A read maps pages beside it too, so rows come a few at a time."""
+    part = np.empty(array[:, columns].shape)
+    for start in range(0, len(array), ROWS):
+        rows = slice(start, start + ROWS)
+        part[rows] = array[rows, columns]
+        _forget_pages(array)
+    return part
 
 
 def _forget_pages(array: np.ndarray) -> None:

@@ -3,8 +3,8 @@
     python tests/benchmarks/gram_memory.py [--images 3000] [--features 200000]
         [--type float16|float32] [--folder DIR]
 
-Writes random features to a file, then computes their Gram in a fresh process and prints its peak
-resident memory, mapped pages included, and apart the peak of its own memory without file pages.
+Writes random features to a file, then computes their Gram, each in a fresh process, and prints the
+peak resident memory, mapped pages included, and apart that of its own memory without file pages.
 All of the features in float64 would be 4.8 GB.
 """
 
@@ -70,12 +70,13 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         path = Path(folder) / "features.npy"
-        write(path, given.images, given.features, given.type)
-        process = multiprocessing.get_context("spawn").Process(target=measure, args=(path,))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise SystemExit(process.exitcode)
+        for work, arguments in ((write, (given.images, given.features, given.type)), (measure, ())):
+            arguments = path, *arguments
+            process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
+            process.start()
+            process.join()
+            if process.exitcode:
+                raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":

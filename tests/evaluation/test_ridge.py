@@ -178,6 +178,10 @@ def test_constant_unit():
     assert np.isnan(choice.score[1]) and not np.isnan(np.delete(choice.score, 1)).any()
     assert choice.alpha[1] == ALPHAS[-1] and choice.edge[1] == 0
     np.testing.assert_allclose(choice.fit.predict(new)[:, 1], 2.5)
+    for criterion in ("r", "mse"):
+        other = ridge.search(decompose_features(x), y, criterion=criterion)
+        assert np.isnan(other.score).tolist() == [False, True, False, False, False]
+        assert other.alpha[1] == ALPHAS[-1]
     shared = choose_alpha(decompose_features(x), y, per_unit=False)
     alone = choose_alpha(decompose_features(x), np.delete(y, 1, axis=1), per_unit=False)
     assert shared.alpha[0] == alone.alpha[0]
