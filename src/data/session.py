@@ -190,6 +190,14 @@ class Session:
         """Normalised responses of the trials `index`, without their images: (n,) -> (n, u)."""
         return self._responses(self._rows[np.asarray(index)], device)
 
+    @property
+    def images(self) -> np.ndarray:
+        """The different images as recorded, mapped: (i, [c,] h, w), row `image_index` of a trial.
+
+        Those of all trials of the packed session, also where this is a selection of it.
+        """
+        return self._image_file
+
     def pixels(self, index: np.ndarray) -> np.ndarray:
         """Images of the trials `index` as recorded, at full size: (n,) -> (n, c, h, w)."""
         rows = self._rows[np.asarray(index)]

@@ -16,7 +16,7 @@ import numpy as np
 
 from src.evaluation.metrics import Repeats, divide, kept, total_variance
 
-Metric = Literal["single", "avg", "feve"]
+Metric = Literal["single", "avg", "feve", "ev"]
 CHUNK = 50  # resamples computed at once
 
 
@@ -56,7 +56,7 @@ def score_samples(
 ) -> np.ndarray:
     """Mean score over units in every resample: (n, u), (n, u), (n,) -> (b,).
 
-    single, avg: units that respond at all; feve: units kept in that resample, nan without any.
+    single, avg, ev: units that respond at all; feve: units kept in that resample, nan without any.
     """
     active = total_variance(r) > 0
     repeats = Repeats.of(image_ids)
@@ -100,6 +100,9 @@ def _means(
             p, r = repeats.mean(p), repeats.mean(r)
             sums, once = (p, r, p * p, r * r, p * r), np.ones(len(p))
             yield from (weighted_correlation(w, once, *sums).mean(axis=1) for w in parts)
+        case "ev":
+            r, e = repeats.mean(r), repeats.mean(r - p)
+            yield from (_mean_explained(w, r, r * r, e, e * e) for w in parts)
         case "feve":
             sums = [repeats.sum(x) for x in (r, r * r, (r - p) ** 2)]
             noise = np.zeros_like(sums[0])
@@ -117,6 +120,12 @@ def weighted_correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndar
     p, r, pp, rr, pr = (weights @ x / n for x in sums)
     spread = np.sqrt(np.maximum(pp - p * p, 0) * np.maximum(rr - r * r, 0))
     return np.divide(pr - p * r, spread, out=0 * pr, where=spread > 0)
+
+
+def _mean_explained(weights: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+    """Mean explained variance from the sums of r, rr, e, ee in every resample: (b, i) -> (b,)."""
+    r, rr, e, ee = (weights @ x / weights.sum(axis=1, keepdims=True) for x in sums)
+    return 1 - np.nanmean(divide(ee - e * e, np.maximum(rr - r * r, 0)), axis=1)
 
 
 def _mean_feve(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from src.evaluation.bootstrap import Draws, Metric, interval, member_weights, sc
 from src.evaluation.metrics import total_variance
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
+
+METRICS: tuple[Metric, ...] = ("single", "avg", "feve")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ class _Sampled:
 
 
 def _sampled(
-    results: Sequence[SessionResults], generator: np.random.Generator, resamples: int
+    results: Sequence[SessionResults],
+    generator: np.random.Generator,
+    resamples: int,
+    metrics: Sequence[Metric],
 ) -> dict[tuple[str, Metric, str], _Sampled]:
     """Scores by model, metric and session, without sessions that have none, and their means."""
     scored = [x for x in results if total_variance(x.responses).any()]
@@ -76,7 +81,7 @@ def _sampled(
         for model, p in x.predictions.items():
             members = [p] if p.ndim == 2 else list(p)
             scores = [unit_scores(member, x.responses, x.image_ids) for member in members]
-            for metric in get_args(Metric):
+            for metric in metrics:
                 columns = [s[metric].where(s["kept"] | (metric != "feve")) for s in scores]
                 if not np.isnan(units := np.mean(columns, axis=0)).all():
                     args = x.responses, x.image_ids, draws
@@ -102,6 +107,7 @@ def interval_table(
     generator: np.random.Generator,
     resamples: int = 1000,
     level: float = 0.95,
+    metrics: Sequence[Metric] = METRICS,
 ) -> pd.DataFrame:
     """Scores with bootstrap intervals over images: a row for each model, metric, session, and mean.
 
@@ -110,7 +116,7 @@ def interval_table(
     """
     rows = (
         (*key, s.score, *interval(s.samples, level))
-        for key, s in _sampled(results, generator, resamples).items()
+        for key, s in _sampled(results, generator, resamples, metrics).items()
     )
     return pd.DataFrame(rows, columns=["model", "metric", "session", "score", "low", "high"])
 
@@ -121,12 +127,13 @@ def comparison_table(
     generator: np.random.Generator,
     resamples: int = 1000,
     level: float = 0.95,
+    metrics: Sequence[Metric] = METRICS,
 ) -> pd.DataFrame:
     """Differences model - other, paired over units and images, with bootstrap intervals.
 
     units_better is the share of units in which `model` scores higher.
     """
-    sampled, rows = _sampled(results, generator, resamples), []
+    sampled, rows = _sampled(results, generator, resamples, metrics), []
     places = dict.fromkeys((metric, session) for _, metric, session in sampled)
     for (model, other), place in product(pairs, places):
         a, b = sampled[model, *place], sampled[other, *place]

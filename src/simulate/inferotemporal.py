@@ -21,19 +21,18 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import stats
-from torch.nn import functional as F
 
 from src.config import as_plain
 from src.data.assembly import write_assembly
 from src.data.inferotemporal import RATES, WORDS, Part, write_inferotemporal
 from src.data.objects import CATEGORIES, categories_of, stratified_tiers
 from src.manifest import fingerprint, save_arrays
-from src.seeds import numpy_stream, stream
+from src.seeds import numpy_stream
 from src.simulate.mice import claim
 from src.simulate.objects import Scenes, draw_scenes, lay_out
+from src.simulate.random_map import RandomMap
 
 VERSION = 1  # raise it with every change after which the same configuration gives other bytes
-RETINA = 32  # pixels a side of what the map sees
 VARIANCE = 0.14  # of a site's mean rates, as the course's files have it
 MONKEYS = ("simulated_a", "simulated_b")
 ARRAYS = {"P": "pIT", "C": "cIT", "A": "aIT"}  # array: sub-region
@@ -236,20 +235,10 @@ class _World:
 
 
 def random_map(images: np.ndarray, seed: int) -> np.ndarray:
-    """A fixed random convolutional map: (n, h, w) uint8 -> (n, 384), standardised over pictures.
-
-    Two layers of filters without bias, rectified; 24 channels averaged over a 4 x 4 grid. The
-    pictures are first brought to 32 x 32, so that a map sees the same at any size.
-    """
-    first = torch.randn(16, 1, 5, 5, generator=stream(seed, "map", 1), dtype=torch.float64)
-    first -= first.mean((2, 3), keepdim=True)
-    second = torch.randn(24, 16, 3, 3, generator=stream(seed, "map", 2), dtype=torch.float64)
-    second -= second.mean((1, 2, 3), keepdim=True)
-    maps = []
-    for some in np.split(images, range(BATCH, len(images), BATCH)):
-        x = F.adaptive_avg_pool2d(torch.from_numpy(some).double()[:, None] / 255, RETINA)
-        x = F.max_pool2d(F.relu(F.conv2d(x, first)), 2)
-        maps.append(F.adaptive_avg_pool2d(F.relu(F.conv2d(x, second)), 4).flatten(1).numpy())
+    """A fixed random convolutional map: (n, h, w) uint8 -> (n, 384), standardised over pictures."""
+    network, parts = RandomMap(seed), np.split(images, range(BATCH, len(images), BATCH))
+    with torch.inference_mode():
+        maps = [network(torch.from_numpy(x)[:, None] / 255).flatten(1).numpy() for x in parts]
     values = np.concatenate(maps)
     return (values - values.mean(0)) / values.std(0)
 

@@ -28,6 +28,9 @@ def truth(metric, counts=10, share=(0.3, 0.5, 0.8), gain=0.8, error=0.5):
             return np.mean(covariance / np.sqrt(spread * (share + (1 - share) / counts)))
         case "feve":
             return np.mean(1 - ((1 - gain) ** 2 * share + error**2) / share)
+        case "ev":
+            noise = (1 - share) / counts
+            return np.mean(1 - ((1 - gain) ** 2 * share + error**2 + noise) / (share + noise))
 
 
 def literal(metric, p, r, ids, weights):
@@ -46,9 +49,12 @@ def literal(metric, p, r, ids, weights):
             return metrics.correlation_to_average(p, r, copies).mean()
         case "feve":
             return metrics.feve(p, r, copies)[metrics.kept(metrics.fev(r, copies))].mean()
+        case "ev":
+            repeats = metrics.Repeats.of(copies)
+            return metrics.explained_variance(repeats.mean(p), repeats.mean(r)).mean()
 
 
-@pytest.mark.parametrize("metric", ["single", "avg", "feve"])
+@pytest.mark.parametrize("metric", ["single", "avg", "feve", "ev"])
 def test_weighted_sums_equal_literal_resampling(metric):
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 11, 25)  # irregular, some images with one trial
@@ -61,7 +67,7 @@ def test_weighted_sums_equal_literal_resampling(metric):
     assert samples.std() > 0.001
 
 
-@pytest.mark.parametrize("metric", ["single", "avg", "feve"])
+@pytest.mark.parametrize("metric", ["single", "avg", "feve", "ev"])
 def test_interval_covers_the_truth_as_often_as_it_says(metric):
     covered = 0
     for seed in range(200):

@@ -14,7 +14,18 @@ from src.manifest import save_table
 
 COLUMNS = [
     *("session", "unit_id", "x", "y", "z", "area", "layer", "n_test_trials", "n_test_images"),
-    *("single", "avg", "fev", "feve", "kept", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"),
+    *(
+        "single",
+        "avg",
+        "ev",
+        "fev",
+        "feve",
+        "kept",
+        "oracle_jk",
+        "oracle_cons",
+        "cc_max",
+        "cc_norm",
+    ),
     *("status", "n_single_trial_images"),
 ]
 U = 6
@@ -95,7 +106,7 @@ def test_withheld_session_has_no_score():
     p, r, ids = trials()
     table = unit_table(fake_session(), p, np.zeros_like(r), ids)
     assert (table["status"] == "withheld").all() and not table["kept"].any()
-    scores = ["single", "avg", "fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"]
+    scores = ["single", "avg", "ev", "fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"]
     assert table[scores].isna().all(axis=None)
 
 

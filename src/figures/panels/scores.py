@@ -11,6 +11,7 @@ from src.figures.style import FAINT, INK, model_color, point_size
 LABELS = {
     "single": "single-trial correlation",
     "avg": "correlation to average",
+    "ev": "explained variance (EV)",
     "fev": "explainable variance (FEV)",
     "feve": "FEVE",
     "oracle_jk": "oracle, jackknife",

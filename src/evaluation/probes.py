@@ -1,0 +1,52 @@
+"""What linear probes work on: the images of a session, their mean responses, and which train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from src.data.splits import Split
+from src.evaluation.metrics import Repeats
+from src.evaluation.prediction import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Some of the different images of a session with their responses, means over repeats."""
+
+    rows: np.ndarray  # (n,) rows of `Session.images`, ascending
+    responses: np.ndarray  # (n, u) float64, normalised units
+    objects: np.ndarray | None  # (n,) str, where known
+
+    @classmethod
+    def of(cls, session: Any, trials: np.ndarray) -> Images:
+        """The images shown in these trials: Session, (t,) -> n images."""
+        repeats = Repeats.of(session.image_index[trials])
+        first = trials[np.unique(repeats.index, return_index=True)[1]]
+        objects = None if session.objects is None else session.objects[first]
+        return cls(repeats.ids, repeats.mean(session.responses(trials).numpy()), objects)
+
+
+def scored_trials(session: Any, split: Split) -> np.ndarray:
+    """Trials to score a probe on: those for testing, or for validation where those are withheld.
+
+    Choices are made among training images, so that validation trials are as unseen as test trials.
+    """
+    return split.validation if session.withheld("test") else split.test
+
+
+def fitted_trials(session: Any, split: Split) -> np.ndarray:
+    """Trials to fit a probe on: all that are for training or validation and are not scored."""
+    return np.setdiff1d(np.r_[split.train, split.validation], scored_trials(session, split))
+
+
+def prediction_for(
+    session: Any, trials: np.ndarray, predicted: np.ndarray, provenance: dict[str, Any]
+) -> Prediction:
+    """Predictions of all images as those of some trials: (i, u), (t,) -> Prediction of t trials."""
+    index = session.image_index[trials]
+    ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids
+    source = {"session": session.provenance, **provenance}
+    return Prediction(predicted[index].astype(np.float32), *ids, source)
