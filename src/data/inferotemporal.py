@@ -139,11 +139,11 @@ class InferotemporalFile(BlockSource):
         return read(self.path, RATES[tier]).astype(np.float32)
 
     def blocks(self, tier: str) -> list[range]:
-        """Rows of a tier to be read together: whole chunks of the file, some 30 MB."""
+        """Rows of a tier to be read together: some 30 MB, up to 130 to have whole chunks."""
         entry = self.entries[STIMULI[tier]]
         rows = max(1, BLOCK_BYTES // (4 * int(np.prod(entry.shape[1:]))))
         chunk = entry.chunks[0] if entry.chunks else 1
-        step = max(rows // chunk * chunk, min(rows, chunk))
+        step = rows // chunk * chunk or min(4 * rows, chunk)
         return [range(i, min(i + step, entry.shape[0])) for i in range(0, entry.shape[0], step)]
 
     def stored(self, tier: str, rows: range) -> np.ndarray:
@@ -210,7 +210,7 @@ def write_inferotemporal(
 def _write_images(file: h5py.File, key: str, grey: np.ndarray) -> None:
     n, *size = grey.shape
     rows = min(n, max(1, 2**20 // (12 * int(np.prod(size)))))
-    layout = {"chunks": (rows, 3, *size), "compression": "gzip", "shuffle": True}
+    layout = {"chunks": (rows, 3, *size), "compression": "gzip", "compression_opts": 1}
     stored = file.create_dataset(key, (n, 3, *size), np.float32, **layout)
     for first in range(0, n, rows):
         stored[first : first + rows] = normalize(grey[first : first + rows])

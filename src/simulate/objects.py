@@ -105,5 +105,5 @@ def _textures(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
     frequency = np.hypot(*np.meshgrid(fft.fftfreq(size), fft.rfftfreq(size), indexing="ij"))
     frequency[0, 0] = np.inf
     noise = fft.rfft2(rng.standard_normal((n, size, size), np.float32))
-    textures = fft.irfft2(noise / frequency, (size, size))
+    textures = fft.irfft2(noise / frequency.astype(np.float32), (size, size))
     return textures / textures.std(axis=(1, 2), keepdims=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
+from src.evaluation import gram as gram_module
 from src.evaluation.decomposition import decompose
 from src.evaluation.gram import streamed_gram
 
@@ -19,7 +20,8 @@ def features():
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("chunk", [1, 25, 103, 1000])
-def test_of_a_mapped_file(tmp_path, features, kind, chunk):
+def test_of_a_mapped_file(tmp_path, monkeypatch, features, kind, chunk):
+    monkeypatch.setattr(gram_module, "ROWS", 7)
     np.save(tmp_path / "x.npy", features.astype(kind))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     x = features.astype(kind).astype(np.float64)
