@@ -20,7 +20,7 @@ from src.data.errors import DataError
 from src.evaluation.decomposition import Decomposition, LinearMap
 from src.evaluation.metrics import correlation, r_squared
 
-ALPHAS = np.logspace(-2, 8, 21)  # in scaled units: the mean diagonal of the Gram is 1
+ALPHAS = np.logspace(-4, 8, 25)  # in scaled units: the mean diagonal of the Gram is 1
 Criterion = Literal["r2", "r", "mse"]
 
 

@@ -43,8 +43,8 @@ class Reduction:
     seed: int = 0  # of the projection
 
     def pooled(self, x: Tensor) -> Tensor:
-        """The averages over the cells of a grid: (n, c, h, w) -> (n, c, pool, pool)."""
-        if not self.pool:
+        """Means over the cells of a grid: (n, c, h, w) -> (n, c, pool, pool); (n, f) stays."""
+        if not self.pool or x.ndim == 2:
             return x
         if x.ndim != 4:
             raise DataError(f"a layer of shape {tuple(x.shape)} has no maps to pool: leave pool 0")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from src.studies.macaque_it import MACAQUE_IT
 from src.studies.records import Study
 from src.studies.sensorium2022 import SENSORIUM2022
 
-STUDIES: Mapping[str, Study] = MappingProxyType({SENSORIUM2022.name: SENSORIUM2022})
+STUDIES: Mapping[str, Study] = MappingProxyType(
+    {study.name: study for study in (SENSORIUM2022, MACAQUE_IT)}
+)

@@ -114,7 +114,7 @@ class PublishedScore:
 
     system: str
     session: str
-    metric: Literal["single", "avg", "feve"]
+    metric: Literal["single", "avg", "feve", "ev"]
     value: float
     tolerance: float
     source: str

@@ -161,9 +161,9 @@ def test_pooled_and_projected_are_those_of_the_whole(tmp_path):
 
 def test_what_is_not_larger_is_kept_and_what_has_no_maps_is_not_pooled(tmp_path):
     assert Reduction(pool=14).pooled(x := torch.rand(1, 2, 7, 7)) is x
-    with pytest.raises(DataError, match=r"\(10, 5\) has no maps to pool"):
-        extract(toy(), pictures(), tmp_path / "f", {"last": Reduction(pool=1)})
-    extract(toy(), pictures(), tmp_path / "f", {"last": Reduction(project=5)})
+    with pytest.raises(DataError, match=r"\(10, 5, 3\) has no maps to pool"):
+        Reduction(pool=1).pooled(torch.rand(10, 5, 3))
+    extract(toy(), pictures(), tmp_path / "f", {"last": Reduction(pool=1, project=5)})
     assert open_features(tmp_path / "f", "last", image_sha256(pictures())).shape == (10, 5)
 
 

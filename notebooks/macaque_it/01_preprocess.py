@@ -1,0 +1,183 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · Preprocess
+#
+# **What is in a file of object images and IT rates, and is it fit to fit models to?**
+#
+# Inferior temporal cortex (IT) is the last purely visual stage of the macaque brain, and its sites
+# tell objects apart: faces from tables, one car from another. Majaj, Hong, Solomon & DiCarlo (2015)
+# recorded sites of two monkeys that looked at rendered objects, in all sizes and views, pasted on
+# backgrounds that have nothing to do with them. A course used 168 of these sites: 3200 grey
+# pictures of 64 objects, and for every site the mean number of spikes from 70 to 170 ms after a
+# picture came on, averaged over some 40 presentations and normalised. The task is to predict these
+# rates for pictures that no model has seen.
+#
+# This notebook
+#
+# 1. finds the file (in the `demo` and `smoke` profiles it *simulates* one, in the same layout),
+# 2. checks every key, shape and picture, and stops with a clear message if something is wrong,
+# 3. packs it in the form that all studies share: pictures as the 8-bit grey they are,
+# 4. looks at pictures, objects and rates.
+#
+# The answer stands at the end: a table of the splits, and what one site prefers.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.inferotemporal import open_inferotemporal
+from src.data.inferotemporal_checks import check_inferotemporal
+from src.data.objects import CATEGORIES, categories_of
+from src.data.pack import pack
+from src.data.sensorium import open_mice
+from src.data.session import open_sessions
+from src.evaluation.probes import Images
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure, save_table
+from src.paths import run_paths
+from src.simulate.inferotemporal import simulate_inferotemporal
+from src.studies import STUDIES
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+seed: int = 42  # seed of the simulation
+source: str = ""  # the course's IT_data.h5; empty: data/raw/macaque_it/full/IT_data.h5
+site: int = 0  # number of the site to look at
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks")))
+declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
+
+# %% [markdown]
+# ## Find the file
+#
+# `IT_data.h5` was given to students of a course and is not ours to pass on. Whoever has it puts it
+# into `data/raw/macaque_it/full`, or names it as `source`. The demo simulates one with the same
+# keys and types: objects of the same 64 names, drawn as smooth shapes on textured backgrounds, and
+# sites that read a fixed random convolutional map, are tuned to categories, and are noisy, each to
+# its own degree. What they read is stored apart, so that every later number can be held against
+# the truth.
+#
+# A recording brought in by `00_import_recording` is taken instead, if one is named.
+
+# %%
+truth = places.raw.with_name(f"{places.raw.name}_truth")
+if simulated:
+    simulate_inferotemporal(places.raw, truth, settings.simulation, seed)
+path = source or places.raw / "IT_data.h5"
+found = open_mice(places.raw) if recording else [open_inferotemporal(path)]
+[f"{one.key}: {one.n_trials} trials, {len(one.unit_ids)} units" for one in found]
+
+# %% [markdown]
+# ## Check it
+#
+# One line for each finding: `error` stops us, `warning` is worth reading, `note` records something.
+# Pictures are stored ready for a network trained on ImageNet, with its mean taken off and divided
+# by its standard deviation. Two of the course's projects did that a second time, and their networks
+# lost a third of what they could explain, without any message. So each picture is turned back and
+# must come out as grey: three equal channels between 0 and 1.
+
+# %%
+reports = {} if recording else {one.key: check_inferotemporal(one) for one in found}
+columns = ["session", "severity", "file", "field", "message"]
+checks = pd.concat(
+    [pd.DataFrame(columns=columns), *(r.assign(session=k) for k, r in reports.items())]
+)
+save_table(checks, places.tables / "checks.csv")
+checks
+
+# %%
+for one in found:
+    pack(one, places.processed / one.key)
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+
+# %% [markdown]
+# ## The pictures
+#
+# The file has no repeats: each picture is one trial, and its rate already a mean. It is split in
+# three: most pictures to fit models, a tenth to score them (`validation`), and a tenth whose rates
+# were never given out. Since every choice of ours is made inside the first part, the second is
+# touched once.
+
+# %%
+table = pd.DataFrame(
+    {
+        "session": key,
+        "units": s.n_units,
+        "image shape": str(s.image_shape),
+        "different images": len(s.images),
+        **{tier: len(s.trials(tier)) for tier in ("train", "validation", "test")},
+        "objects": 0 if s.objects is None else len(np.unique(s.objects)),
+        "test responses": "withheld" if s.withheld("test") else "present",
+    }
+    for key, s in sessions.items()
+)
+save_table(table, places.tables / "sessions.csv")
+table
+
+# %%
+use_style()
+session = next(iter(sessions.values()))
+known = session.objects is not None
+first = session.unique_images("train")
+if known:
+    first = first[np.unique(categories_of(session.objects[first]), return_index=True)[1]]
+figure, axes = plt.subplots(1, 8, figsize=(9, 1.6))
+for axis, trial, image in zip(axes, first, session.pixels(first[:8]), strict=False):
+    panels.picture(axis, image)
+    axis.set_title(session.objects[trial] if known else str(session.trial_ids[trial]), fontsize=8)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "01_pictures.png")
+
+# %% [markdown]
+# **What one sees.** One picture of each category, or the first ones of a recording. Position, size
+# and view change from picture to picture, so that no pixel by itself says what is shown. This is
+# what makes the task hard for a model of pixels.
+#
+# ## One site
+
+# %%
+images = Images.of(session, session.trials("train"))
+rates = images.responses[:, site] - images.responses[:, site].mean()
+category = categories_of(images.objects) if known else np.full(len(rates), "all")
+groups = [name for name in (*CATEGORIES, "all") if name in category]
+order = np.argsort([groups.index(name) for name in category], kind="stable")
+print("(n_images, n_units) =", images.responses.shape)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(2, 1))
+panels.rates_by_group(axes[0], rates[order], category[order])
+panels.group_bars(axes[1], rates, category, groups)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "01_rates.png")
+
+# %% [markdown]
+# **What one sees.** Left, the rate of one site for every training picture, pictures of a category
+# side by side; right, the means with their 95 % intervals. A site has favorites, and yet pictures
+# of one category scatter widely: which object, where, and from which side matters too. That scatter
+# is what models have to explain. A class label, however good, cannot.
+#
+# Next: `02_extract` shows the pictures to networks, `02_train` trains networks on the rates.

@@ -1,0 +1,161 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · Extract
+#
+# **What do the layers of a network make of these pictures?**
+#
+# A network trained to name objects was never shown a neuron. If one of its layers predicts IT
+# nevertheless, through nothing but a linear map, then seeing objects seems to need such features,
+# in silicon as in cortex (Yamins et al. 2014). To ask that of many layers and many networks, the
+# pictures are shown once and the features kept.
+#
+# Three things went wrong in published attempts at just this step, and none gave an error:
+#
+# - features came from a *shuffled* loader and were set against unshuffled rates, so that every
+#   layer scored at chance. Here rows are in the order of the packed pictures, a hash of each
+#   picture lies beside its row, and whoever opens them must show the same hashes;
+# - pictures were normalised twice. Here a network's own preprocessing is applied to 8-bit pictures
+#   only, and anything else is refused;
+# - "pretrained" did not say with which weights. Here a record names them.
+#
+# All layers are taken in one pass, each reduced as it appears, so that memory holds one batch. What
+# the probes need in the end is smaller still: the inner products of all pairs of pictures, one
+# number a pair, however many features a layer has.
+#
+# The answer is the last figure: how alike pictures look to the first and to the last layer.
+
+# %%
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
+from src.data.session import open_sessions
+from src.evaluation.feature_grams import open_gram, store_grams
+from src.evaluation.probes import Images
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure, save_table
+from src.models.activations import prepare
+from src.models.extraction import Reduction, extract
+from src.models.feature_files import image_sha256, open_features
+from src.models.frozen import frozen_network
+from src.paths import run_paths
+from src.studies import STUDIES
+from src.training.classifier import ClassifierConfig, train_classifier
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+network: str = "objects"  # a frozen network of the profile
+weights: str = ""  # its file, or the folder of weight files; empty: torch hub's cache
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+device: str = "auto"  # auto, cpu, cuda or mps
+seed: int = 42  # the seed given to 01_preprocess
+epochs: int = 12  # of training, for a network that learns to name the objects here
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+plan = settings.network(network)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+table, drawn = places.tables / f"02_{network}.csv", places.figures / f"02_{network}.png"
+declare(table, drawn)
+plan
+
+# %%
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+session = next(iter(sessions.values()))
+shown = frozen_network(plan, session.image_shape[-1], seed, weights or None)
+print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
+
+# %% [markdown]
+# ## Learning to name objects
+#
+# One network of the demo is trained here to sort the training pictures into 22 classes: eight
+# animals, eight fruits, and airplanes, cars, chairs, faces, ships and tables. It sees no rate.
+# Networks from a file, or with random weights, skip this.
+
+# %%
+if plan.start == "objects":
+    parts = []
+    for tier in ("train", "validation"):
+        trials = session.trials(tier)
+        pictures = session.pixels(trials)
+        parts += [pictures, numbers_of(classes_of(session.objects[trials]), CLASSES)]
+    recipe = ClassifierConfig(epochs=epochs if profile != "smoke" else 2)
+    ready = partial(prepare, record=shown.record)
+    folder = places.runs / network / "member_01"
+    train_classifier(shown.module, *parts, recipe, seed, folder, ready, device)
+
+# %% [markdown]
+# ## One pass
+#
+# Maps are averaged down to at most 14 x 14 cells, which keeps where things are to within a
+# fourteenth of the picture, and a hundred times fewer numbers for the early layers.
+
+# %%
+layers = plan.layers or tuple(layer.name for layer in shown.record.layers)
+reductions = {name: Reduction(plan.pool) for name in layers}
+hashes = {key: image_sha256(s.images) for key, s in sessions.items()}
+for key, s in sessions.items():
+    folder = extract(shown, s.images, places.features / network / key, reductions)
+    store_grams(folder, hashes[key])
+
+# %%
+rows = []
+for key in sessions:
+    for layer in layers:
+        x = open_features(places.features / network / key, layer, hashes[key])
+        zeros = float(np.mean(x[:: max(len(x) // 50, 1)] == 0))
+        rows.append((key, network, shown.weights, layer, str(x.shape), np.prod(x.shape[1:]), zeros))
+columns = ["session", "network", "weights", "layer", "shape", "features", "share of zeros"]
+extracted = pd.DataFrame(rows, columns=columns)
+save_table(extracted, table)
+extracted.round(3)
+
+# %% [markdown]
+# ## How alike do pictures look?
+#
+# The dissimilarity of two pictures is 1 minus the correlation of their features, taken about the
+# mean over pictures. Pictures are sorted by category, where it is known.
+
+# %%
+chosen = Images.of(session, session.trials("train"))
+groups = categories_of(chosen.objects) if chosen.objects is not None else None
+order = np.arange(len(chosen.rows)) if groups is None else np.argsort(groups, kind="stable")
+order = order[:: max(len(order) // 200, 1)]
+use_style()
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.6))
+for axis, layer in zip(axes, (layers[0], layers[-1]), strict=True):
+    gram = open_gram(places.features / network / session.key, layer, hashes[session.key])
+    some = chosen.rows[order]
+    panels.dissimilarity(axis, gram[np.ix_(some, some)], None if groups is None else groups[order])
+    axis.set_title(f"{network}, {layer}")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, drawn)
+
+# %% [markdown]
+# **What one sees.** Dark is alike. Squares along the diagonal would be categories whose pictures a
+# layer finds alike, whatever their position and view. An early layer sees mostly backgrounds, and
+# has none; a late layer of a network that has learned objects well shows eight. What a small
+# network has learned here in a minute lies in between.
+#
+# Next: `03_probe` maps features to rates.

@@ -1,0 +1,189 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Probe
+#
+# **How much of the rates is a linear map from pixels, or from a layer of a network?**
+#
+# A probe is ridge regression: rates are a weighted sum of features, and large weights are
+# discouraged by a number, alpha. Without it a map with more features than pictures fits anything,
+# noise too, and predicts nothing. With the right alpha a hundred thousand features of 2592 pictures
+# are no problem.
+#
+# What the right alpha is differs by orders of magnitude between layers, and between sites. Course
+# projects whose grid of alphas was too short, or which used one fitted model for all layers, got
+# numbers near zero from layers that explain a third. So here:
+#
+# - features are scaled so that the mean squared length of a picture is 1, which makes alphas of
+#   different layers comparable, and the grid has twelve decades; a site at its end is reported;
+# - every layer and every site has its own alpha, chosen among *training* pictures by the error on
+#   those held out: five folds, in which every object occurs, or single pictures where there are no
+#   objects. Scored pictures have no say;
+# - one decomposition of the pictures' inner products gives the exact held-out error for all alphas,
+#   folds and sites, without a refit.
+#
+# The answer is a table of scores, and files of predictions for `04_evaluate`.
+
+# %%
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.session import open_sessions
+from src.data.splits import halves_split, official_split
+from src.evaluation.linear_probes import fit_probe
+from src.evaluation.metrics import correlation, explained_variance
+from src.evaluation.prediction import save_prediction
+from src.evaluation.probes import Images, fitted_trials, prediction_for, scored_trials
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure, save_table
+from src.paths import run_paths
+from src.studies import STUDIES
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+probe: str = "objects"  # a probe of the profile
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+seed: int = 42  # seed of the folds and of the permutation control
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+plan = settings.probe(probe)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+tables = {name: places.tables / f"03_{probe}{name}.csv" for name in ("", "_units")}
+drawn = places.figures / f"03_{probe}.png"
+declare(*tables.values(), drawn)
+plan
+
+# %% [markdown]
+# ## Who is fitted, who is scored
+#
+# The official split, or, for comparison with published numbers of the V4 recordings, the first half
+# of a session's pictures against the second. A picture shown in both halves is fitted and never
+# scored. Responses are means over repeats where there are any.
+
+# %%
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+split_of = {"official": official_split, "halves": halves_split}[plan.split]
+splits = {key: split_of(session) for key, session in sessions.items()}
+fitted = {k: Images.of(s, fitted_trials(s, splits[k])) for k, s in sessions.items()}
+scored = {k: Images.of(s, scored_trials(s, splits[k])) for k, s in sessions.items()}
+pd.DataFrame(
+    {
+        "units": {k: s.n_units for k, s in sessions.items()},
+        "fitted images": {k: len(i.rows) for k, i in fitted.items()},
+        "scored images": {k: len(i.rows) for k, i in scored.items()},
+        "of these fitted too": {
+            k: len(np.intersect1d(fitted[k].rows, scored[k].rows)) for k in sessions
+        },
+    }
+)
+
+# %% [markdown]
+# ## Fit
+#
+# Probes of `layers` fit every layer by itself. `combined` weighs several layers, for each site, and
+# `fields` looks at them through one of 197 Gaussian windows, for each site the one that predicts
+# held-out training pictures best. Pixels get four maps: with the right alpha; with alpha 1, as
+# published; by least squares; and from principal components.
+
+# %%
+systems = {k: fit_probe(plan, s, fitted[k], places.features, seed) for k, s in sessions.items()}
+
+# %%
+for key, session in sessions.items():
+    trials = scored_trials(session, splits[key])
+    hidden = session.trials("test") if session.withheld("test") else []
+    for name, one in systems[key].items():
+        made = {"probe": probe, "system": name, "split": splits[key].fingerprint, "seed": seed}
+        for place, which in (("", trials), ("test", hidden)):
+            if len(which):
+                path = places.predictions / probe / name / place / f"{key}.npz"
+                save_prediction(prediction_for(session, which, one.predicted, made), path)
+
+# %% [markdown]
+# Rates of the test pictures were never given out; predictions for them are written too, in `test`
+# beside the others, with the same ids.
+#
+# ## How good?
+#
+# `ev` is the share of variance explained, 1 − Var(y − ŷ)/Var(y), and `r` Pearson's correlation,
+# both over pictures and averaged over sites; on the scored pictures, and on the fitted ones held
+# out. If the two agree, nothing has leaked.
+
+# %%
+rows = []
+for key, named in systems.items():
+    for name, one in named.items():
+        p, y = one.predicted[scored[key].rows], scored[key].responses
+        inside = explained_variance(one.held_out, fitted[key].responses)
+        r = correlation(p, y)
+        values = np.nanmean(explained_variance(p, y)), r.mean(), np.median(r), np.nanmean(inside)
+        edges = int((one.edge != 0).sum())
+        rows.append((name, key, len(r), *values, np.median(one.alpha), edges))
+columns = [
+    "system",
+    "session",
+    "units",
+    "ev",
+    "r",
+    "median r",
+    "ev, held out",
+    "alpha",
+    "at an edge",
+]
+found = pd.DataFrame(rows, columns=columns)
+save_table(found, tables[""])
+found.round(3)
+
+# %%
+chosen = pd.concat(
+    pd.DataFrame(
+        {
+            "system": name,
+            "session": key,
+            "unit_id": sessions[key].unit_ids,
+            "alpha": one.alpha,
+            "edge": one.edge,
+            "r": correlation(one.predicted[scored[key].rows], scored[key].responses),
+            **one.chosen,
+        }
+    )
+    for key, named in systems.items()
+    for name, one in named.items()
+)
+save_table(chosen, tables["_units"])
+
+# %%
+use_style()
+figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * found["system"].nunique()))
+panels.unit_boxes(axis, chosen, "r")
+axis.set_xlabel("correlation r on scored pictures")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, drawn)
+
+# %% [markdown]
+# **What one sees.** One row a map; a box holds the middle half of the sites, the line is their
+# median. Maps with a negative explained variance can still have a correlation above zero: they
+# know which pictures drive a site, and exaggerate by how much.
+#
+# Sites at an edge of the grid are mostly those that nothing predicts: their best alpha is the
+# largest there is, which is to say the mean.

@@ -1,0 +1,156 @@
+"""The probes of a profile: linear maps from pixels or stored features to the rates of a session.
+
+Every choice (alpha, weights of layers, windows) is made on held-out predictions of the images that
+are fitted; predictions are for all images of the session.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.objects import categories_of
+from src.evaluation.bands import choose_bands
+from src.evaluation.decomposition import Decomposition, decompose, principal_components
+from src.evaluation.feature_grams import open_gram
+from src.evaluation.fields import choose_fields
+from src.evaluation.folds import stratified_folds
+from src.evaluation.gram import streamed_gram
+from src.evaluation.probes import Images
+from src.evaluation.ridge import AtGridEdge, fit_ridge, held_out_residuals, search
+from src.models.feature_files import image_sha256, open_features
+from src.models.windows import WindowGrid
+from src.studies.records import Probe
+
+FOLDS = 5
+COMPONENTS = 1000  # of pixels, or half the training images where these are fewer
+
+
+@dataclass(frozen=True, eq=False)
+class FittedProbe:
+    """One linear map of one session, and how it was chosen."""
+
+    predicted: np.ndarray  # (i, u) all images of the session
+    held_out: np.ndarray  # (n, u) fitted images, each without its fold
+    alpha: np.ndarray  # (u,) scaled units
+    edge: np.ndarray  # (u,) -1 or 1 where alpha is an end of the grid
+    chosen: Mapping[str, np.ndarray] = field(default_factory=dict)  # of each unit: window, weights
+
+
+def fit_probe(
+    probe: Probe, session: Any, images: Images, features: Path, seed: int
+) -> dict[str, FittedProbe]:
+    """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
+    folds = None if images.objects is None else _folds(images.objects, seed)
+    stored = {name: features / name / session.key for name in probe.networks}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AtGridEdge)  # FittedProbe.edge says so
+        match probe.kind:
+            case "pixels":
+                return _pixels(session, images, folds)
+            case "layers":
+                return _layers(stored, session, images, folds)
+            case "combined":
+                return {probe.name: _combined(probe.layers, stored, session, images, folds)}
+            case "fields":
+                return {probe.name: _fields(probe.layers, stored, session, images, folds)}
+
+
+def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
+    """Folds in which every object occurs, or where one is too rare every category: (n,) -> (n,)."""
+    rare = np.unique(objects, return_counts=True)[1].min() < FOLDS
+    return stratified_folds(categories_of(objects) if rare else objects, FOLDS, seed)
+
+
+def _pixels(session: Any, images: Images, folds: np.ndarray | None) -> dict[str, FittedProbe]:
+    """Ridge with the right alpha, with the published 1, least squares, and principal components."""
+    raw = session.images.reshape(len(session.images), -1)
+    gram = streamed_gram(raw) / 255**2
+    whole = decompose(gram, images.rows)
+    few = principal_components(whole, min(COMPONENTS, len(images.rows) // 2))
+    given = {
+        "pixels_least_squares": (whole, 0.0),
+        "pixels_ridge_1": (whole, whole.in_scaled_units(1.0)),
+        "pixels_components": (few, 0.0),
+    }
+    found = {name: _given(d, gram, images, a, folds) for name, (d, a) in given.items()}
+    return {**found, "pixels": _ridge(gram, images, folds)}
+
+
+def _given(
+    decomposition: Decomposition,
+    gram: np.ndarray,
+    images: Images,
+    alpha: float,
+    folds: np.ndarray | None,
+) -> FittedProbe:
+    """Ridge with one alpha for all units, which nobody chose; 0: least squares."""
+    y, alphas = images.responses, np.array([max(alpha, 1e-9)])
+    (residual,) = held_out_residuals(decomposition, y, alphas, folds)
+    predicted = fit_ridge(decomposition, y, alpha).predict(gram)
+    units = y.shape[1]
+    return FittedProbe(predicted, y - residual, np.full(units, alpha), np.zeros(units, int))
+
+
+def _ridge(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> FittedProbe:
+    choice = search(decompose(gram, images.rows), images.responses, groups=folds)
+    return FittedProbe(choice.fit.predict(gram), choice.held_out, choice.alpha, choice.edge)
+
+
+def _layers(
+    stored: Mapping[str, Path], session: Any, images: Images, folds: np.ndarray | None
+) -> dict[str, FittedProbe]:
+    """Every layer of every network by itself (defects D2, D8: one fit and one scale a layer)."""
+    hashes, found = image_sha256(session.images), {}
+    for network, folder in stored.items():
+        for layer in json.loads((folder / "manifest.json").read_text())["shapes"]:
+            gram = open_gram(folder, layer, hashes)
+            found[f"{network}_{layer}"] = _ridge(gram, images, folds)
+    return found
+
+
+def _combined(
+    layers: tuple[str, ...],
+    stored: Mapping[str, Path],
+    session: Any,
+    images: Images,
+    folds: np.ndarray | None,
+) -> FittedProbe:
+    hashes, names = image_sha256(session.images), [name.split("/") for name in layers]
+    grams = [open_gram(stored[network], layer, hashes) for network, layer in names]
+    shares = simplex(len(grams), 4 if len(grams) == 2 else 3)
+    choice = choose_bands(grams, images.rows, images.responses, shares, groups=folds)
+    weights = {
+        f"weight_{name.replace('/', '_')}": w
+        for name, w in zip(layers, choice.weights.T, strict=True)
+    }
+    return FittedProbe(choice.predict(grams), choice.held_out, choice.alpha, choice.edge, weights)
+
+
+def simplex(parts: int, steps: int) -> np.ndarray:
+    """All weights that are multiples of 1 / steps and sum to 1: -> (c, parts)."""
+    counts = [c for c in product(range(steps + 1), repeat=parts) if sum(c) == steps]
+    return np.array(counts) / steps
+
+
+def _fields(
+    layers: tuple[str, ...],
+    stored: Mapping[str, Path],
+    session: Any,
+    images: Images,
+    folds: np.ndarray | None,
+) -> FittedProbe:
+    hashes, names = image_sha256(session.images), [name.split("/") for name in layers]
+    maps = [open_features(stored[network], layer, hashes) for network, layer in names]
+    grid = WindowGrid()
+    choice = choose_fields(maps, images.rows, images.responses, grid, groups=folds)
+    window = grid.table().iloc[choice.window]
+    chosen = {name: window[name].to_numpy() for name in ("x", "y", "sigma")}
+    return FittedProbe(choice.predicted, choice.held_out, choice.alpha, choice.edge, chosen)

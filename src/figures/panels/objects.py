@@ -1,0 +1,123 @@
+"""Pictures of objects, the rates they evoke, how alike they are, and scores of probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from src.figures.style import FAINT, INK, point_size
+
+SHADES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#666666", "#332288")
+
+
+def picture(axis: Axes, image: np.ndarray) -> None:
+    """One picture of 8-bit values, grey or color: (c, h, w)."""
+    shown = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    axis.imshow(shown, cmap="gray", vmin=0, vmax=255)
+    axis.set(xticks=[], yticks=[])
+
+
+def rates_by_group(axis: Axes, rates: np.ndarray, groups: np.ndarray) -> None:
+    """The rate of one unit for every image, groups side by side: (n,), (n,) sorted by group."""
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    ends = np.r_[starts[1:], len(groups)]
+    for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        x, shade = np.arange(start, end), SHADES[k % len(SHADES)]
+        axis.vlines(x, 0, rates[start:end], color=shade, linewidth=0.5)
+    axis.axhline(0, color=INK, linewidth=0.6)
+    axis.set_xticks((starts + ends) / 2, groups[starts], rotation=30, ha="right")
+    axis.tick_params(axis="x", length=0)
+    axis.set(ylabel="rate from its mean (s.d.)", xlim=(-1, len(rates)))
+
+
+def group_bars(axis: Axes, rates: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> None:
+    """Mean rate of each group with its 95 % interval, over images: (n,), (n,)."""
+    for k, name in enumerate(names):
+        values = rates[groups == name]
+        error = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+        axis.hlines(k, values.mean() - error, values.mean() + error, color=SHADES[k % len(SHADES)])
+        axis.plot(values.mean(), k, "o", color=SHADES[k % len(SHADES)], markersize=5)
+    axis.axvline(0, color=FAINT, linewidth=1, zorder=0)
+    axis.set_yticks(range(len(names)), names)
+    axis.tick_params(axis="y", length=0)
+    axis.set(xlabel="mean rate (s.d.)", ylim=(len(names) - 0.5, -0.5))
+
+
+def dissimilarity(axis: Axes, gram: np.ndarray, groups: np.ndarray | None = None) -> None:
+    """1 minus the correlation of images about their mean, from their Gram: (n, n), (n,) sorted.
+
+    Values are replaced by their rank, so that every map uses the whole scale of grey.
+    """
+    centered = gram - gram.mean(0) - gram.mean(1)[:, None] + gram.mean()
+    norm = np.sqrt(np.maximum(np.diag(centered), 1e-12 * np.trace(centered)))
+    distance = 1 - centered / np.outer(norm, norm)
+    pairs = np.triu_indices(len(gram), 1)
+    rank = np.zeros_like(distance)
+    rank[pairs] = distance[pairs].argsort().argsort() / max(len(pairs[0]) - 1, 1)
+    axis.imshow(rank + rank.T, cmap="Greys_r", vmin=0, vmax=1)
+    axis.set(xticks=[], yticks=[])
+    if groups is not None:
+        names, starts = np.unique(groups, return_index=True)
+        ends = np.r_[starts[1:], len(groups)]
+        axis.set_yticks((starts + ends) / 2, names)
+        axis.tick_params(axis="y", length=0)
+        for start in starts[1:]:
+            axis.axhline(start - 0.5, color="white", linewidth=0.6)
+            axis.axvline(start - 0.5, color="white", linewidth=0.6)
+
+
+def unit_boxes(axis: Axes, units: pd.DataFrame, score: str) -> None:
+    """Scores of units as a row a system: columns system and `score`; box, whiskers, median."""
+    names = list(units["system"].unique())
+    values = [units.loc[units["system"] == name, score].dropna() for name in names]
+    look = {"patch_artist": True, "showfliers": False, "widths": 0.6}
+    boxes = axis.boxplot(values, orientation="horizontal", tick_labels=names, **look)
+    for box, median in zip(boxes["boxes"], boxes["medians"], strict=True):
+        box.set(facecolor="#dfe8ee", edgecolor="#555555")
+        median.set(color="#0072b2", linewidth=1.8)
+    axis.axvline(0, color=FAINT, linewidth=1, zorder=0)
+    axis.tick_params(axis="y", length=0)
+    axis.invert_yaxis()
+    axis.grid(axis="x")
+
+
+def layer_profile(axis: Axes, table: pd.DataFrame, label: str, color: str) -> None:
+    """A score over layers in order of depth: columns layer, score, low, high; a line a network.
+
+    With several rows a layer (starts of one architecture), a thin line each and a band between the
+    lowest and the highest.
+    """
+    layers = list(table["layer"].unique())
+    x = np.arange(len(layers))
+    wide = table.pivot_table("score", "layer", "network", sort=False).loc[layers]
+    if wide.shape[1] > 1:
+        axis.fill_between(x, wide.min(axis=1), wide.max(axis=1), color=color, alpha=0.25, lw=0)
+        axis.plot(x, wide.mean(axis=1), "o-", color=color, markersize=4, label=label)
+    else:
+        error = np.abs(table[["low", "high"]].to_numpy().T - table["score"].to_numpy())
+        axis.errorbar(x, table["score"], error, fmt="o-", color=color, markersize=4, label=label)
+    axis.set_xticks(x, layers, rotation=30, ha="right")
+
+
+def unit_scatter(axis: Axes, first: np.ndarray, second: np.ndarray) -> None:
+    """Scores of the same units by two systems: (u,), (u,); above the line the second is better."""
+    low = min(first.min(), second.min(), 0)
+    high = max(first.max(), second.max()) + 0.03
+    axis.plot([low, high], [low, high], color=FAINT, linewidth=1, zorder=0)
+    axis.scatter(first, second, s=point_size(len(first)), color=INK, alpha=0.6)
+    share = np.mean(second > first)
+    axis.text(0.04, 0.96, f"{share:.0%} above the line", transform=axis.transAxes, va="top")
+    axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+
+
+def windows(axis: Axes, units: pd.DataFrame) -> None:
+    """Windows of units in the image: columns x, y, sigma in -1..1, r; dark for high r."""
+    axis.set(xlim=(-1, 1), ylim=(1, -1), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    for row in units[np.isfinite(units["sigma"])].itertuples():
+        angle = np.linspace(0, 2 * np.pi, 60)
+        x, y = row.x + row.sigma * np.cos(angle), row.y + row.sigma * np.sin(angle)
+        axis.plot(x, y, color="#0072b2", alpha=np.clip(row.r, 0.05, 1), linewidth=0.9)
+    axis.set(xlabel="x (image = −1..1)", ylabel="y")
