@@ -55,6 +55,7 @@ from src.simulate.recording import simulate_recording
 
 # %% tags=["parameters"]
 profile: str = "recording"  # the later notebooks' profile for recordings; names what has no name
+study: str = "sensorium2022"  # the study whose notebooks are to find it; or macaque_it
 recording: str = "example"  # name under which the later notebooks find it
 source: str = ""  # folder with images_<session>.zip and responses_<session>.npy; empty: simulated
 sessions: str = ""  # names of the sessions to import, with commas; empty: all in the source
@@ -69,7 +70,7 @@ seed: int = 42  # seed of the simulated example
 
 # %%
 name = recording or profile
-places = run_paths("sensorium2022", name, data_root, output_root)
+places = run_paths(study, name, data_root, output_root)
 figures = {n: places.figures / f"{n}.png" for n in ("00_images", "00_responses")}
 declare(places.raw / "recording.json", places.tables / "recording.csv", *figures.values())
 use_style()

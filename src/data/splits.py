@@ -14,7 +14,7 @@ from src import manifest
 from src.data.errors import DataError
 from src.seeds import numpy_stream
 
-INNER = 0.1  # share of a fold's training images that early stopping looks at
+INNER = 0.1  # share of training images that early stopping looks at, of a fold or an inner split
 
 # The winner of SENSORIUM 2022 seeded the re-splits of a mouse with its place in this order.
 WINNER_ORDER = (
@@ -115,6 +115,19 @@ def kfold_splits(image_ids: np.ndarray, tiers: np.ndarray, folds: int, seed: int
     return splits
 
 
+def inner_split(session: Trials, seed: int) -> Split:
+    """A tenth of the training images for early stopping, validation images for testing.
+
+    For recordings whose test responses are withheld: what is scored must not also choose. An
+    image's place is drawn from the seed and its id alone.
+    """
+    official = official_split(session)
+    unique, image = np.unique(session.image_ids[official.train], return_inverse=True)
+    draws = np.array([numpy_stream(seed, "inner", str(i)).random() for i in unique])
+    inner = (draws < INNER)[image]
+    return Split(official.train[~inner], official.train[inner], official.validation)
+
+
 def fewer_images(split: Split, image_ids: np.ndarray, images: int, seed: int) -> Split:
     """The split with only `images` of its training images: Split, (n,) -> Split.
 
@@ -131,7 +144,7 @@ def fewer_images(split: Split, image_ids: np.ndarray, images: int, seed: int) ->
 
 def member_splits(
     sessions: Mapping[str, Trials],
-    kind: Literal["official", "resplit", "kfold"],
+    kind: Literal["official", "resplit", "kfold", "inner"],
     members: int,
     seed: int,
     images: int | None = None,
@@ -151,8 +164,10 @@ def member_splits(
                 columns[key] = [tier_split(t) for t in tiers]
             case "kfold":
                 columns[key] = kfold_splits(session.image_ids, session.tiers, members, seed)
+            case "inner":
+                columns[key] = [inner_split(session, seed)] * members
             case _:
-                raise ValueError(f"split {kind!r} is not one of official, resplit, kfold")
+                raise ValueError(f"split {kind!r} is not one of official, resplit, kfold, inner")
         if images is not None:
             ids = session.image_ids
             columns[key] = [fewer_images(s, ids, images, seed) for s in columns[key]]

@@ -74,6 +74,11 @@ PLANTED = FrozenNetwork("planted", "random_map")
 OBJECTS = FrozenNetwork("objects", "object_network", start="objects")
 
 
+def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
+    """A network trained on rates; validation pictures are scored, so others stop its training."""
+    return Plan(model, training, members, "inner")
+
+
 def _simulated(
     name: str, draws: int, plans: tuple[Plan, ...], networks: tuple[FrozenNetwork, ...]
 ) -> Profile:
@@ -99,15 +104,15 @@ def _simulated(
 SMOKE = _simulated(
     "smoke",
     1,
-    (Plan(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),),
+    (_trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),),
     (),
 )
 DEMO = _simulated(
     "demo",
     5,
     (
-        Plan(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
-        Plan(
+        _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
+        _trained(
             replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)),
             replace(_IT_CNN, batch_size=32, learning_rate=5e-3, average=0.95),
         ),
@@ -142,7 +147,10 @@ _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
 _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
 FULL = Profile(
     "full",
-    (Plan(IT_CNN, replace(_IT_CNN, threads=8)), Plan(FIELD_CNN, replace(_IT_CNN, threads=8))),
+    (
+        _trained(IT_CNN, replace(_IT_CNN, threads=8)),
+        _trained(FIELD_CNN, replace(_IT_CNN, threads=8), 5),
+    ),
     (_RESNET, *_RESNETS),
     (
         PIXELS,

@@ -17,7 +17,8 @@ class Plan:
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
-    split: Literal["official", "resplit", "kfold"] = "official"  # kfold: one fold a member
+    # kfold: one fold a member; inner: early stopping on some of the training images
+    split: Literal["official", "resplit", "kfold", "inner"] = "official"
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
 

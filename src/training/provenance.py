@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from src import manifest
-from src.config import GaussianReadoutConfig, InputConfig, ModelConfig, TrainingConfig, as_plain
+from src.config import InputConfig, ModelConfig, TrainingConfig, as_plain
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder, SessionFacts
@@ -20,6 +20,8 @@ SOURCES = (
     *("config", "correlation", "seeds", "data/box_files", "data/planes", "data/session"),
     *("models", "training"),
 )
+
+PARTS = ("core", "readout")  # of a configuration, each of one of several classes
 
 
 def recorded_inputs(
@@ -92,20 +94,18 @@ def _plain(fact: Any) -> Any:
 
 
 def plain_model(config: ModelConfig) -> dict[str, Any]:
-    """A model's configuration as plain values, with the class of its core."""
-    return {**as_plain(config), "core_class": type(config.core).__name__}
+    """A model's configuration as plain values, with the classes of its core and its readout."""
+    classes = {f"{part}_class": type(getattr(config, part)).__name__ for part in PARTS}
+    return {**as_plain(config), **classes}
 
 
 def model_config(plain: Mapping[str, Any]) -> ModelConfig:
     """The configuration `plain_model` wrote down."""
-    rest = dict(plain)
-    cores = {c.__name__: c for c in get_args(get_type_hints(ModelConfig)["core"])}
-    return ModelConfig(
-        core=cores[rest.pop("core_class")](**rest.pop("core")),
-        inputs=InputConfig(**rest.pop("inputs")),
-        readout=GaussianReadoutConfig(**rest.pop("readout")),
-        **rest,
-    )
+    rest, hints = dict(plain), get_type_hints(ModelConfig)
+    for part in PARTS:
+        known = {c.__name__: c for c in get_args(hints[part])}
+        rest[part] = known[rest.pop(f"{part}_class")](**rest[part])
+    return ModelConfig(**(rest | {"inputs": InputConfig(**rest["inputs"])}))
 
 
 def versions() -> dict[str, str]:

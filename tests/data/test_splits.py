@@ -9,6 +9,7 @@ from src.data.errors import DataError
 from src.data.splits import (
     fewer_images,
     halves_split,
+    inner_split,
     kfold_splits,
     load_splits,
     member_splits,
@@ -175,3 +176,14 @@ def test_halves_share_no_image():
     split = halves_split(shown)
     assert split.train.tolist() == [0, 1, 2, 4, 6]
     assert split.test.tolist() == [3, 5, 7, 8] and not len(split.validation)
+
+
+def test_an_inner_split_tests_on_validation_trials_and_stops_on_others():
+    tour = session(3)
+    split = inner_split(tour, seed=5)
+    assert (tour.tiers[split.train] == "train").all()
+    assert (tour.tiers[split.validation] == "train").all()
+    np.testing.assert_array_equal(split.test, np.flatnonzero(tour.tiers == "validation"))
+    assert not set(tour.image_ids[split.train]) & set(tour.image_ids[split.validation])
+    assert len(split.train) + len(split.validation) == 200 and 5 < len(split.validation) < 45
+    assert inner_split(tour, 5).fingerprint == split.fingerprint != inner_split(tour, 6).fingerprint

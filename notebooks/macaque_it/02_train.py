@@ -1,0 +1,121 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · Train
+#
+# **Can a network learn what IT does from the rates alone?**
+#
+# The alternative to borrowing features is to learn them: a convolutional network whose output is
+# the rate of every site, trained on two and a half thousand pictures. That is little. The networks
+# that name objects saw five hundred times as many, and the published attempts at this task stayed
+# below the linear maps from borrowed layers.
+#
+# | model | what it is |
+# |---|---|
+# | `it_cnn` | published: three blocks of convolution and pooling, two dense layers |
+# | `field_cnn` | ours: three convolutional layers, every site reads at a place of its own |
+#
+# Both have a *linear* output, since normalised rates are negative half of the time, and both are
+# trained on the mean squared error. The published search for a learning rate ended below 0.0001,
+# where nothing was learned in ten epochs, and its schedule counted batches where epochs were
+# meant. Here the unit of a schedule is the epoch, and the rate is drawn in the figure.
+#
+# One more thing is different. The published network was chosen by its score on the very pictures
+# it was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
+# scored ones are not looked at.
+#
+# The answer is the last figure: the score on those inner pictures, epoch by epoch.
+
+# %%
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from src.config import as_plain
+from src.data.session import open_sessions
+from src.data.splits import member_splits
+from src.figures.panels import learning_curve
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure
+from src.models.encoder import Encoder
+from src.paths import run_paths
+from src.seeds import member_seed
+from src.studies import STUDIES
+from src.training.trainer import train
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+model: str = "it_cnn"  # a model of the profile, see the table above
+member: int = 1  # which ensemble member, from 1
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+device: str = "auto"  # auto, cpu, cuda or mps
+seed: int = 42  # every member derives its own seed from this one
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+plan = settings.plan(model)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+folder = places.member(model, member)
+declare(folder / "weights.pt", folder / "history.csv")
+
+# %% [markdown]
+# ## The configuration
+
+# %%
+pd.json_normalize(as_plain(plan)).T.rename(columns={0: "value"})
+
+# %%
+sessions = open_sessions(places.processed, plan.model.inputs)
+splits = member_splits(sessions, plan.split, plan.members, seed, plan.images)[member - 1]
+counts = {
+    key: {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
+    for key, split in splits.items()
+}
+pd.DataFrame(counts).T.rename(columns={"validation": "stops training", "test": "scored later"})
+
+# %%
+encoder = Encoder(plan.model, sessions, seed=member_seed(seed, member))
+core_size = sum(weights.numel() for weights in encoder.core.parameters())
+size = sum(weights.numel() for weights in encoder.parameters())
+print(f"{core_size:,} weights in the core, {size - core_size:,} in the readout")
+
+# %% [markdown]
+# ## Training
+#
+# A killed run continues from its last epoch to the same bits; a finished member is not trained
+# twice. The weights that are kept, and later scored, are the moving average over steps.
+
+# %%
+history = train(
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device=device
+)
+history.tail(3)
+
+# %%
+use_style()
+figure, axis = plt.subplots(figsize=(6, 3.2))
+learning_curve(axis, history, model)
+axis.set_title(f"{model}, member {member}")
+if settings.simulation and not recording:
+    mark_simulated(figure)
+save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
+
+# %% [markdown]
+# **What one sees.** The correlation over the inner pictures, averaged over sites, by epoch; the
+# marked epoch is the one that was kept. A curve that is flat from its start has a learning rate
+# that is too low, or an output that does not vary; one that falls again has learned its pictures by
+# heart.
+#
+# Next: `03_predict` asks the trained network about pictures it never saw.

@@ -1,0 +1,118 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Predict
+#
+# **What does a network trained on rates say about pictures it never saw?**
+#
+# All members of one model are loaded, in evaluation mode, and asked about every picture that is
+# scored later, and about the test pictures whose rates were never given out. The ensemble's
+# prediction is the mean of its members'.
+#
+# A checkpoint knows what it was trained on, so loading it against other sites or another picture
+# size is an error. Loaded again, it says the same as when it was trained, to the last bit.
+#
+# The answer, one file of predictions, is what `04_evaluate` reads.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from src.data.session import open_sessions
+from src.data.splits import official_split
+from src.evaluation.ensemble import combine
+from src.evaluation.metrics import Repeats, correlation, explained_variance
+from src.evaluation.prediction import predictions_of, save_prediction
+from src.evaluation.probes import scored_trials
+from src.figures.panels import predicted_against_measured
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, file_sha256, note_input, save_figure
+from src.paths import run_paths
+from src.studies import STUDIES
+from src.training.checkpoint import load_encoder
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+model: str = "it_cnn"  # a model of the profile, trained by 02_train
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+device: str = "auto"  # auto, cpu, cuda or mps
+seed: int = 42  # the seed given to 02_train
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+plan = settings.plan(model)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+folder = places.predictions / model
+sessions = open_sessions(places.processed, plan.model.inputs)
+declare(*(folder / f"{key}.npz" for key in sessions))
+
+# %%
+members = range(1, plan.members + 1)
+weights = [note_input(places.member(model, m) / "weights.pt") for m in members]
+encoders = [load_encoder(path, sessions) for path in weights]
+provenance = [
+    {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
+    for m, path in zip(members, weights, strict=True)
+]
+print(len(encoders), "members of", model)
+
+# %% [markdown]
+# ## Predict
+#
+# Which pictures are scored does not depend on the model: those for testing, or, where their
+# responses are withheld, those for validation.
+
+# %%
+made = {}
+for key, session in sessions.items():
+    places_of = {"": scored_trials(session, official_split(session))}
+    if session.withheld("test"):
+        places_of["test"] = session.trials("test")
+    for place, trials in places_of.items():
+        outputs = predictions_of(encoders, session, trials, provenance, device=device)
+        together = combine([y.responses() for y in outputs])
+        save_prediction(together, folder / place / f"{key}.npz")
+        made.setdefault(key, (trials, together))
+key, (trials, prediction) = next(iter(made.items()))
+print("(n_trials, n_units) =", prediction.values.shape)
+
+# %% [markdown]
+# ## A first look
+#
+# The site that is predicted best, one point a picture.
+
+# %%
+session = sessions[key]
+repeats = Repeats.of(session.image_ids[trials])
+predicted = repeats.mean(prediction.values)
+measured = repeats.mean(session.responses(trials).numpy())
+r, ev = correlation(predicted, measured), explained_variance(predicted, measured)
+best = int(np.argmax(r))
+print(f"mean over {len(r)} units: EV {np.nanmean(ev):.3f}, r {r.mean():.3f}")
+
+# %%
+use_style()
+figure, axis = plt.subplots(figsize=(3.8, 3.6))
+predicted_against_measured(axis, predicted[:, best], measured[:, best], r[best])
+axis.set_title(f"{key}, unit {session.unit_ids[best]}")
+if settings.simulation and not recording:
+    mark_simulated(figure)
+save_figure(figure, places.figures / f"03_{model}_best_unit.png")
+
+# %% [markdown]
+# **What one sees.** The points of a well-predicted site follow the diagonal, flatter than it: a
+# model that is unsure predicts closer to the mean. One site picked for its score proves nothing;
+# `04_evaluate` scores them all.
