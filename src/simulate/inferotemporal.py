@@ -178,10 +178,9 @@ class _World:
 
     def means(self) -> np.ndarray:
         """Mean over the repetitions of each picture: -> (i, u + v)."""
-        starts = (range(i, min(i + BATCH, len(self.images))) for i in range(0, 10**9, BATCH))
         found = []
-        for rows, block in zip(starts, self.blocks(), strict=False):
-            counts = self.repetitions[rows.start : rows.stop]
+        for first, block in zip(range(0, len(self.images), BATCH), self.blocks(), strict=True):
+            counts = self.repetitions[first : first + BATCH]
             total = np.add.reduceat(block, np.cumsum(counts) - counts, axis=0, dtype=np.float64)
             found.append(total / counts[:, None])
         return np.concatenate(found)
