@@ -50,3 +50,15 @@ def prediction_for(
     ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids
     source = {"session": session.provenance, **provenance}
     return Prediction(predicted[index].astype(np.float32), *ids, source)
+
+
+def group_means(
+    session: Any, groups: np.ndarray, fitted: np.ndarray, scored: np.ndarray
+) -> np.ndarray:
+    """Mean response of each trial's group over fitted trials: (n,) str, (t,), (m,) -> (m, u).
+
+    A baseline that sees no image: what is known from the name of what it shows.
+    """
+    known = Repeats.of(groups[fitted])
+    means = known.mean(session.responses(fitted).numpy())
+    return means[np.searchsorted(known.ids, groups[scored])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -111,6 +111,18 @@ def unit_scatter(axis: Axes, first: np.ndarray, second: np.ndarray) -> None:
     share = np.mean(second > first)
     axis.text(0.04, 0.96, f"{share:.0%} above the line", transform=axis.transAxes, va="top")
     axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+
+
+def score_histograms(
+    axis: Axes, scores: Mapping[str, np.ndarray], colors: Mapping[str, str], label: str
+) -> None:
+    """Distributions of scores over the same bins: (u,) by name, with their medians."""
+    bins = np.histogram_bin_edges(np.concatenate(list(scores.values())), 20)
+    for name, values in scores.items():
+        axis.hist(values, bins, color=colors[name], alpha=0.5, label=name)
+        axis.axvline(np.median(values), color=colors[name], linewidth=1.6)
+    axis.set(xlabel=label, ylabel="units")
+    axis.legend()
 
 
 def windows(axis: Axes, units: pd.DataFrame) -> None:

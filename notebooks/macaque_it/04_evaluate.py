@@ -1,0 +1,203 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 · Evaluate
+#
+# **How much of IT does each model explain, and which differences are real?**
+#
+# Two scores, both for every site over the scored pictures: the variance explained, EV = 1 −
+# Var(y − ŷ)/Var(y), which a constant offset does not hurt, and Pearson's correlation r, which does
+# not ask for the right scale either. A mean over sites is a mean of ratios; the ratio of means,
+# which one gets from a mean squared error and a mean variance, is another and usually larger
+# number.
+#
+# Every table starts with models that know nothing: the mean of the category, or of the object,
+# that a picture shows. A network has to beat the second before one may say that it predicts more
+# than what is in the picture.
+#
+# Intervals are from 2000 resamples of the scored pictures, the same ones for all models, so that
+# differences are paired. Choices, of alpha, layer weights, windows and epochs, were all made on
+# training pictures; the scored ones were looked at here for the first time.
+#
+# The answer is the table of scores and the first figure.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.objects import categories_of
+from src.data.session import open_sessions
+from src.data.splits import official_split
+from src.evaluation.intervals import comparison_table, interval_table, load_results
+from src.evaluation.probes import fitted_trials, group_means, scored_trials
+from src.evaluation.scores import readable, summary_table, unit_table
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, note_input, save_figure, save_table
+from src.paths import run_paths
+from src.seeds import numpy_stream
+from src.simulate.inferotemporal import load_truth
+from src.studies import STUDIES
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+resamples: int = 2000  # bootstrap resamples of the scored pictures
+seed: int = 42  # seed of the bootstrap
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+names = ("units", "scores", "intervals", "comparisons", "published")
+tables = {name: places.tables / f"{name}.csv" for name in names}
+declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04_gains.png")
+
+# %% [markdown]
+# ## Predictions
+#
+# Rows are matched by trial, columns by unit, so that a file whose rows were shuffled scores the
+# same, and one that lacks a site is refused.
+
+# %%
+found = {
+    p.name: pd.read_csv(note_input(places.tables / f"03_{p.name}.csv"))
+    for p in settings.probes
+    if not p.question
+}
+systems = {
+    name: f"{probe}/{name}" for probe, table in found.items() for name in table["system"].unique()
+}
+systems |= {plan.model.name: plan.model.name for plan in settings.main}
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+results = load_results(sessions, places.predictions, systems, tier=None)
+print(len(systems), "systems;", ", ".join(f"{x.session}: {x.responses.shape}" for x in results))
+
+# %% [markdown]
+# ## Two models that see no picture
+#
+# The mean rate of the category, and of the object, over the fitted pictures.
+
+# %%
+for x in results:
+    session = sessions[x.session]
+    if session.objects is not None:
+        split = official_split(session)
+        fitted, scored = fitted_trials(session, split), scored_trials(session, split)
+        shown = {"category": categories_of(session.objects), "object": session.objects}
+        for kind, groups in shown.items():
+            x.predictions[f"mean of {kind}"] = group_means(session, groups, fitted, scored)
+
+# %%
+units = pd.concat(
+    unit_table(sessions[x.session], p, x.responses, x.image_ids).assign(model=name)
+    for x in results
+    for name, p in x.predictions.items()
+)
+save_table(units, tables["units"])
+scores = summary_table(units).sort_values("ev", ascending=False, kind="stable")
+scores.insert(0, "data", "simulated" if simulated else "recorded")
+save_table(scores, tables["scores"])
+shown = ["model", "session", "n_scored", "ev", "ev_median", "avg", "avg_median"]
+readable(scores.loc[scores["session"].str.startswith("mean"), shown])
+
+# %% [markdown]
+# ## How sure is that?
+
+# %%
+draws = {"resamples": resamples, "metrics": ("ev", "avg")}
+intervals = interval_table(results, numpy_stream(seed, "intervals"), **draws)
+save_table(intervals, tables["intervals"])
+means = intervals[intervals["session"].str.startswith("mean")]
+order = scores.loc[scores["session"].str.startswith("mean"), "model"].tolist()
+place = {name: k for k, name in enumerate(order)}
+means = means.sort_values("model", key=lambda names: names.map(place), kind="stable")
+
+# %%
+best = order[0]
+pairs = [(best, name) for name in order[1:]]
+comparisons = comparison_table(results, pairs, numpy_stream(seed, "comparisons"), **draws)
+save_table(comparisons, tables["comparisons"])
+gains = comparisons[comparisons["session"].str.startswith("mean") & (comparisons["metric"] == "ev")]
+readable(gains.drop(columns="session"))
+
+# %%
+use_style()
+figure, axes = plt.subplots(1, 2, figsize=(9, 1 + 0.26 * len(order)), sharey=True)
+for axis, (metric, label) in zip(
+    axes, {"ev": "explained variance", "avg": "r"}.items(), strict=True
+):
+    rows = means[means["metric"] == metric].assign(label=lambda t: t["model"])
+    if metric == "ev":
+        rows[["low", "score"]] = rows[["low", "score"]].clip(lower=-0.2)
+    panels.interval_rows(axis, rows, label, zero=True)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "04_scores.png")
+
+# %% [markdown]
+# **What one sees.** Models from best to worst, with intervals over pictures; explained variance is
+# cut off at −0.2, below which a model is worse than the mean by much. Pixels stand at the bottom,
+# and their four maps show what the right alpha is worth: least squares, which gives every pixel
+# whatever weight fits, predicts worse than nothing. On simulated sites, the layer they were made
+# to read is at the top, as it must be, and maps of the same make with other filters come close,
+# since random filters are much alike.
+#
+# ## What the best one gains, site by site
+
+# %%
+second = next(name for name in order if name.split("_")[0] != best.split("_")[0])
+wide = units.pivot_table(index=["session", "unit_id"], columns="model", values="avg")
+figure, axis = plt.subplots(figsize=(4, 4))
+panels.unit_scatter(axis, wide[second].to_numpy(), wide[best].to_numpy())
+axis.set(xlabel=f"r, {second}", ylabel=f"r, {best}")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "04_gains.png")
+
+# %% [markdown]
+# **What one sees.** One dot a site. A gain that all sites share lifts the whole cloud; one that a
+# few sites make stretches it.
+#
+# ## Against the ceiling
+#
+# The course's file holds means over some forty presentations and not these themselves, so it says
+# nothing about its own noise. A simulation knows: reliability c is the share of a site's variance
+# that other presentations would repeat, and no model can explain more.
+
+# %%
+if simulated:
+    reliability = load_truth(
+        places.raw.with_name(f"{places.raw.name}_truth") / "truth.npz"
+    ).reliability
+    ours = wide[best].to_numpy()
+    print(f"median reliability {np.median(reliability):.3f}")
+    print(f"{best}: r / sqrt(c), median over units: {np.median(ours / np.sqrt(reliability)):.3f}")
+
+# %% [markdown]
+# ## Beside the published numbers
+#
+# Student projects of one course, on the real file; the best of many. They were chosen on the very
+# pictures they were scored on. On simulated sites they are a record, not a comparison.
+
+# %%
+published = pd.DataFrame([vars(score) for score in study.published])
+published = published.pivot_table("value", ["system", "source"], "metric", sort=False).reset_index()
+published["our data"] = "simulated" if simulated else "real"
+save_table(published, tables["published"])
+readable(published.rename(columns={"avg": "r"}))

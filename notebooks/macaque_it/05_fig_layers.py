@@ -1,0 +1,183 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · Layers
+#
+# **Which layer predicts IT best, and what of it has training taught?**
+#
+# In every network of the published projects the curve over layers is an inverted U: a tenth of the
+# variance from the first convolution, two fifths from the last layers but one or two, and less from
+# the very last. It is read as a correspondence of depth in the network and depth in the brain. Two
+# controls belong to it, and both were missing where they were needed most:
+#
+# - **untrained networks.** A random network is not nothing: pooled random filters already tell many
+#   pictures apart. One random start is one draw, so there are five, each with alphas of its own;
+#   with the alpha of another layer, random networks had been made to look worse than the mean;
+# - **permuted rates.** If rates are handed to other pictures before fitting, every score must fall
+#   to zero. A loader that had shuffled its pictures would pass for such a permutation, and was not
+#   noticed for want of this control.
+#
+# The answer is the first figure.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.session import open_sessions
+from src.data.splits import official_split
+from src.evaluation.decomposition import decompose
+from src.evaluation.feature_grams import open_gram
+from src.evaluation.linear_scores import permutation_control
+from src.evaluation.probes import Images, fitted_trials, scored_trials
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, note_input, save_figure, save_table
+from src.models.feature_files import image_sha256
+from src.paths import run_paths
+from src.studies import STUDIES
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+permutations: int = 5  # of the rates, for the control
+seed: int = 42  # seed of the permutations
+
+# %%
+study = STUDIES["macaque_it"]
+settings = study.profile(profile)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+tables = {name: places.tables / f"05_{name}.csv" for name in ("layers", "permuted")}
+declare(*tables.values(), places.figures / "05_layers.png", places.figures / "05_trained.png")
+
+# %% [markdown]
+# ## Scores by layer
+#
+# From the intervals of `04_evaluate`, for every network and layer.
+
+# %%
+intervals = pd.read_csv(note_input(places.tables / "intervals.csv"))
+means = intervals[intervals["session"].str.startswith("mean")]
+networks = {n.name: n for n in settings.networks}
+families = {p.name: p.networks for p in settings.probes if p.kind == "layers" and not p.question}
+rows = [
+    (
+        family,
+        network,
+        row.model.removeprefix(f"{network}_"),
+        row.metric,
+        row.score,
+        row.low,
+        row.high,
+    )
+    for family, members in families.items()
+    for network in members
+    for row in means.itertuples()
+    if row.model.startswith(f"{network}_") and row.model.removeprefix(f"{network}_").isalnum()
+]
+columns = ["family", "network", "layer", "metric", "score", "low", "high"]
+layers = pd.DataFrame(rows, columns=columns)
+layers.insert(0, "data", "simulated" if simulated else "recorded")
+save_table(layers, tables["layers"])
+shown = layers[layers["metric"] == "ev"]
+shown.pivot_table("score", ["family", "layer"], aggfunc=["mean", "min", "max"], sort=False).round(3)
+
+# %%
+use_style()
+shades = dict(zip(families, ("#0072b2", "#e69f00", "#d55e00", "#777777", "#009e73"), strict=False))
+figure, axes = plt.subplots(2, len(families), figsize=(9, 4.8), sharey="row", squeeze=False)
+for row, (metric, label) in zip(axes, {"ev": "EV", "avg": "r"}.items(), strict=True):
+    for axis, family in zip(row, families, strict=True):
+        part = layers[(layers["family"] == family) & (layers["metric"] == metric)]
+        panels.layer_profile(axis, part, family, shades[family])
+        axis.set_title(family.replace("_", " ") if metric == "ev" else "")
+        axis.grid(axis="y")
+    row[0].set_ylabel(f"{label}, mean over units")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "05_layers.png")
+
+# %% [markdown]
+# **What one sees.** One column a family of networks, layers from the first to the last. Bars are
+# intervals over pictures; where a family has several random starts, a band goes from the worst to
+# the best of them. Simulated sites read the second layer of the `planted` map, and that is where
+# its curve ends highest. `other maps` are built alike with other filters: how far they fall short
+# is what it costs to know the kind of a code and not the code. A trained network that beats its
+# untrained twins has learned something that IT uses; how much is the distance between the two
+# curves, not the height of the first.
+#
+# ## Site by site
+
+# %%
+units = pd.read_csv(note_input(places.tables / "units.csv"))
+wide = units.pivot_table(index=["session", "unit_id"], columns="model", values="avg")
+trained, control = list(families)[0], list(families)[-1]
+best = {
+    family: layers[(layers["family"] == family) & (layers["metric"] == "avg")]
+    .groupby("layer", sort=False)["score"]
+    .mean()
+    .idxmax()
+    for family in ("objects", "untrained")
+    if family in families
+}
+best
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
+if len(best) == 2:
+    columns = {
+        family: wide[[f"{n}_{best[family]}" for n in families[family]]].mean(axis=1)
+        for family in best
+    }
+    panels.unit_scatter(axes[0], *(columns[f].to_numpy() for f in ("untrained", "objects")))
+    axes[0].set(xlabel="r, untrained, mean of starts", ylabel="r, trained on objects")
+    panels.score_histograms(axes[1], {f: c.to_numpy() for f, c in columns.items()}, shades, "r")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "05_trained.png")
+
+# %% [markdown]
+# **What one sees.** Left, each dot is a site, by the best layer of the untrained networks and of
+# the one trained on objects, which saw only a thousand pictures of the same objects. Right, the
+# same scores as distributions.
+#
+# ## Permuted rates
+#
+# The best layer of every family, its rates permuted over fitted pictures before each fit.
+
+# %%
+key, session = next(iter(open_sessions(places.processed, InputConfig(scale="full")).items()))
+split, hashes = official_split(session), image_sha256(session.images)
+fitted, scored = (Images.of(session, f(session, split)) for f in (fitted_trials, scored_trials))
+controls = []
+for family, members in families.items():
+    part = shown[shown["family"] == family]
+    layer = part.groupby("layer", sort=False)["score"].mean().idxmax()
+    gram = open_gram(places.features / members[0] / key, layer, hashes)
+    axes_of = decompose(gram, fitted.rows)
+    control = permutation_control(
+        axes_of, fitted.responses, gram[scored.rows], scored.responses, seed, permutations
+    )
+    true = part.loc[(part["network"] == members[0]) & (part["layer"] == layer), "score"].item()
+    controls.append(control.assign(network=members[0], layer=layer, true_ev=true))
+permuted = pd.concat(controls)
+save_table(permuted, tables["permuted"])
+permuted.groupby(["network", "layer"], sort=False)[["true_ev", "ev", "r"]].mean().round(3)
+
+# %% [markdown]
+# With rates that belong to other pictures, explained variance is zero or below and correlations are
+# a few hundredths around it: rows were aligned, and no score above comes from anything else.
