@@ -72,21 +72,28 @@ declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04
 # ## Predictions
 #
 # Rows are matched by trial, columns by unit, so that a file whose rows were shuffled scores the
-# same, and one that lacks a site is refused.
+# same, and one that lacks a site is refused. Random starts of one network are scored one by one,
+# and their mean stands for them.
 
 # %%
-found = {
-    p.name: pd.read_csv(note_input(places.tables / f"03_{p.name}.csv"))
-    for p in settings.probes
-    if not p.question
-}
-systems = {
-    name: f"{probe}/{name}" for probe, table in found.items() for name in table["system"].unique()
-}
+probes = {probe.name: probe for probe in settings.probes if not probe.question}
+listed = {p: pd.read_csv(note_input(places.tables / f"03_{p}.csv"))["system"] for p in probes}
+systems = {name: f"{p}/{name}" for p, names in listed.items() for name in names.unique()}
 systems |= {plan.model.name: plan.model.name for plan in settings.main}
+models = {name: [name] for name in systems}
+for probe in (probes[p] for p in probes if settings.starts(probes[p])):
+    for name in listed[probe.name].unique():
+        models.setdefault(f"{probe.name}_{name.rsplit('_', 1)[1]}", []).extend(models.pop(name))
+print(len(systems), "systems,", len(models), "models")
+
+# %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 results = load_results(sessions, places.predictions, systems, tier=None)
-print(len(systems), "systems;", ", ".join(f"{x.session}: {x.responses.shape}" for x in results))
+for x in results:
+    for model, names in models.items():
+        members = np.stack([x.predictions.pop(name) for name in names])
+        x.predictions[model] = members if len(members) > 1 else members[0]
+print(", ".join(f"{x.session}: (n_trials, n_units) = {x.responses.shape}" for x in results))
 
 # %% [markdown]
 # ## Two models that see no picture
@@ -105,11 +112,16 @@ for x in results:
 
 # %%
 units = pd.concat(
-    unit_table(sessions[x.session], p, x.responses, x.image_ids).assign(model=name)
+    unit_table(sessions[x.session], p, x.responses, x.image_ids).assign(model=model, start=k)
     for x in results
-    for name, p in x.predictions.items()
+    for model, members in x.predictions.items()
+    for k, p in enumerate(members if members.ndim == 3 else members[None], 1)
 )
 save_table(units, tables["units"])
+kinds = {c: "mean" if units[c].dtype.kind == "f" else "first" for c in units}
+units = units.groupby(["model", "session", "unit_id"], sort=False, as_index=False).agg(kinds)
+
+# %%
 scores = summary_table(units).sort_values("ev", ascending=False, kind="stable")
 scores.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(scores, tables["scores"])

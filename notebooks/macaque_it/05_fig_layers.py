@@ -31,7 +31,6 @@
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
@@ -44,7 +43,7 @@ from src.evaluation.probes import Images, fitted_trials, scored_trials
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
-from src.models.feature_files import image_sha256
+from src.models.feature_files import image_sha256, layer_names
 from src.paths import run_paths
 from src.studies import STUDIES
 
@@ -67,28 +66,29 @@ declare(*tables.values(), places.figures / "05_layers.png", places.figures / "05
 # %% [markdown]
 # ## Scores by layer
 #
-# From the intervals of `04_evaluate`, for every network and layer.
+# From `04_evaluate`: for every network and layer the mean over units, and the interval of its model.
 
 # %%
+units = pd.read_csv(note_input(places.tables / "units.csv"))
 intervals = pd.read_csv(note_input(places.tables / "intervals.csv"))
 means = intervals[intervals["session"].str.startswith("mean")]
-networks = {n.name: n for n in settings.networks}
-families = {p.name: p.networks for p in settings.probes if p.kind == "layers" and not p.question}
-rows = [
-    (
-        family,
-        network,
-        row.model.removeprefix(f"{network}_"),
-        row.metric,
-        row.score,
-        row.low,
-        row.high,
-    )
-    for family, members in families.items()
-    for network in members
-    for row in means.itertuples()
-    if row.model.startswith(f"{network}_") and row.model.removeprefix(f"{network}_").isalnum()
-]
+families = {p.name: p for p in settings.probes if p.kind == "layers" and not p.question}
+model_of = {
+    (family, network, layer): f"{family if settings.starts(probe) else network}_{layer}"
+    for family, probe in families.items()
+    for network in probe.networks
+    for layer in layer_names(places.features / network)
+}
+
+# %%
+rows = []
+for (family, network, layer), model in model_of.items():
+    start = families[family].networks.index(network) + 1 if settings.starts(families[family]) else 1
+    own = units[(units["model"] == model) & (units["start"] == start)]
+    for metric in ("ev", "avg"):
+        limits = means[(means["model"] == model) & (means["metric"] == metric)].iloc[0]
+        score = own.groupby("session")[metric].mean().mean()
+        rows.append((family, network, layer, metric, score, limits["low"], limits["high"]))
 columns = ["family", "network", "layer", "metric", "score", "low", "high"]
 layers = pd.DataFrame(rows, columns=columns)
 layers.insert(0, "data", "simulated" if simulated else "recorded")
@@ -123,27 +123,18 @@ save_figure(figure, places.figures / "05_layers.png")
 # ## Site by site
 
 # %%
-units = pd.read_csv(note_input(places.tables / "units.csv"))
 wide = units.pivot_table(index=["session", "unit_id"], columns="model", values="avg")
-trained, control = list(families)[0], list(families)[-1]
-best = {
-    family: layers[(layers["family"] == family) & (layers["metric"] == "avg")]
-    .groupby("layer", sort=False)["score"]
-    .mean()
-    .idxmax()
-    for family in ("objects", "untrained")
-    if family in families
+best = shown.groupby(["family", "layer"], sort=False)["score"].mean().groupby("family").idxmax()
+pair = [family for family in ("untrained", "objects") if family in families]
+columns = {
+    family: wide[model_of[family, families[family].networks[0], best[family][1]]] for family in pair
 }
 best
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
-if len(best) == 2:
-    columns = {
-        family: wide[[f"{n}_{best[family]}" for n in families[family]]].mean(axis=1)
-        for family in best
-    }
-    panels.unit_scatter(axes[0], *(columns[f].to_numpy() for f in ("untrained", "objects")))
+if len(pair) == 2:
+    panels.unit_scatter(axes[0], *(columns[family].to_numpy() for family in pair))
     axes[0].set(xlabel="r, untrained, mean of starts", ylabel="r, trained on objects")
     panels.score_histograms(axes[1], {f: c.to_numpy() for f, c in columns.items()}, shades, "r")
 if simulated:
@@ -164,16 +155,15 @@ key, session = next(iter(open_sessions(places.processed, InputConfig(scale="full
 split, hashes = official_split(session), image_sha256(session.images)
 fitted, scored = (Images.of(session, f(session, split)) for f in (fitted_trials, scored_trials))
 controls = []
-for family, members in families.items():
-    part = shown[shown["family"] == family]
-    layer = part.groupby("layer", sort=False)["score"].mean().idxmax()
-    gram = open_gram(places.features / members[0] / key, layer, hashes)
+for family, probe in families.items():
+    network, layer = probe.networks[0], best[family][1]
+    gram = open_gram(places.features / network / key, layer, hashes)
     axes_of = decompose(gram, fitted.rows)
     control = permutation_control(
         axes_of, fitted.responses, gram[scored.rows], scored.responses, seed, permutations
     )
-    true = part.loc[(part["network"] == members[0]) & (part["layer"] == layer), "score"].item()
-    controls.append(control.assign(network=members[0], layer=layer, true_ev=true))
+    here = shown[(shown["network"] == network) & (shown["layer"] == layer)]
+    controls.append(control.assign(network=network, layer=layer, true_ev=here["score"].item()))
 permuted = pd.concat(controls)
 save_table(permuted, tables["permuted"])
 permuted.groupby(["network", "layer"], sort=False)[["true_ev", "ev", "r"]].mean().round(3)

@@ -34,7 +34,7 @@ import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
-from src.evaluation.intervals import comparison_table, interval_table, load_results
+from src.evaluation.intervals import comparison_table, load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table

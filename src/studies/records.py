@@ -101,6 +101,11 @@ class Profile:
         """The probe called `name`."""
         return self._called("has no probe", name, {p.name: p for p in self.probes})
 
+    def starts(self, probe: Probe) -> bool:
+        """Whether the networks of a probe are random starts, of which only the mean counts."""
+        drawn = [self.network(name).start == "random" for name in probe.networks]
+        return bool(drawn) and all(drawn)
+
     def _called(self, lacks: str, name: str, known: dict[str, Any]) -> Any:
         if name not in known:
             raise KeyError(
