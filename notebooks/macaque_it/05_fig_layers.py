@@ -66,7 +66,7 @@ declare(*tables.values(), places.figures / "05_layers.png", places.figures / "05
 # %% [markdown]
 # ## Scores by layer
 #
-# From `04_evaluate`: for every network and layer the mean over units, and the interval of its model.
+# From `04_evaluate`: for every network and layer the mean over units, and its model's interval.
 
 # %%
 units = pd.read_csv(note_input(places.tables / "units.csv"))

@@ -23,9 +23,12 @@ def mean(members: np.ndarray) -> np.ndarray:
     return np.mean(members, axis=0, dtype=np.float64)
 
 
-def mean_linear(members: np.ndarray) -> np.ndarray:
-    """ELU(mean of y) + 1 of the members' outputs y before the nonlinearity: (k, n, u) -> (n, u)."""
-    return response(mean(members))
+def mean_linear(members: np.ndarray, output: str = "elu1") -> np.ndarray:
+    """ELU(mean of y) + 1 of the members' outputs y before the nonlinearity: (k, n, u) -> (n, u).
+
+    Output "identity": the mean of y itself.
+    """
+    return response(mean(members), output)
 
 
 def mix(members: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -60,7 +63,7 @@ def combine(
         case "mean":
             values = mean(stacked)
         case "mean_linear":
-            values = mean_linear(stacked)
+            values = mean_linear(stacked, first.output)
         case "mix":
             values = mix(stacked, weights)
     provenance = {"ensemble": mode, "members": [m.provenance for m in members]}

@@ -8,6 +8,8 @@ import torch
 
 from src.config import (
     BaselineCoreConfig,
+    ConvCoreConfig,
+    DenseReadoutConfig,
     GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
@@ -108,6 +110,7 @@ def test_a_session_it_was_not_trained_on_is_refused(trained, sessions):
 MODELS = (
     ModelConfig("ln", BaselineCoreConfig(layers=3, linear=True)),
     ModelConfig("wide", WideCoreConfig((2, 4, 4, 4)), InputConfig(scale="full", boxes="file")),
+    ModelConfig("it", ConvCoreConfig((4,)), readout=DenseReadoutConfig(8), output="identity"),
     ModelConfig("free", readout=GaussianReadoutConfig(position="free", gauss_type="isotropic")),
 )
 
