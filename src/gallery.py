@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 from src import manifest, paths
-from src.studies import STUDIES
 
 GALLERY = paths.FIGURES / "gallery"
 README = paths.ROOT / "README.md"
@@ -48,7 +47,8 @@ def results_markdown() -> str:
 def _run_markdown(path: Path) -> str:
     table = pd.read_csv(path)
     means = table[table["session"].str.startswith("mean")]
-    study = next(name for name in STUDIES if path.stem.startswith(f"{name}_"))
+    studies = (folder.name for folder in (paths.ROOT / "notebooks").iterdir())
+    study = next(name for name in studies if path.stem.startswith(f"{name}_"))
     shown = [s for s in SCORES if s in means and s not in HIDDEN.get(study, [])]
     known = [s for s in shown if means[s].notna().any()]
     titles = ["data", "model", "scored on", "units", *(SCORES[s] for s in known)]
