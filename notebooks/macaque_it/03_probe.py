@@ -184,5 +184,6 @@ save_figure(figure, drawn)
 # median. Maps with a negative explained variance can still have a correlation above zero: they
 # know which pictures drive a site, and exaggerate by how much.
 #
-# Sites at an edge of the grid are mostly those that nothing predicts: their best alpha is the
-# largest there is, which is to say the mean.
+# Sites at the upper edge of the grid are those that nothing predicts: their best alpha is the
+# largest, which is to say the mean. At the lower edge, a map with far more features than pictures
+# passes through all of them and still predicts best; less alpha would change nothing.

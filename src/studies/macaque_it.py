@@ -43,12 +43,18 @@ _IT_CNN = TrainingConfig(
 FIELD_CNN = ModelConfig(
     "field_cnn",
     BaselineCoreConfig(
-        layers=3, channels=64, input_kernel=7, input_stride=2, pool=2, batch_norm_momentum=0.1
+        layers=3,
+        input_kernel=7,
+        input_stride=2,
+        pool=2,
+        laplace=0.0,
+        batch_norm_momentum=0.1,
     ),
     WHOLE,
-    GaussianReadoutConfig(position="free", init_mu_range=0.2, init_sigma=0.4, feature_l1=0.02),
+    GaussianReadoutConfig(position="free", init_mu_range=0.2, init_sigma=0.4, feature_l1=0.0),
     output="identity",
 )
+_FIELD_CNN = replace(_IT_CNN, batch_size=32, learning_rate=5e-3, max_epochs=45, average=0.95)
 
 
 def _narrow(model: ModelConfig, *channels: int, hidden: int) -> ModelConfig:
@@ -112,10 +118,7 @@ DEMO = _simulated(
     5,
     (
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
-        _trained(
-            replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)),
-            replace(_IT_CNN, batch_size=32, learning_rate=5e-3, average=0.95),
-        ),
+        _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
     ),
     (),
 )
@@ -149,7 +152,7 @@ FULL = Profile(
     "full",
     (
         _trained(IT_CNN, replace(_IT_CNN, threads=8)),
-        _trained(FIELD_CNN, replace(_IT_CNN, threads=8), 5),
+        _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
     ),
     (_RESNET, *_RESNETS),
     (

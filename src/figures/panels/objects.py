@@ -99,7 +99,7 @@ def layer_profile(axis: Axes, table: pd.DataFrame, label: str, color: str) -> No
     else:
         error = np.abs(table[["low", "high"]].to_numpy().T - table["score"].to_numpy())
         axis.errorbar(x, table["score"], error, fmt="o-", color=color, markersize=4, label=label)
-    axis.set_xticks(x, layers, rotation=30, ha="right")
+    axis.set_xticks(x, layers, rotation=45, ha="right")
 
 
 def unit_scatter(axis: Axes, first: np.ndarray, second: np.ndarray) -> None:
