@@ -42,7 +42,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from src.config import InputConfig
+from src.config import ClassifierConfig, InputConfig
 from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
 from src.data.session import open_sessions
 from src.evaluation.feature_grams import open_gram, store_grams
@@ -56,7 +56,7 @@ from src.models.feature_files import image_sha256, open_features
 from src.models.frozen import frozen_network
 from src.paths import run_paths
 from src.studies import STUDIES
-from src.training.classifier import ClassifierConfig, train_classifier
+from src.training.classifier import train_classifier
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
