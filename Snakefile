@@ -27,7 +27,8 @@ roots = {name: str(config.get(name) or "") for name in ("data_root", "output_roo
 roots = {name: str(Path(root).resolve()) if root else "" for name, root in roots.items()}
 common = {"profile": profile, "recording": recording, **roots}
 places = paths.run_paths("{study}", recording or profile, **roots)
-chosen = [config["study"]] if config.get("study") else list(STUDIES)
+there = [s for s in STUDIES if not recording or Path(str(places.raw).format(study=s)).exists()]
+chosen = [config["study"]] if config.get("study") else there or list(STUDIES)
 try:
     profiles = {study: STUDIES[study].profile(profile) for study in chosen}
 except KeyError as error:

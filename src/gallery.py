@@ -17,15 +17,23 @@ from src import manifest, paths
 GALLERY = paths.FIGURES / "gallery"
 README = paths.ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
-SCORES = ["single", "avg", "feve", "cc_norm"]
+SCORES = {
+    "ev": "EV",
+    "single": "single trial",
+    "avg": "to average",
+    "feve": "FEVE",
+    "cc_norm": "CC_norm",
+}
 COLUMNS = ["data", "model", "session", "n_units", "n_kept", *SCORES, "avg_median"]
-HEADER = "| data | model | scored on | units | single trial | to average | FEVE | CC_norm |"
+HIDDEN = {"sensorium2022": ["ev"], "macaque_it": ["single"]}  # by study: what says nothing new
 
 
 def keep(run: Path) -> None:
     """Copy a run's scores and score figure into the gallery."""
     name = f"{run.parent.name}_{run.name}"
     scores = pd.read_csv(run / "tables" / "scores.csv")
+    if "headline" in scores:
+        scores = scores[scores["headline"]]
     manifest.save_table(scores[COLUMNS].round(4), GALLERY / f"{name}.csv")
     with manifest.replacing(GALLERY / f"{name}.png") as temporary:
         temporary.write_bytes((run / "04_scores.png").read_bytes())
@@ -39,9 +47,15 @@ def results_markdown() -> str:
 def _run_markdown(path: Path) -> str:
     table = pd.read_csv(path)
     means = table[table["session"].str.startswith("mean")]
-    lines = [f"**{path.stem.replace('_', ', ', 1)}**", "", HEADER, "|---|---|---|" + "---:|" * 5]
+    studies = (folder.name for folder in (paths.ROOT / "notebooks").iterdir())
+    study = next(name for name in studies if path.stem.startswith(f"{name}_"))
+    shown = [s for s in SCORES if s in means and s not in HIDDEN.get(study, [])]
+    known = [s for s in shown if means[s].notna().any()]
+    titles = ["data", "model", "scored on", "units", *(SCORES[s] for s in known)]
+    lines = [f"**{study}, {path.stem.removeprefix(f'{study}_')}**", "", _row(titles)]
+    lines += ["|---|---|---|" + "---:|" * (1 + len(known))]
     lines += [
-        _row([row["data"], row["model"], row["session"], row["n_units"], *row[SCORES]])
+        _row([row["data"], row["model"], row["session"], row["n_units"], *row[known]])
         for _, row in means.iterrows()
     ]
     if (table["data"] == "recorded").all():

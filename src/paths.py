@@ -16,6 +16,7 @@ class RunPaths:
 
     raw: Path  # recordings in the study's on-disk layout
     processed: Path  # packed caches, splits, validation report
+    weights: Path  # files of networks trained elsewhere, of all studies
     features: Path  # what frozen networks make of the images, one folder a network and session
     runs: Path  # checkpoints and histories, one folder a model and member
     predictions: Path  # npz per model, session and tier
@@ -36,6 +37,7 @@ def run_paths(study: str, run: str, data_root: str = "", output_root: str = "") 
     return RunPaths(
         raw=data / "raw" / study / run,
         processed=data / "processed" / study / run,
+        weights=data / "weights",
         features=data / "features" / study / run,
         runs=data / "runs" / study / run,
         predictions=data / "runs" / study / run / "predictions",

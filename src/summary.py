@@ -28,6 +28,7 @@ def table_lines(table: Path) -> Iterator[str]:
     """The lines of a CSV table of scores, its columns aligned."""
     with open(table, newline="") as stream:
         found = list(csv.DictReader(stream))
+    found = [row for row in found if row.get("headline") != "False"]  # others are in the table
     if len({row.get("session") for row in found}) == 2:  # one session, and the mean of one
         found = [row for row in found if not row["session"].startswith("mean of 1")]
     columns = [name for name in COLUMNS if name in found[0]]

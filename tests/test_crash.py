@@ -26,7 +26,7 @@ class Killer:
 
     def start(self, jobs: int = 2) -> psutil.Popen:
         places = ["--data-root", str(self.data), "--output-root", str(self.output)]
-        options = ["--profile", "smoke", "--jobs", str(jobs), *places]
+        options = ["--profile", "smoke", "--study", "sensorium2022", "--jobs", str(jobs), *places]
         command = ["bash", str(ROOT / "run_all.sh"), *options]
         pipe = subprocess.DEVNULL
         return psutil.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True)
@@ -77,8 +77,9 @@ def quietly(action):
 
 def results(data: Path, output: Path) -> dict[str, str]:
     """sha256 of every table, figure, prediction and history of a run."""
-    found = [p for kind in ("png", "pdf", "csv") for p in output.rglob(f"*.{kind}")]
-    found += [p for kind in ("npz", "csv") for p in (data / "runs").rglob(f"*.{kind}")]
+    made, runs = output / "sensorium2022", data / "runs/sensorium2022"
+    found = [p for kind in ("png", "pdf", "csv") for p in made.rglob(f"*.{kind}")]
+    found += [p for kind in ("npz", "csv") for p in runs.rglob(f"*.{kind}")]
     return {str(p.relative_to(data.parent)): file_sha256(p) for p in sorted(found)}
 
 

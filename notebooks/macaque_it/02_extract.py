@@ -62,7 +62,7 @@ from src.training.classifier import train_classifier
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 network: str = "objects"  # a frozen network of the profile
-weights: str = ""  # its file, or the folder of weight files; empty: torch hub's cache
+weights: str = ""  # its file, or a folder of such; empty: data/weights, or torch hub's cache
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
@@ -82,7 +82,8 @@ plan
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 session = next(iter(sessions.values()))
-shown = frozen_network(plan, session.image_shape[-1], seed, weights or None)
+kept = weights or (places.weights if places.weights.is_dir() else None)
+shown = frozen_network(plan, session.image_shape[-1], seed, kept)
 print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
 
 # %% [markdown]

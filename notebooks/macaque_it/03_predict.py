@@ -20,7 +20,10 @@
 # prediction is the mean of its members'.
 #
 # A checkpoint knows what it was trained on, so loading it against other sites or another picture
-# size is an error. Loaded again, it says the same as when it was trained, to the last bit.
+# size is an error. Loaded again, it says the same as when it was trained, to the last bit. That is
+# less obvious than it sounds: one published search scored its networks with batch normalisation
+# still learning, so that the score of a picture depended on which pictures stood beside it. Here
+# networks are put into evaluation mode by whoever asks them, and get back the mode they had.
 #
 # The answer, one file of predictions, is what `04_evaluate` reads.
 
@@ -114,5 +117,8 @@ save_figure(figure, places.figures / f"03_{model}_best_unit.png")
 
 # %% [markdown]
 # **What one sees.** The points of a well-predicted site follow the diagonal, flatter than it: a
-# model that is unsure predicts closer to the mean. One site picked for its score proves nothing;
-# `04_evaluate` scores them all.
+# model that is unsure predicts closer to the mean. Points in a vertical heap would be a network
+# that says the same for every picture, which is what too low a learning rate makes. Its
+# correlation is then reported as zero and not as missing, and the training notebook says so.
+#
+# One site picked for its score proves nothing; `04_evaluate` scores them all, beside the probes.

@@ -35,7 +35,6 @@
 # The answer is a table of scores, and files of predictions for `04_evaluate`.
 
 # %%
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -97,41 +97,46 @@ save_figure(figure, places.figures / "06_windows.png")
 # as the published numbers are.
 
 # %%
-asked = {p.name: p for p in settings.probes if p.kind in ("layers", "combined", "fields")}
-made = {p: pd.read_csv(note_input(places.tables / f"03_{p}.csv")) for p in asked}
-groups = {}
-for split in dict.fromkeys(probe.split for probe in asked.values()):
-    groups[split] = {
-        system: f"{probe.name}/{system}"
-        for probe in asked.values()
-        for system in made[probe.name]["system"].unique()
-        if probe.split == split
-    }
-{split: len(systems) for split, systems in groups.items()}
+asked = [p for p in settings.probes if p.kind in ("layers", "combined", "fields")]
+made = {p.name: pd.read_csv(note_input(places.tables / f"03_{p.name}.csv")) for p in asked}
+splits = {p.split: [q for q in asked if q.split == p.split] for p in asked}
+kinds = {
+    split: {q.kind: q.name for q in probes if q.kind != "layers"}
+    for split, probes in splits.items()
+}
+kinds
+
+# %%
+systems, layer = {}, {}
+for split, probes in splits.items():
+    table = pd.concat(made[q.name].assign(probe=q.name) for q in probes)
+    systems[split] = {row.system: f"{row.probe}/{row.system}" for row in table.itertuples()}
+    inside = table.groupby("system")["ev, held out"].mean()
+    layer[split] = inside.drop(list(kinds[split].values())).idxmax()
+layer
 
 # %%
 opened = open_sessions(places.processed, InputConfig(scale="full"))
 draws = {"resamples": resamples, "metrics": ("avg",)}
-gains, medians = [], []
-for split, systems in groups.items():
-    results = load_results(opened, places.predictions, systems, tier=None)
-    table = pd.concat(made[p] for p in asked if asked[p].split == split)
-    inside = table.groupby("system")["ev, held out"].mean()
-    ours = next(p for p in asked if asked[p].kind == "fields" and asked[p].split == split)
-    others = [p for p in asked if asked[p].kind == "combined" and asked[p].split == split]
-    layer = inside.drop([ours, *others]).idxmax()
-    pairs = [(ours, other) for other in (layer, *others)]
+gains = []
+for split, (ours, *others) in {
+    s: (k["fields"], layer[s], k["combined"]) for s, k in kinds.items()
+}.items():
+    results = load_results(opened, places.predictions, systems[split], tier=None)
+    pairs = [(ours, other) for other in others]
     found = comparison_table(results, pairs, numpy_stream(seed, split), **draws)
     gains.append(found.assign(split=split))
-    kept = table[table["system"].isin([layer, *others, ours])]
-    medians.append(
-        kept.pivot_table("median r", "session", "system", sort=False).assign(split=split)
-    )
 gains = pd.concat(gains)
 save_table(gains, tables["gains"])
 gains.round(3)
 
 # %%
+medians = []
+for split, probes in splits.items():
+    table = pd.concat(made[q.name] for q in probes)
+    kept = table[table["system"].isin([layer[split], *kinds[split].values()])]
+    wide = kept.pivot_table("median r", "session", "system", sort=False)
+    medians.append(wide.assign(split=split))
 medians = pd.concat(medians).reset_index()
 save_table(medians, tables["medians"])
 medians.round(3)

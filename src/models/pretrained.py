@@ -30,7 +30,8 @@ BATCH = 32
 def load_network(record: NetworkRecord, path: str | Path | None = None) -> Network:
     """A network with the weights its record names, in evaluation mode, in float32.
 
-    `path` is the file or its folder; without it, the installed package or torch hub's cache.
+    `path` is the file or a folder to look in first, before the installed package and torch hub's
+    cache.
     DataError if the file is missing or damaged, is another one, its tensors do not fit, or a fixed
     image gives other activations than recorded (`check_network`).
     """
@@ -55,19 +56,18 @@ def load_network(record: NetworkRecord, path: str | Path | None = None) -> Netwo
 
 def find_weights(record: NetworkRecord, path: str | Path | None = None) -> Path:
     """The weights file of a network; DataError that says where to put it if it is nowhere."""
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    file, cache = record.file or f"{record.name}.pt", Path(torch.hub.get_dir()) / "checkpoints"
+    places = [*_in_package(record), cache / file]
     if path:
         path = Path(path).expanduser()
-        places = [path / record.file if path.is_dir() else path]
-    else:
-        places = [*_in_package(record), cache / (record.file or f"{record.name}.pt")]
+        places = [path / file, *places] if path.is_dir() else [path]
     for place in places:
         if place.is_file():
             return place
     origin = f" ({record.source})" if record.source else ""
     raise DataError(
-        f"network '{record.name}': no weights '{record.weights}' at {places[-1]}: put "
-        f"{places[-1].name}{origin} there, or give its path"
+        f"network '{record.name}': no weights '{record.weights}' at {places[0]}: put "
+        f"{places[0].name}{origin} there, or give its path"
     )
 
 
