@@ -42,7 +42,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from src.config import ClassifierConfig, InputConfig
+from src.config import InputConfig
 from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
 from src.data.session import open_sessions
 from src.evaluation.feature_grams import open_gram, store_grams
@@ -67,7 +67,6 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
 seed: int = 42  # the seed given to 01_preprocess
-epochs: int = 12  # of training, for a network that learns to name the objects here
 
 # %%
 study = STUDIES["macaque_it"]
@@ -94,16 +93,15 @@ print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
 # Networks from a file, or with random weights, skip this.
 
 # %%
-if plan.start == "objects":
+if plan.training:
     parts = []
     for tier in ("train", "validation"):
         trials = session.trials(tier)
         pictures = session.pixels(trials)
         parts += [pictures, numbers_of(classes_of(session.objects[trials]), CLASSES)]
-    recipe = ClassifierConfig(epochs=epochs if profile != "smoke" else 2)
     ready = partial(prepare, record=shown.record)
     folder = places.runs / network / "member_01"
-    train_classifier(shown.module, *parts, recipe, seed, folder, ready, device)
+    train_classifier(shown.module, *parts, plan.training, seed, folder, ready, device)
 
 # %% [markdown]
 # ## One pass
