@@ -40,6 +40,12 @@ class FrozenNetwork:
     pool: int = 14  # maps are averaged to at most so many cells a side
     training: ClassifierConfig | None = None  # of one that starts by learning to name objects
 
+    def __post_init__(self) -> None:
+        if (self.start == "objects") != (self.training is not None):
+            raise ValueError(
+                f"network {self.name!r} starts from {self.start!r}: objects need a recipe"
+            )
+
 
 @dataclass(frozen=True)
 class Probe:
