@@ -169,6 +169,36 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class ClassifierConfig:
+    """Training to name objects: AdamW, a rate that rises over whole epochs, then a cosine."""
+
+    epochs: int = 20
+    batch_size: int = 64  # at most; the batches of an epoch are of equal size, give or take one
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_epochs: int = 1
+    label_smoothing: float = 0.1
+    jitter: int = 4  # pixels by which an image may move, each way
+    flip: bool = True  # left to right, every other image
+    threads: int = 1  # fixed, because bytes agree only at one thread count
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "batch_size": 2, "warmup_epochs": 0, "jitter": 0, "threads": 1}
+        for name, low in least.items():
+            if type(value := getattr(self, name)) is not int or value < low:
+                raise ValueError(f"{name}={value!r} must be an integer of at least {low}")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} leaves nothing of epochs={self.epochs}"
+            )
+        if not (self.learning_rate > 0 <= self.weight_decay and 0 <= self.label_smoothing < 1):
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} must be above 0, weight_decay="
+                f"{self.weight_decay!r} not below, label_smoothing={self.label_smoothing!r} in 0..1"
+            )
+
+
+@dataclass(frozen=True)
 class DetectorTraining:
     """A small object detector for simulated scenes, trained in 01_preprocess."""
 

@@ -294,3 +294,22 @@ def test_the_clusters_plugins_are_installed():
     )
     executors = re.search(r"--executor \{([^}]*)\}", told.stdout).group(1).split(",")
     assert {"local", "slurm", "kubernetes"} <= set(executors)
+
+
+def test_every_frozen_network_and_every_probe_is_a_job(tmp_path):
+    """A dry run of the real notebooks; a probe waits for the features it reads, and no others."""
+    places = ["--data-root", str(tmp_path / "data"), "--output-root", str(tmp_path / "figures")]
+    command = ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--study", "macaque_it"]
+    done = subprocess.run([*command, *places, "--", "--dry-run"], capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    ran = re.findall(r"rule (\w+):\n +input: ([^\n]*)\n +output: \S+/records/(\w+)\.json", told)
+    jobs = {job: set(re.findall(r"records/(\w+)\.json", given)) for rule, given, job in ran}
+    profile = STUDIES["macaque_it"].profile("smoke")
+    extracts = {job for job in jobs if job.startswith("02_extract")}
+    assert extracts == {f"02_extract_{network.name}" for network in profile.networks}
+    probes = {f"03_probe_{p.name}": {f"02_extract_{n}" for n in p.networks} for p in profile.probes}
+    found = {job: needs for job, needs in jobs.items() if job.startswith("03_probe")}
+    assert found == {job: {"01_preprocess", *needs} for job, needs in probes.items()}
+    assert {"01_preprocess", "04_evaluate", "05_fig_layers"} <= set(jobs)
+    assert not (tmp_path / "data").exists()

@@ -56,7 +56,7 @@ from src.models.feature_files import image_sha256, open_features
 from src.models.frozen import frozen_network
 from src.paths import run_paths
 from src.studies import STUDIES
-from src.training.classifier import ClassifierConfig, train_classifier
+from src.training.classifier import train_classifier
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -67,7 +67,6 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
 seed: int = 42  # the seed given to 01_preprocess
-epochs: int = 12  # of training, for a network that learns to name the objects here
 
 # %%
 study = STUDIES["macaque_it"]
@@ -94,16 +93,15 @@ print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
 # Networks from a file, or with random weights, skip this.
 
 # %%
-if plan.start == "objects":
+if plan.training:
     parts = []
     for tier in ("train", "validation"):
         trials = session.trials(tier)
         pictures = session.pixels(trials)
         parts += [pictures, numbers_of(classes_of(session.objects[trials]), CLASSES)]
-    recipe = ClassifierConfig(epochs=epochs if profile != "smoke" else 2)
     ready = partial(prepare, record=shown.record)
     folder = places.runs / network / "member_01"
-    train_classifier(shown.module, *parts, recipe, seed, folder, ready, device)
+    train_classifier(shown.module, *parts, plan.training, seed, folder, ready, device)
 
 # %% [markdown]
 # ## One pass

@@ -46,4 +46,4 @@ def _place(folder: Path) -> Path:
 
 def _fingerprint(path: Path) -> str:
     with np.load(path, allow_pickle=False) as stored:
-        return str(stored["fingerprint"])
+        return str(stored["fingerprint"]) if "fingerprint" in stored else ""

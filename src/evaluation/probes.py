@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from src.data.errors import DataError
 from src.data.splits import Split
 from src.evaluation.metrics import Repeats
 from src.evaluation.prediction import Prediction
@@ -57,8 +58,14 @@ def group_means(
 ) -> np.ndarray:
     """Mean response of each trial's group over fitted trials: (n,) str, (t,), (m,) -> (m, u).
 
-    A baseline that sees no image: what is known from the name of what it shows.
+    A baseline that sees no image: what is known from the name of what it shows. DataError for a
+    group of which no trial was fitted.
     """
     known = Repeats.of(groups[fitted])
+    if len(unknown := np.setdiff1d(groups[scored], known.ids)):
+        raise DataError(
+            f"session '{session.key}' has {len(unknown)} groups among {scored.shape} scored trials "
+            f"that {fitted.shape} fitted ones lack (first: {unknown[0]}): use broader groups"
+        )
     means = known.mean(session.responses(fitted).numpy())
     return means[np.searchsorted(known.ids, groups[scored])]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from src.config import (
     BaselineCoreConfig,
+    ClassifierConfig,
     ConvCoreConfig,
     DenseReadoutConfig,
     GaussianReadoutConfig,
@@ -77,7 +78,6 @@ def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
 
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
-OBJECTS = FrozenNetwork("objects", "object_network", start="objects")
 
 
 def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
@@ -85,15 +85,15 @@ def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> 
     return Plan(model, training, members, "inner")
 
 
-def _simulated(
-    name: str, draws: int, plans: tuple[Plan, ...], networks: tuple[FrozenNetwork, ...]
-) -> Profile:
+def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
+    recipe = ClassifierConfig(epochs=epochs)
+    objects = FrozenNetwork("objects", "object_network", start="objects", training=recipe)
     others, untrained = _untrained("random_map", draws), _untrained("object_network", draws)
     return Profile(
         name,
         plans,
-        (PLANTED, *others, OBJECTS, *untrained, *networks),
+        (PLANTED, *others, objects, *untrained),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
@@ -109,18 +109,20 @@ def _simulated(
 
 SMOKE = _simulated(
     "smoke",
-    1,
-    (_trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),),
-    (),
+    draws=1,
+    epochs=2,
+    plans=(
+        _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),
+    ),
 )
 DEMO = _simulated(
     "demo",
-    5,
-    (
+    draws=5,
+    epochs=12,
+    plans=(
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
     ),
-    (),
 )
 
 _CORTEX = ("alexnet/conv3", "resnet50_caffe/layer2", "resnet50_caffe/layer3")

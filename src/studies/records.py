@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from src.config import DetectorTraining, ModelConfig, TrainingConfig
+from src.config import ClassifierConfig, DetectorTraining, ModelConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,13 @@ class FrozenNetwork:
     draw: int = 0  # number of the random start
     layers: tuple[str, ...] = ()  # empty: all that its record names
     pool: int = 14  # maps are averaged to at most so many cells a side
+    training: ClassifierConfig | None = None  # of one that starts by learning to name objects
+
+    def __post_init__(self) -> None:
+        if (self.start == "objects") != (self.training is not None):
+            raise ValueError(
+                f"network {self.name!r} starts from {self.start!r}: objects need a recipe"
+            )
 
 
 @dataclass(frozen=True)

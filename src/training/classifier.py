@@ -7,9 +7,8 @@ The weights after the last epoch are kept, so that nothing is chosen on the vali
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import cos, pi
 from pathlib import Path
 from typing import Any
@@ -21,48 +20,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from src import manifest
+from src.config import ClassifierConfig, as_plain
 from src.data.errors import DataError
+from src.models.activations import evaluating
 from src.seeds import numpy_stream
 from src.training import checkpoint
 from src.training.device import keep_memory, pick_device, threads
 from src.training.progress import reporting
-from src.training.provenance import _initial, versions
-from src.training.trainer import _current
+from src.training.provenance import initial_weights, versions
+from src.training.trainer import current_content
 
 COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "validation")
 SOURCES = ("seeds", "models", "training")
 
 Prepare = Callable[[np.ndarray], Tensor]  # (n, c, h, w) uint8 -> what the network takes
-
-
-@dataclass(frozen=True)
-class ClassifierConfig:
-    """One recipe: AdamW, a rate that rises over whole epochs and then falls along a cosine."""
-
-    epochs: int = 20
-    batch_size: int = 64  # at most; the batches of an epoch are of equal size, give or take one
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup_epochs: int = 1
-    label_smoothing: float = 0.1
-    jitter: int = 4  # pixels by which an image may move, each way
-    flip: bool = True  # left to right, every other image
-    threads: int = 1  # fixed, because bytes agree only at one thread count
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 2, "warmup_epochs": 0, "jitter": 0, "threads": 1}
-        for name, low in least.items():
-            if type(value := getattr(self, name)) is not int or value < low:
-                raise ValueError(f"{name}={value!r} must be an integer of at least {low}")
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs={self.warmup_epochs} leaves nothing of epochs={self.epochs}"
-            )
-        if not (self.learning_rate > 0 <= self.weight_decay and 0 <= self.label_smoothing < 1):
-            raise ValueError(
-                f"learning_rate={self.learning_rate!r} must be above 0, weight_decay="
-                f"{self.weight_decay!r} not below, label_smoothing={self.label_smoothing!r} in 0..1"
-            )
 
 
 @dataclass(frozen=True)
@@ -131,7 +102,7 @@ def train_classifier(
     weights, resume = Path(folder) / "weights.pt", Path(folder) / "resume.pt"
     inputs = _recorded_inputs(network, parts, config, seed, prepare)
     network.to(pick_device(device))
-    if content := _current(weights, inputs):
+    if content := current_content(weights, inputs):
         manifest.note_output(weights)
     else:
         keep_memory()
@@ -168,8 +139,8 @@ def _recorded_inputs(
     first = prepare(parts["training"].images[:1]).double()
     return {
         "network": manifest.fingerprint(repr(network)),
-        "initial": _initial(network),
-        "training": asdict(config),
+        "initial": initial_weights(network),
+        "training": as_plain(config),
         "seed": seed,
         "prepared": [*first.shape, f"{first.mean():.3e}", f"{first.std():.3e}"],
         "source": manifest.source_sha256(*SOURCES),
@@ -212,18 +183,6 @@ def augmented(
     return images[
         n_at[..., None, None], c_at[..., None, None], rows[:, None, :, None], columns[:, None, None]
     ]
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; every part gets back the mode it had (defect D19)."""
-    modes = {part: part.training for part in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
 
 
 def accuracy(
@@ -270,7 +229,7 @@ class Run:
 
     def to_the_end(self, resume: Path, inputs: dict[str, Any], progress: bool) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
-        if content := _current(resume, inputs):
+        if content := current_content(resume, inputs):
             self.load_state(content)
         done, epochs = len(self.history), self.config.epochs
         with reporting(epochs, done, resume.parent.name, progress) as report:

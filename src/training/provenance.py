@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import torch
+from torch import nn
 
 from src import manifest
 from src.config import InputConfig, ModelConfig, TrainingConfig, as_plain
@@ -36,7 +37,7 @@ def recorded_inputs(
         "model": plain_model(encoder.config),
         "training": as_plain(config),
         "seed": seed,
-        "initial": _initial(encoder),
+        "initial": initial_weights(encoder),
         "source": manifest.source_sha256(*SOURCES),
         "order": list(sessions),
         "sessions": {
@@ -52,9 +53,9 @@ def recorded_inputs(
     }
 
 
-def _initial(encoder: Encoder) -> str:
+def initial_weights(network: nn.Module) -> str:
     """Tells initial weights apart, but not last bits, in which processors differ."""
-    weights = encoder.named_parameters()
+    weights = network.named_parameters()
     means = {name: f"{p.detach().cpu().double().mean():.3e}" for name, p in weights}
     return manifest.fingerprint(means)
 

@@ -63,7 +63,7 @@ def train(
         leftover.unlink()
     inputs = recorded_inputs(encoder, sessions, splits, config, seed)
     encoder.to(pick_device(device))
-    if content := _current(weights, inputs):
+    if content := current_content(weights, inputs):
         manifest.note_output(weights)
     else:
         keep_memory()
@@ -80,7 +80,7 @@ def train(
     return pd.read_csv(folder / "history.csv")
 
 
-def _current(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def current_content(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """The checkpoint, if there is one and all its recorded inputs are these; else says why not."""
     if not path.is_file():
         return None
@@ -144,7 +144,7 @@ class Run:
 
     def to_the_end(self, resume: Path, inputs: dict[str, Any], progress: bool) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
-        if content := _current(resume, inputs):
+        if content := current_content(resume, inputs):
             self.load_state(content)
         else:
             self.schedule = Schedule.start(self.config, self.validate())

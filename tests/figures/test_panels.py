@@ -171,6 +171,12 @@ PROFILE = pd.DataFrame(
     {"place": [0.0, 50.0], "score": [0.3, 0.5], "low": [0.2, 0.4], "high": [0.4, 0.6]}
 )
 
+SHADES = {"a": "#0072b2", "b": "#b8b8b8"}
+RATES = RNG.normal(size=60)
+WINDOWS = pd.DataFrame(
+    {"x": [-0.6, 0.0, 0.2], "y": [0.2, 0.0, 0.6], "sigma": [0.15, np.inf, 0.4], "r": 0.5}
+)
+
 DRAWN = {
     "score_differences": (CONTEST,),
     "score_by_price": (PRICED, PRICE),
@@ -213,21 +219,31 @@ DRAWN = {
     "center_shifts": (RNG.uniform(5, 30, (40, 2)), RNG.uniform(5, 30, (40, 2)), "cnn"),
     "null_histogram": (RNG.normal(size=200), 4.0),
     "interval_rows": (BOX_DIFFERENCES, "difference", True),
+    "group_bars": (RATES, np.array(["faces", "cars"])[np.arange(60) % 2], ["cars", "faces"]),
+    "score_histograms": (dict(zip("ab", RNG.random((2, 40)), strict=True)), SHADES, "r"),
+    "windows": (WINDOWS,),
 }
 
 
-def test_every_panel_is_drawn_here():
+def test_every_panel_is_drawn():
+    """Here, or beside: what has labels from the notebook only, or none."""
     maps = {
         "attention_change",
         "attention_map",
+        "dissimilarity",
+        "layer_profile",
         "null_band",
         "object_box",
+        "picture",
+        "rates_by_group",
         "score_profile",
         "session_means",
         "similarity_map",
         "similarity_scale",
         "stimulus",
         "thumbnail_sheet",
+        "unit_boxes",
+        "unit_scatter",
     }
     assert set(DRAWN) | maps == set(panels.__all__)
 

@@ -13,12 +13,12 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from src.config import ClassifierConfig
 from src.data.errors import DataError
 from src.models.object_network import ObjectNetwork
 from src.seeds import numpy_stream, stream
 from src.training import checkpoint, classifier
 from src.training.classifier import (
-    ClassifierConfig,
     Pictures,
     Run,
     accuracy,

@@ -28,7 +28,7 @@ def rates_by_group(axis: Axes, rates: np.ndarray, groups: np.ndarray) -> None:
         x, shade = np.arange(start, end), SHADES[k % len(SHADES)]
         axis.vlines(x, 0, rates[start:end], color=shade, linewidth=0.5)
     axis.axhline(0, color=INK, linewidth=0.6)
-    axis.set_xticks((starts + ends) / 2, groups[starts], rotation=30, ha="right")
+    axis.set_xticks((starts + ends - 1) / 2, groups[starts], rotation=30, ha="right")
     axis.tick_params(axis="x", length=0)
     axis.set(ylabel="rate from its mean (s.d.)", xlim=(-1, len(rates)))
 
@@ -62,7 +62,7 @@ def dissimilarity(axis: Axes, gram: np.ndarray, groups: np.ndarray | None = None
     if groups is not None:
         names, starts = np.unique(groups, return_index=True)
         ends = np.r_[starts[1:], len(groups)]
-        axis.set_yticks((starts + ends) / 2, names)
+        axis.set_yticks((starts + ends - 1) / 2, names)
         axis.tick_params(axis="y", length=0)
         for start in starts[1:]:
             axis.axhline(start - 0.5, color="white", linewidth=0.6)
@@ -85,10 +85,10 @@ def unit_boxes(axis: Axes, units: pd.DataFrame, score: str) -> None:
 
 
 def layer_profile(axis: Axes, table: pd.DataFrame, label: str, color: str) -> None:
-    """A score over layers in order of depth: columns layer, score, low, high; a line a network.
+    """A score over layers in order of depth: columns network, layer, score, low, high.
 
-    With several rows a layer (starts of one architecture), a thin line each and a band between the
-    lowest and the highest.
+    With several networks (starts of one architecture), their mean, and a band between the lowest
+    and the highest.
     """
     layers = list(table["layer"].unique())
     x = np.arange(len(layers))

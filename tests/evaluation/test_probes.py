@@ -1,0 +1,89 @@
+"""What probes work on: means over repeats of the right images, and predictions with their ids."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from src.data.errors import DataError
+from src.data.splits import Split, official_split
+from src.evaluation.prediction import align, load_prediction, save_prediction
+from src.evaluation.probes import Images, fitted_trials, group_means, prediction_for, scored_trials
+
+IMAGES, UNITS = 9, 4
+TIERS = np.array(["train", "validation", "test"])
+
+
+def recording(objects=True, withheld=()):
+    """30 trials of 9 images in random order, some shown once and some five times."""
+    rng = np.random.default_rng(3)
+    index = rng.permutation(np.r_[np.arange(IMAGES), rng.integers(0, 6, 21)])
+    rates = rng.normal(size=(30, UNITS))
+    return SimpleNamespace(
+        key="monkey",
+        image_index=index,
+        image_ids=index * 10 + 3,
+        objects=np.array([f"object_{i % 3}" for i in index]) if objects else None,
+        tiers=TIERS[index % 3],
+        trial_ids=np.array([f"t{i}" for i in range(30)]),
+        unit_ids=np.array([2, 5, 7, 11]),
+        rates=rates,
+        provenance={"key": "monkey"},
+        responses=lambda trials: torch.from_numpy(rates[trials]),
+        withheld=lambda tier: tier in withheld,
+    )
+
+
+def test_images_hold_the_mean_of_their_trials():
+    session, trials = recording(), np.random.default_rng(0).permutation(30)[:20]
+    found = Images.of(session, trials)
+    assert found.rows.tolist() == sorted({session.image_index[t] for t in trials})
+    for row, mean, name in zip(found.rows, found.responses, found.objects, strict=True):
+        shown = [session.rates[t] for t in trials if session.image_index[t] == row]
+        np.testing.assert_allclose(mean, np.sum(shown, axis=0) / len(shown))
+        assert name == f"object_{row % 3}"
+    assert Images.of(recording(objects=False), trials).objects is None
+
+
+@pytest.mark.parametrize("withheld", [(), ("test",)])
+def test_what_is_scored_is_not_fitted(withheld):
+    session = recording(withheld=withheld)
+    split = official_split(session)
+    scored, fitted = scored_trials(session, split), fitted_trials(session, split)
+    if withheld:
+        assert scored.tolist() == split.validation.tolist()
+        assert fitted.tolist() == split.train.tolist()
+    else:
+        assert scored.tolist() == split.test.tolist()
+        assert fitted.tolist() == sorted([*split.train, *split.validation])
+
+
+def test_a_split_without_validation_is_fitted_on_training_trials():
+    split = Split(np.arange(10), np.array([], int), np.arange(10, 30))
+    assert fitted_trials(recording(), split).tolist() == list(range(10))
+
+
+def test_predictions_of_images_become_those_of_trials(tmp_path):
+    session, trials = recording(), np.array([21, 3, 8, 14])
+    predicted = np.random.default_rng(1).normal(size=(IMAGES, UNITS))
+    made = prediction_for(session, trials, predicted, {"probe": "pixels", "seed": 4})
+    found = load_prediction(save_prediction(made, tmp_path / "p.npz"))
+    assert found.provenance == {"session": {"key": "monkey"}, "probe": "pixels", "seed": 4}
+    assert found.image_ids.tolist() == session.image_ids[trials].tolist()
+    values = align(found, session.trial_ids[np.sort(trials)], session.unit_ids[::-1])
+    for row, trial in zip(values, np.sort(trials), strict=True):
+        expected = predicted[session.image_index[trial]][::-1]
+        np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+def test_group_means_are_those_of_fitted_trials():
+    session, trials = recording(), np.random.default_rng(2).permutation(30)
+    fitted, scored = trials[:20], trials[20:]
+    found = group_means(session, session.objects, fitted, scored)
+    for row, trial in zip(found, scored, strict=True):
+        same = [session.rates[t] for t in fitted if session.objects[t] == session.objects[trial]]
+        np.testing.assert_allclose(row, np.mean(same, axis=0))
+    only = fitted[session.objects[fitted] != "object_1"]
+    with pytest.raises(DataError, match=r"monkey.*1 groups.*object_1"):
+        group_means(session, session.objects, only, scored)

@@ -1,0 +1,121 @@
+"""Frozen networks: the map that simulated sites read, starts by their numbers, names of layers."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import ClassifierConfig
+from src.data.errors import DataError
+from src.data.objects import CLASSES
+from src.models.activations import activations, prepare
+from src.models.feature_files import layer_names
+from src.models.frozen import frozen_network
+from src.seeds import stream
+from src.simulate.inferotemporal import random_map
+from src.simulate.random_map import RandomMap
+from src.studies.records import FrozenNetwork
+
+SIZE, SEED = 32, 7
+OBJECTS = FrozenNetwork("o", "object_network", start="objects", training=ClassifierConfig())
+
+
+def images(n=20, size=SIZE):
+    return np.random.default_rng(0).integers(0, 256, (n, size, size), np.uint8)
+
+
+def state(plan, seed=SEED):
+    return frozen_network(plan, SIZE, seed).module.state_dict()
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_planted_map_is_the_one_that_simulated_sites_read():
+    """Up to the simulation's standardisation, through the preparation of any other network."""
+    network, shown = frozen_network(FrozenNetwork("planted", "random_map"), SIZE, SEED), images()
+    found = activations(network, prepare(shown, network.record), network.record.layers)
+    assert {name: x.shape[1:] for name, x in found.items()} == {
+        "layer1": (16, 14, 14),
+        "layer2": (24, 4, 4),
+    }
+    x = found["layer2"].flatten(1).numpy()
+    np.testing.assert_allclose((x - x.mean(0)) / x.std(0), random_map(shown, SEED), atol=1e-4)
+    assert network.weights == "those a simulation read" and not network.module.training
+
+
+@pytest.mark.parametrize("network", ["random_map", "object_network"])
+def test_random_starts_differ_and_repeat_by_seed(network):
+    before = torch.get_rng_state()
+    starts = [FrozenNetwork(f"r{k}", network, start="random", draw=k) for k in (1, 2)]
+    states = [state(start) for start in starts]
+    assert torch.equal(before, torch.get_rng_state())
+    assert not equal(*states)
+    assert equal(states[0], state(starts[0])) and not equal(states[0], state(starts[0], SEED + 9))
+    assert not equal(states[0], state(FrozenNetwork("planted", network)))
+    assert frozen_network(starts[1], SIZE, SEED).weights == "random start 2"
+
+
+def test_random_starts_of_a_registered_network_are_networks_of_their_own():
+    before = torch.get_rng_state()
+    starts = [
+        frozen_network(FrozenNetwork("r", "efficientnet_lite0", start="random", draw=k), SIZE, SEED)
+        for k in (1, 1, 2)
+    ]
+    assert torch.equal(before, torch.get_rng_state())
+    one, same, other = (network.module.state_dict() for network in starts)
+    assert equal(one, same) and not equal(one, other)
+    assert "random" in starts[0].weights and starts[0].weights != starts[2].weights
+
+
+def test_a_network_that_is_to_name_objects_comes_untrained_with_a_class_an_output():
+    network = frozen_network(OBJECTS, SIZE, SEED)
+    layers = activations(network, prepare(images(4), network.record), network.record.layers)
+    assert list(layers) == ["block1", "block2", "block3", "block4", "pool"]
+    assert network.module.classifier.out_features == len(CLASSES)
+    assert network.weights == "trained on the objects of the training images"
+
+
+def test_objects_are_learned_only_by_the_network_of_the_house():
+    plan = FrozenNetwork("o", "alexnet", start="objects", training=ClassifierConfig())
+    with pytest.raises(DataError, match="'alexnet' is not trained on objects here: use its file"):
+        frozen_network(plan, SIZE, SEED)
+
+
+def test_a_recipe_and_the_start_it_is_for_go_together():
+    with pytest.raises(ValueError, match="'o' starts from 'objects'"):
+        FrozenNetwork("o", "object_network", start="objects")
+    with pytest.raises(ValueError, match="'o' starts from 'random'"):
+        FrozenNetwork("o", "object_network", start="random", training=ClassifierConfig())
+
+
+def test_the_map_is_two_rectified_convolutions_of_filters_without_sum():
+    """Written out with unfolded windows; of three equal channels it sees one, at any size."""
+    network = RandomMap(SEED)
+    x = torch.rand(3, 1, 32, 32, generator=stream(0, "pictures"), dtype=torch.float64)
+    seen = x
+    for layer, pool in ((network.layer1, torch.nn.MaxPool2d(2)), (network.layer2, None)):
+        weight = layer[0].weight
+        torch.testing.assert_close(weight.sum((1, 2, 3)), torch.zeros(len(weight)).double())
+        k = weight.shape[-1]
+        windows = seen.unfold(2, k, 1).unfold(3, k, 1)
+        seen = torch.einsum("nchwij,fcij->nfhw", windows, weight).clamp(min=0)
+        seen = pool(seen) if pool else seen.unfold(2, 3, 3).unfold(3, 3, 3).mean((4, 5))
+    assert seen.shape == (3, 24, 4, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), seen)
+        torch.testing.assert_close(network(x.expand(-1, 3, -1, -1)), seen)
+        torch.testing.assert_close(network(x.repeat_interleave(2, 2).repeat_interleave(2, 3)), seen)
+
+
+def test_layers_are_named_in_the_order_of_their_features(tmp_path):
+    with pytest.raises(DataError, match="holds no features"):
+        layer_names(tmp_path / "objects")
+    for key in ("b", "a"):
+        (tmp_path / "objects" / key).mkdir(parents=True)
+        shapes = {"stem": [3], "block10": [4, 2, 2], "block2": [5]}
+        text = json.dumps({"shapes": shapes if key == "a" else {"other": [1]}})
+        (tmp_path / "objects" / key / "manifest.json").write_text(text)
+    assert layer_names(tmp_path / "objects") == ("stem", "block10", "block2")

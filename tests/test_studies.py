@@ -1,0 +1,90 @@
+"""Profiles name only what exists, and answer a wrong name with the right ones."""
+
+import re
+
+import pytest
+
+from src.config import ClassifierConfig
+from src.models.frozen import frozen_network
+from src.models.networks import network_record
+from src.studies import STUDIES
+from src.studies.records import FrozenNetwork, Probe, Profile
+
+MACAQUE = STUDIES["macaque_it"]
+EVERY = pytest.mark.parametrize("profile", MACAQUE.profiles.values(), ids=lambda p: p.name)
+OWN = ("random_map", "object_network")
+
+
+def layers_of(plan: FrozenNetwork) -> set[str]:
+    """Names of the layers of a network, from its record."""
+    own = plan.network in OWN
+    record = (
+        frozen_network(plan, 32, 42).record if own else network_record(plan.network, plan.weights)
+    )
+    return {layer.name for layer in record.layers}
+
+
+@EVERY
+def test_names_are_unique(profile):
+    for named in (profile.networks, profile.probes, profile.plans):
+        names = [getattr(one, "name", None) or one.model.name for one in named]
+        assert len(set(names)) == len(names)
+
+
+@EVERY
+def test_networks_and_layers_exist(profile):
+    known = {plan.name: layers_of(plan) for plan in profile.networks}
+    assert all(set(plan.layers) <= known[plan.name] for plan in profile.networks)
+    for probe in profile.probes:
+        assert set(probe.networks) <= set(known)
+        assert bool(probe.networks) == (probe.kind != "pixels")
+        assert bool(probe.layers) == (probe.kind in ("combined", "fields"))
+        for network, layer in (name.split("/") for name in probe.layers):
+            assert network in probe.networks and layer in known[network]
+
+
+@EVERY
+def test_every_network_has_a_probe(profile):
+    assert {n for probe in profile.probes for n in probe.networks} == {
+        n.name for n in profile.networks
+    }
+
+
+def test_the_untrained_control_is_of_five_starts():
+    """D9: one start may be a bad one."""
+    for profile in ("demo", "full"):
+        chosen = MACAQUE.profile(profile)
+        starts = [chosen.network(name) for name in chosen.probe("untrained").networks]
+        assert len({start.draw for start in starts}) == len(starts) == 5
+
+
+def small() -> Profile:
+    trained = FrozenNetwork("o", "object_network", start="objects", training=ClassifierConfig())
+    starts = [FrozenNetwork(f"r{k}", "random_map", start="random", draw=k) for k in (1, 2)]
+    probes = [
+        Probe("pixels", "pixels"),
+        Probe("starts", "layers", ("r1", "r2")),
+        Probe("mixed", "layers", ("o", "r1")),
+    ]
+    return Profile("small", networks=(trained, *starts), probes=tuple(probes))
+
+
+@pytest.mark.parametrize(
+    ("find", "says"),
+    [
+        ("network", "'small' shows images to no network 'x': choose one of o, r1, r2"),
+        ("probe", "'small' has no probe 'x': choose one of pixels, starts, mixed"),
+    ],
+)
+def test_unknown_names_are_answered_with_what_there_is(find, says):
+    profile = small()
+    for one in (*profile.networks, *profile.probes):
+        kind = "network" if isinstance(one, FrozenNetwork) else "probe"
+        assert getattr(profile, kind)(one.name) is one
+    with pytest.raises(KeyError, match=re.escape(says)):
+        getattr(profile, find)("x")
+
+
+def test_a_probe_is_of_starts_if_all_its_networks_are():
+    profile = small()
+    assert [profile.starts(probe) for probe in profile.probes] == [False, True, False]
