@@ -93,8 +93,8 @@ save_figure(figure, places.figures / "06_windows.png")
 # ## What it gains
 #
 # The single layer is the one of the same networks that predicts held-out training pictures best;
-# everything else was chosen on them too. Recordings are also scored on their second half after fitting on their first,
-# as the published numbers are.
+# everything else was chosen on them too. Recordings are also scored on their second half after
+# fitting on their first, as the published numbers are.
 
 # %%
 asked = [p for p in settings.probes if p.kind in ("layers", "combined", "fields")]
@@ -160,8 +160,8 @@ if simulated:
 save_figure(figure, places.figures / "06_gains.png")
 
 # %% [markdown]
-# **What one sees.** Each row is a paired difference with its interval over pictures: to the right of
-# zero, looking through a window is better. On recorded V4, where fields are small, it is better by
-# a wide margin, over the best layer and over several layers together. Simulated sites read the
+# **What one sees.** Each row is a paired difference with its interval over pictures: to the right
+# of zero, looking through a window is better. On recorded V4, where fields are small, it is better
+# by a wide margin, over the best layer and over several layers together. Simulated sites read the
 # whole picture, coarsely: for them a window adds next to nothing, which is as it should be. A
 # method that gained as much where there are no fields would have found something else.
