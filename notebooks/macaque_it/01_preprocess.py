@@ -169,7 +169,10 @@ print("(n_images, n_units) =", images.responses.shape)
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(2, 1))
 panels.rates_by_group(axes[0], rates[order], category[order])
-panels.group_bars(axes[1], rates, category, groups)
+if known:
+    panels.group_bars(axes[1], rates, category, groups)
+else:
+    axes[1].remove()
 if simulated:
     mark_simulated(figure)
 save_figure(figure, places.figures / "01_rates.png")

@@ -61,7 +61,7 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {name: places.tables / f"05_{name}.csv" for name in ("layers", "permuted")}
-declare(*tables.values(), places.figures / "05_layers.png", places.figures / "05_trained.png")
+declare(*tables.values(), places.figures / "05_layers.png")
 
 # %% [markdown]
 # ## Scores by layer
@@ -72,23 +72,23 @@ declare(*tables.values(), places.figures / "05_layers.png", places.figures / "05
 units = pd.read_csv(note_input(places.tables / "units.csv"))
 intervals = pd.read_csv(note_input(places.tables / "intervals.csv"))
 means = intervals[intervals["session"].str.startswith("mean")]
-families = {p.name: p for p in settings.probes if p.kind == "layers" and not p.question}
-model_of = {
-    (family, network, layer): f"{family if settings.starts(probe) else network}_{layer}"
-    for family, probe in families.items()
-    for network in probe.networks
-    for layer in layer_names(places.features / network)
-}
+families = {}  # random starts of one network together, other networks each by itself
+for probe in (p for p in settings.probes if p.kind == "layers" and not p.question):
+    each = {name: (name,) for name in probe.networks}
+    families |= {probe.name: probe.networks} if settings.starts(probe) else each
+layers_of = {family: layer_names(places.features / names[0]) for family, names in families.items()}
+layers_of
 
 # %%
 rows = []
-for (family, network, layer), model in model_of.items():
-    start = families[family].networks.index(network) + 1 if settings.starts(families[family]) else 1
-    own = units[(units["model"] == model) & (units["start"] == start)]
+for family, layer in ((f, layer) for f, layers in layers_of.items() for layer in layers):
+    own = units[units["model"] == f"{family}_{layer}"]
     for metric in ("ev", "avg"):
-        limits = means[(means["model"] == model) & (means["metric"] == metric)].iloc[0]
-        score = own.groupby("session")[metric].mean().mean()
-        rows.append((family, network, layer, metric, score, limits["low"], limits["high"]))
+        limits = means[(means["model"] == f"{family}_{layer}") & (means["metric"] == metric)]
+        starts = own.groupby(["start", "session"])[metric].mean().groupby("start").mean()
+        for network, score in zip(families[family], starts, strict=True):
+            row = family, network, layer, metric, score, *limits[["low", "high"]].iloc[0]
+            rows.append(row)
 columns = ["family", "network", "layer", "metric", "score", "low", "high"]
 layers = pd.DataFrame(rows, columns=columns)
 layers.insert(0, "data", "simulated" if simulated else "recorded")
@@ -125,21 +125,20 @@ save_figure(figure, places.figures / "05_layers.png")
 # %%
 wide = units.pivot_table(index=["session", "unit_id"], columns="model", values="avg")
 best = shown.groupby(["family", "layer"], sort=False)["score"].mean().groupby("family").idxmax()
+best = best.str[1]
 pair = [family for family in ("untrained", "objects") if family in families]
-columns = {
-    family: wide[model_of[family, families[family].networks[0], best[family][1]]] for family in pair
-}
+columns = {family: wide[f"{family}_{best[family]}"] for family in pair}
 best
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
 if len(pair) == 2:
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
     panels.unit_scatter(axes[0], *(columns[family].to_numpy() for family in pair))
     axes[0].set(xlabel="r, untrained, mean of starts", ylabel="r, trained on objects")
     panels.score_histograms(axes[1], {f: c.to_numpy() for f, c in columns.items()}, shades, "r")
-if simulated:
-    mark_simulated(figure)
-save_figure(figure, places.figures / "05_trained.png")
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, places.figures / "05_trained.png")
 
 # %% [markdown]
 # **What one sees.** Left, each dot is a site, by the best layer of the untrained networks and of
@@ -155,8 +154,8 @@ key, session = next(iter(open_sessions(places.processed, InputConfig(scale="full
 split, hashes = official_split(session), image_sha256(session.images)
 fitted, scored = (Images.of(session, f(session, split)) for f in (fitted_trials, scored_trials))
 controls = []
-for family, probe in families.items():
-    network, layer = probe.networks[0], best[family][1]
+for family, (network, *_) in families.items():
+    layer = best[family]
     gram = open_gram(places.features / network / key, layer, hashes)
     axes_of = decompose(gram, fitted.rows)
     control = permutation_control(

@@ -144,13 +144,9 @@ medians.round(3)
 
 # %%
 rows = gains[gains["session"].str.startswith("mean") | (gains["split"] == "halves")]
-rows = rows.assign(
-    score=rows["difference"],
-    label=rows["session"].where(rows["session"] != "mean of 1", "all units")
-    + (", halves" * (rows["split"] == "halves"))
-    + ": windows − "
-    + rows["other"],
-)
+halves = rows["split"].map({"halves": ", halves", "official": ""})
+names = rows["session"].replace("mean of 1", "all units") + halves + ": windows − " + rows["other"]
+rows = rows.assign(score=rows["difference"], label=names)
 figure, axis = plt.subplots(figsize=(8, 0.8 + 0.28 * len(rows)))
 panels.interval_rows(
     axis, rows.drop(columns="difference"), "difference of r, mean over units", zero=True
