@@ -99,7 +99,7 @@ pd.DataFrame(
 # ## Fit
 #
 # Probes of `layers` fit every layer by itself. `combined` weighs several layers, for each site, and
-# `fields` looks at them through one of 197 Gaussian windows, for each site the one that predicts
+# `fields` looks at them through one of many Gaussian windows, for each site the one that predicts
 # held-out training pictures best. Pixels get four maps: with the right alpha; with alpha 1, as
 # published; by least squares; and from principal components.
 

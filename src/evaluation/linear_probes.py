@@ -60,7 +60,8 @@ def fit_probe(
             case "combined":
                 return {probe.name: _combined(probe.layers, stored, session, images, folds)}
             case "fields":
-                return {probe.name: _fields(probe.layers, stored, session, images, folds)}
+                grid = WindowGrid(probe.centers)
+                return {probe.name: _fields(grid, probe.layers, stored, session, images, folds)}
 
 
 def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
@@ -154,6 +155,7 @@ def simplex(parts: int, steps: int) -> np.ndarray:
 
 
 def _fields(
+    grid: WindowGrid,
     layers: tuple[str, ...],
     stored: Mapping[str, Path],
     session: Any,
@@ -162,7 +164,6 @@ def _fields(
 ) -> FittedProbe:
     hashes, names = image_sha256(session.images), [name.split("/") for name in layers]
     maps = [open_features(stored[network], layer, hashes) for network, layer in names]
-    grid = WindowGrid()
     choice = choose_fields(maps, images.rows, images.responses, grid, groups=folds)
     window = grid.table().iloc[choice.window]
     chosen = {name: window[name].to_numpy() for name in ("x", "y", "sigma")}

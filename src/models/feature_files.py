@@ -172,7 +172,7 @@ def open_features(folder: Path, layer: str, expected: Sequence[str]) -> np.ndarr
 
 def layer_names(network: Path) -> tuple[str, ...]:
     """Layers whose features lie in `<network>/<session>`, in order of depth."""
-    first = next(iter(sorted(Path(network).glob("*/manifest.json"))), None)
+    first = next(iter(sorted(Path(network).glob("[!.]*/manifest.json"))), None)
     if first is None:
         raise DataError(f"{network} holds no features (no manifest.json): {AGAIN}")
     return tuple(json.loads(first.read_text())["shapes"])

@@ -101,7 +101,7 @@ def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> P
             Probe("objects", "layers", ("objects",)),
             Probe("untrained", "layers", _names(untrained)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
-            Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3")),
+            Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
         ),
         simulation=name if name == "demo" else "tiny",
     )
@@ -140,7 +140,9 @@ RECORDING = Profile(
         Probe("fields", "fields", _names(_CORTEX_NETWORKS), _CORTEX),
         *(
             Probe(
-                f"{kind}_halves", kind, _names(_CORTEX_NETWORKS), layers, "halves", "06_fig_fields"
+                *(f"{kind}_halves", kind, _names(_CORTEX_NETWORKS), layers),
+                split="halves",
+                question="06_fig_fields",
             )
             for kind, layers in (("layers", ()), ("combined", _CORTEX), ("fields", _CORTEX))
         ),

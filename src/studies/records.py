@@ -59,6 +59,7 @@ class Probe:
     kind: Literal["pixels", "layers", "combined", "fields"]
     networks: tuple[str, ...] = ()  # names of frozen networks
     layers: tuple[str, ...] = ()  # "network/layer", for combined and fields
+    centers: int = 7  # a side, of the windows of fields, in four sizes
     split: Literal["official", "halves"] = "official"
     question: str = ""  # as in Plan
 

@@ -44,7 +44,7 @@ GRID = WindowGrid(centers=3, sigmas=(0.3,))
 
 @pytest.fixture(autouse=True)
 def few_windows(monkeypatch):
-    monkeypatch.setattr(linear_probes, "WindowGrid", lambda: GRID)
+    monkeypatch.setattr(linear_probes, "WindowGrid", lambda _: GRID)
 
 
 def stored(session, folder: Path, seed: int) -> Path:
@@ -73,7 +73,7 @@ def world(inferotemporal, tmp_path_factory):
 def found(world):
     """What every probe finds, by kind."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_probes, "WindowGrid", lambda: GRID)
+        patch.setattr(linear_probes, "WindowGrid", lambda _: GRID)
         fit = partial(fit_probe, session=world.session, images=world.fitted, seed=3)
         return {kind: fit(probe, features=world.features) for kind, probe in PROBES.items()}
 
