@@ -353,6 +353,16 @@ def test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate(axis):
     assert curve.get_color() == model_color("cnn")
 
 
+def test_a_rate_that_falls_all_the_time_has_no_rules(axis):
+    panels.learning_curve(axis, HISTORY.assign(learning_rate=1 / HISTORY["epoch"]), "cnn")
+    assert len(axis.lines) == 2
+
+
+def test_negative_responses_are_shown(axis):
+    panels.predicted_against_measured(axis, np.array([-1.0, 2]), np.array([-2.0, 1]), 0.5)
+    assert axis.get_xlim() == axis.get_ylim() == (-2.1, 2.1)
+
+
 def test_distribution_is_the_empirical_one(axis):
     panels.score_distributions(axis, UNITS, "avg")
     curves = [line for line in axis.lines if len(line.get_xdata()) > 1]

@@ -76,9 +76,10 @@ def predicted_against_measured(
     axis: Axes, predicted: np.ndarray, measured: np.ndarray, score: float
 ) -> None:
     """Mean responses of one unit to each image, predicted and measured: (i,), (i,), and their r."""
-    high = 1.05 * max(predicted.max(), measured.max())
-    axis.plot([0, high], [0, high], color=FAINT, linewidth=1, zorder=0)
+    both = np.concatenate([predicted, measured])
+    low, high = min(0, 1.05 * both.min()), 1.05 * both.max()
+    axis.plot([low, high], [low, high], color=FAINT, linewidth=1, zorder=0)
     axis.scatter(predicted, measured, s=point_size(len(predicted)), color=INK, alpha=0.6)
     axis.set(xlabel="predicted response (s.d.)", ylabel="measured response (s.d.)")
-    axis.set(xlim=(0, high), ylim=(0, high), aspect="equal")
+    axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axis.text(0.04, 0.96, f"r = {score:.3f}", transform=axis.transAxes, va="top")

@@ -12,10 +12,12 @@ from src.figures.style import FAINT, model_color
 def learning_curve(axis: Axes, history: pd.DataFrame, model: str = "") -> None:
     """Validation score by epoch, the kept epoch marked, a rule where the learning rate falls.
 
-    history: columns epoch, validation, learning_rate. Several models may share an axis.
+    history: columns epoch, validation, learning_rate. Several models may share an axis. A rate that
+    falls nearly every epoch, as along a cosine, gets no rules.
     """
     epoch, score = history["epoch"].to_numpy(), history["validation"].to_numpy()
-    for drop in epoch[1:][np.diff(history["learning_rate"]) < 0]:
+    falls = np.diff(history["learning_rate"]) < 0
+    for drop in epoch[1:][falls & (falls.sum() <= len(falls) / 2)]:
         axis.axvline(drop - 0.5, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     color, best = model_color(model), int(score.argmax())
     axis.plot(epoch, score, color=color, label=model or None)
