@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from src.figures.panels.scores import LABELS
 from src.figures.style import FAINT, INK, model_color
@@ -47,5 +48,8 @@ def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> Non
         axis.vlines(x, row.low, row.high, color=color, linewidth=1.2)
         axis.plot(x, row.score, marker, color=color, markersize=7 if ensemble else 4.5, label=label)
     axis.set(xscale="log", xlabel="training cost (10¹² multiply-adds)", ylabel=LABELS["avg"])
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(axis="y")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
