@@ -68,7 +68,8 @@ units["sigma"] = units["sigma"].astype(float).fillna(np.inf)
 save_table(units, tables["fields"])
 whole = ~np.isfinite(units["sigma"])
 print(f"{whole.sum()} of {len(units)} units take the whole picture")
-units.groupby("session")["sigma"].describe()[["count", "25%", "50%", "75%"]].round(2)
+sizes = units[~whole].groupby("session")["sigma"]
+sizes.describe()[["count", "25%", "50%", "75%"]].round(2)
 
 # %%
 use_style()
