@@ -140,7 +140,10 @@ def test_a_notebook_runs_in_jupyterlab(smoke_run, tmp_path):
             ActionChains(driver).key_down(Keys.CONTROL).send_keys("s").key_up(
                 Keys.CONTROL
             ).perform()
-            cells = get(f"{address}/api/contents/02_train.ipynb")["content"]["cells"]
+            try:
+                cells = get(f"{address}/api/contents/02_train.ipynb")["content"]["cells"]
+            except urllib.error.HTTPError:  # the file is being written
+                return None
             code = [c for c in cells if c["cell_type"] == "code" and c["source"].strip()]
             failed = [o for c in code for o in c["outputs"] if o["output_type"] == "error"]
             return code if failed or code[-1]["execution_count"] else None

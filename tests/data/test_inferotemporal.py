@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from src.config import InputConfig
-from src.data import inferotemporal
+from src.data import inferotemporal, rows
 from src.data import pack as packing
 from src.data.errors import DataError
 from src.data.inferotemporal import (
@@ -195,7 +195,8 @@ def test_memory_is_bounded_by_a_block(written, tmp_path, monkeypatch):
     path = write_inferotemporal(tmp_path / "large.h5", parts)
     block = 20 * 3 * 64 * 64 * 4
     monkeypatch.setattr(inferotemporal, "BLOCK_BYTES", block)
-    monkeypatch.setattr(packing, "BLOCK", 20)
+    for module in (packing, rows):
+        monkeypatch.setattr(module, "BLOCK", 20)
     tracemalloc.start()
     assert not (check_inferotemporal(open_inferotemporal(path)).severity == "error").any()
     pack(open_inferotemporal(path), tmp_path / "pooled")
