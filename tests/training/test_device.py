@@ -37,19 +37,21 @@ FRESH_PAGES = """
 import resource, torch
 from src.training.device import keep_memory
 keep_memory()
-for _ in range(12):
+for _ in range(6):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.zeros(30 * 2**20, dtype=torch.uint8)  # 7680 pages
+    blocks = [torch.zeros(30 * 2**20, dtype=torch.uint8) for _ in range(8)]  # 61440 pages
+    del blocks
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 @pytest.mark.skipif(not platform.libc_ver()[0].startswith("glibc"), reason="only for glibc")
 def test_kept_memory_needs_no_fresh_pages():
-    """In a process of its own; where the heap has two free places, some blocks take turns."""
+    """In a process of its own; the first rounds find the places that later ones use again."""
     command = [sys.executable, "-c", FRESH_PAGES]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert min(map(int, done.stdout.split())) < 100
+    rounds = [int(line) for line in done.stdout.split()]
+    assert sum(rounds[3:]) < 1000 < rounds[0]
 
 
 def test_bfloat16_rounds_the_core_and_nothing_else():
