@@ -168,5 +168,7 @@ save_table(permuted, tables["permuted"])
 permuted.groupby(["network", "layer"], sort=False)[["true_ev", "ev", "r"]].mean().round(3)
 
 # %% [markdown]
-# With rates that belong to other pictures, explained variance is zero or below and correlations are
-# a few hundredths around it: rows were aligned, and no score above comes from anything else.
+# With rates that belong to other pictures, explained variance is zero to within some thousandths,
+# or below. Correlations scatter around zero, each permutation its own way: what is left of a map is
+# tiny, but it is wrong for all sites alike, the more so the more alike sites are, and their mean
+# does not average that out. Rows were aligned, and no score above comes from anything else.
