@@ -43,6 +43,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
+from src.data.hashes import image_sha256
 from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
 from src.data.session import open_sessions
 from src.evaluation.feature_grams import open_gram, store_grams
@@ -52,7 +53,7 @@ from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.models.activations import prepare
 from src.models.extraction import Reduction, extract
-from src.models.feature_files import image_sha256, open_features
+from src.models.feature_files import open_features
 from src.models.frozen import frozen_network
 from src.paths import run_paths
 from src.studies import STUDIES

@@ -43,6 +43,7 @@ from src.config import InputConfig
 from src.data.session import open_sessions
 from src.data.splits import halves_split, official_split
 from src.evaluation.linear_probes import fit_probe
+from src.evaluation.linear_scores import sample_of
 from src.evaluation.metrics import correlation, explained_variance
 from src.evaluation.prediction import save_prediction
 from src.evaluation.probes import Images, fitted_trials, prediction_for, scored_trials
@@ -89,9 +90,7 @@ pd.DataFrame(
         "units": {k: s.n_units for k, s in sessions.items()},
         "fitted images": {k: len(i.rows) for k, i in fitted.items()},
         "scored images": {k: len(i.rows) for k, i in scored.items()},
-        "of these fitted too": {
-            k: len(np.intersect1d(fitted[k].rows, scored[k].rows)) for k in sessions
-        },
+        "scores are": {k: sample_of(scored[k].rows, fitted[k].rows) for k in sessions},
     }
 )
 

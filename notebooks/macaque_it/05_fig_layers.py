@@ -34,6 +34,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from src.config import InputConfig
+from src.data.hashes import image_sha256
 from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.decomposition import decompose
@@ -43,7 +44,7 @@ from src.evaluation.probes import Images, fitted_trials, scored_trials
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
-from src.models.feature_files import image_sha256, layer_names
+from src.models.feature_files import layer_names
 from src.paths import run_paths
 from src.studies import STUDIES
 

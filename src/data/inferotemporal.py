@@ -9,7 +9,6 @@ The file has lost which monkey a site belongs to: it is one session, "pooled", a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -72,26 +71,6 @@ def _is_grey(plain: np.ndarray) -> np.ndarray:
     low, high = plain.min((1, 2, 3)), plain.max((1, 2, 3))
     agree = (plain.max(1) - plain.min(1)).max((1, 2)) <= CHANNELS_AGREE
     return agree & (low >= IN_RANGE[0]) & (high <= IN_RANGE[1])
-
-
-def row_sha256(images: np.ndarray) -> np.ndarray:
-    """sha256 of each picture's bytes, to match rows of files by content: (n, ...) -> (n,) str."""
-    return np.array([hashlib.sha256(np.ascontiguousarray(x)).hexdigest() for x in images])
-
-
-def require_rows(file: Path, found: np.ndarray, expected: np.ndarray) -> None:
-    """Refuse a file whose rows belong to other pictures, or in another order: (n,), (m,) str."""
-    if found.shape != expected.shape:
-        raise DataError(
-            f"{file} has stimulus_sha256 {found.shape} but {expected.shape} pictures are expected: "
-            "make it again from this data"
-        )
-    if len(wrong := np.flatnonzero(found != expected)):
-        known = "in another order" if set(found) == set(expected) else "of other pictures"
-        raise DataError(
-            f"{file} has rows {known}: {len(wrong)} of {len(found)} stimulus_sha256 differ, "
-            f"first in row {wrong[0]}: make it again from this data"
-        )
 
 
 class InferotemporalFile(BlockSource):

@@ -13,6 +13,7 @@ from scipy import stats
 from src.data.blocks import AGAIN
 from src.data.checks import Finding
 from src.data.errors import DataError
+from src.data.hashes import image_sha256
 from src.data.inferotemporal import (
     KEYS,
     NAMES,
@@ -20,7 +21,6 @@ from src.data.inferotemporal import (
     STIMULI,
     InferotemporalFile,
     image_problem,
-    row_sha256,
 )
 from src.data.objects import CATEGORY, OBJECTS
 
@@ -168,7 +168,7 @@ def _check_images(source: InferotemporalFile) -> Iterator[Finding]:
         try:
             for rows in source.blocks(tier):
                 stored = source.stored(tier, rows)
-                hashes.append(row_sha256(stored))
+                hashes += image_sha256(stored)
                 if problem := image_problem(stored):
                     bad.append((rows.start + problem[0], problem[1]))
         except DataError as error:
@@ -176,7 +176,7 @@ def _check_images(source: InferotemporalFile) -> Iterator[Finding]:
         if bad:
             also = f" (and in {len(bad) - 1} more blocks of rows)" if bad[1:] else ""
             yield Finding("error", name, key, f"{name}: {key} row {bad[0][0]} {bad[0][1]}{also}")
-        shown[tier] = np.concatenate(hashes) if hashes else np.array([])
+        shown[tier] = np.array(hashes)
     for a, b in combinations(shown, 2):
         if len(both := np.intersect1d(shown[a], shown[b])):
             row = int(np.argmax(np.isin(shown[b], both)))

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from src.data.hashes import image_sha256
 from src.data.objects import categories_of
 from src.evaluation.bands import choose_bands
 from src.evaluation.decomposition import Decomposition, decompose, principal_components
@@ -25,7 +26,7 @@ from src.evaluation.folds import stratified_folds
 from src.evaluation.gram import streamed_gram
 from src.evaluation.probes import Images
 from src.evaluation.ridge import AtGridEdge, fit_ridge, held_out_residuals, search
-from src.models.feature_files import image_sha256, open_features
+from src.models.feature_files import open_features
 from src.models.windows import WindowGrid
 from src.studies.records import Probe
 

@@ -12,7 +12,7 @@ import pandas as pd
 from src.data.errors import DataError
 from src.evaluation.decomposition import Decomposition, LinearMap, decompose_features
 from src.evaluation.folds import brain_score_splits
-from src.evaluation.metrics import correlation, explained_variance, r_squared
+from src.evaluation.metrics import correlation, explained_variance
 from src.evaluation.ridge import ALPHAS, fit_ridge, search
 from src.seeds import numpy_stream
 
@@ -123,12 +123,3 @@ def sample_of(scored: np.ndarray, trained: np.ndarray) -> Literal["held out", "i
             f"{seen.sum()} of {len(seen)} scored images were also trained on: score them apart"
         )
     return "in sample" if seen.any() else "held out"
-
-
-def unit_scores(p: np.ndarray, r: np.ndarray, sample: str) -> pd.DataFrame:
-    """Columns unit, ev, r, r2, sample: (m, u), (m, u) -> u rows; ev and r2 empty if r is constant.
-
-    `sample` comes from sample_of and stays beside every score.
-    """
-    columns = {"ev": explained_variance(p, r), "r": correlation(p, r), "r2": r_squared(p, r)}
-    return pd.DataFrame({"unit": np.arange(r.shape[1]), **columns, "sample": sample})

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from src import manifest
 from src.data.errors import DataError
+from src.data.hashes import Images, image_sha256
 from src.data.progress import counting
 from src.models.activations import activations, prepare
-from src.models.feature_files import FeatureBuild, Images, image_sha256, is_current
+from src.models.feature_files import FeatureBuild, is_current
 from src.models.networks import Layer, Network
 from src.seeds import numpy_stream
 

@@ -7,13 +7,12 @@ folder with a manifest is whole, and a killed build continues at its last whole 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +20,7 @@ from src import manifest
 from src.data.errors import DataError
 from src.data.rows import Rows
 
-HASHED = 64  # images read at once
 AGAIN = "extract the features again"
-
-
-class Images(Protocol):
-    """Images by slice, (m, [c,] h, h) uint8: an array, memory-mapped or not, or `ImagesFrom`."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, where: slice) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -46,12 +36,6 @@ class ImagesFrom:
     def __getitem__(self, where: slice) -> np.ndarray:
         first, stop, _ = where.indices(self.n)
         return self.read(first, stop)
-
-
-def image_sha256(images: Images) -> list[str]:
-    """sha256 of the bytes of each image: (n, ...) -> n."""
-    blocks = (images[i : i + HASHED] for i in range(0, len(images), HASHED))
-    return [hashlib.sha256(np.ascontiguousarray(x)).hexdigest() for block in blocks for x in block]
 
 
 def is_current(folder: Path, description: Mapping[str, Any]) -> bool:

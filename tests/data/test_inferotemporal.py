@@ -20,8 +20,6 @@ from src.data.inferotemporal import (
     image_problem,
     normalize,
     open_inferotemporal,
-    require_rows,
-    row_sha256,
     unnormalize,
     write_inferotemporal,
 )
@@ -211,16 +209,3 @@ def test_what_is_no_such_file_is_refused(tmp_path):
     (tmp_path / "text.h5").write_text("quota exceeded")
     with pytest.raises(DataError, match=r"text.h5 is not a complete HDF5 file"):
         open_inferotemporal(tmp_path / "text.h5")
-
-
-def test_rows_are_matched_by_content(written, tmp_path):
-    hashes = row_sha256(written.test.images)
-    require_rows(tmp_path / "p.h5", hashes, row_sha256(written.test.images[:, None]))
-    shuffled = hashes[[1, 0, *range(2, 64)]]
-    with pytest.raises(DataError, match=r"another order: 2 of 64 .* differ, first in row 0"):
-        require_rows(tmp_path / "p.h5", shuffled, hashes)
-    other = np.where(np.arange(64) == 3, "0" * 64, hashes)
-    with pytest.raises(DataError, match=r"other pictures: 1 of 64 .* first in row 3"):
-        require_rows(tmp_path / "p.h5", other, hashes)
-    with pytest.raises(DataError, match=r"\(63,\) but \(64,\)"):
-        require_rows(tmp_path / "p.h5", hashes[1:], hashes)

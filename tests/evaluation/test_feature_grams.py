@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
+from src.data.hashes import image_sha256
 from src.evaluation.feature_grams import open_gram, store_grams
 from src.models.extraction import extract
-from src.models.feature_files import image_sha256, open_features
+from src.models.feature_files import open_features
 from tests.models.toy_network import pictures, toy
 
 LAYERS = ("first", "last")

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
+from src.data.hashes import image_sha256
 from src.data.objects import OBJECTS, categories_of
 from src.data.splits import official_split
 from src.evaluation import linear_probes
@@ -23,7 +24,7 @@ from src.evaluation.metrics import correlation, r_squared
 from src.evaluation.probes import Images, fitted_trials, scored_trials
 from src.evaluation.ridge import ALPHAS, search
 from src.models.extraction import Reduction, extract
-from src.models.feature_files import image_sha256, open_features
+from src.models.feature_files import open_features
 from src.models.frozen import frozen_network
 from src.models.windows import WindowGrid
 from src.studies.records import FrozenNetwork, Probe

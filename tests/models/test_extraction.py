@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from src.data.errors import DataError
+from src.data.hashes import image_sha256
 from src.models import extraction
 from src.models.activations import activations, prepare
 from src.models.extraction import Reduction, extract, projection
-from src.models.feature_files import ImagesFrom, image_sha256, open_features
+from src.models.feature_files import ImagesFrom, open_features
 from src.models.networks import Layer
 from src.paths import ROOT
 from tests.models.toy_network import LAYERS, RECORD, pictures, toy

@@ -1,0 +1,24 @@
+"""What proves which image a row belongs to: the hash of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+import numpy as np
+
+HASHED = 64  # images read at once
+
+
+class Images(Protocol):
+    """Images by slice, (m, [c,] h, h) uint8: an array, mapped or not, or what reads them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: slice) -> np.ndarray: ...
+
+
+def image_sha256(images: Images) -> list[str]:
+    """sha256 of the bytes of each image: (n, ...) -> n."""
+    blocks = (images[i : i + HASHED] for i in range(0, len(images), HASHED))
+    return [hashlib.sha256(np.ascontiguousarray(x)).hexdigest() for block in blocks for x in block]
