@@ -1,4 +1,4 @@
-"""Pearson correlation, once for training, evaluation and analyses."""
+"""Correlation and explained variance, once for training, evaluation and analyses."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def pearson(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     if np.shape(p) != np.shape(r):
         raise ValueError(f"predictions are {np.shape(p)} but responses are {np.shape(r)}")
     return np.mean(z_score(p) * z_score(r), axis=0)
+
+
+def explained_variance(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """1 - Var(r - p) / Var(r), blind to a constant offset: (n, u), (n, u) -> (u,).
+
+    nan for constant responses. R2 is never above it, and equal where errors have mean 0.
+    """
+    if np.shape(p) != np.shape(r):
+        raise ValueError(f"predictions are {np.shape(p)} but responses are {np.shape(r)}")
+    r = np.asarray(r, np.float64)
+    return 1 - (r - p).var(axis=0) / np.where(np.ptp(r, axis=0) > 0, r.var(axis=0), np.nan)

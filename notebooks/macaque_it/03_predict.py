@@ -31,10 +31,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from src.correlation import explained_variance
 from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.ensemble import combine
-from src.evaluation.metrics import Repeats, correlation, explained_variance
+from src.evaluation.metrics import Repeats, correlation
 from src.evaluation.prediction import predictions_of, save_prediction
 from src.evaluation.probes import scored_trials
 from src.figures.panels import predicted_against_measured

@@ -40,11 +40,12 @@ import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
+from src.correlation import explained_variance
 from src.data.session import open_sessions
 from src.data.splits import halves_split, official_split
 from src.evaluation.linear_probes import fit_probe
 from src.evaluation.linear_scores import sample_of
-from src.evaluation.metrics import correlation, explained_variance
+from src.evaluation.metrics import correlation
 from src.evaluation.prediction import save_prediction
 from src.evaluation.probes import Images, fitted_trials, prediction_for, scored_trials
 from src.figures import panels

@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.data.errors import DataError
+from src.evaluation.bands import scales
 from src.evaluation.decomposition import decompose
 from src.evaluation.gram import streamed_gram
 from src.evaluation.ridge import ALPHAS, Criterion, search, warn_at_edge
@@ -79,21 +80,19 @@ def window_grams(
                 f"a layer is {layer.shape} where {len(maps[0])} images and maps (i, c, h, w) are "
                 "needed: keep its maps when features are extracted"
             )
-    whole = sum(scaled(streamed_gram(layer.reshape(len(layer), -1)), rows) for layer in maps)
+    whole = sum(_scaled(streamed_gram(layer.reshape(len(layer), -1)), rows) for layer in maps)
     scales = [channel_scale(layer, rows) for layer in maps]
     for first in range(0, len(grid.table()), WINDOWS):
         some = slice(first, first + WINDOWS)
         seen = [seen_through(m, grid, some, *s) for m, s in zip(maps, scales, strict=True)]
         for layers in zip(*seen, strict=True):
             wide = (x.astype(np.float64) for x in layers)
-            yield whole + sum(scaled(x @ x.T, rows) for x in wide)
+            yield whole + sum(_scaled(x @ x.T, rows) for x in wide)
 
 
-def scaled(gram: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The Gram, centered on the training rows, their mean diagonal 1: (i, i), (n,) -> (i, i)."""
-    mean = gram[:, rows].mean(axis=1)
-    gram = gram - mean - mean[:, None] + mean[rows].mean()
-    return gram / np.mean(np.diag(gram)[rows])
+def _scaled(gram: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The Gram, its mean diagonal 1 when centered on the training rows: (i, i), (n,) -> (i, i)."""
+    return gram / scales([gram], rows)[0]
 
 
 def channel_scale(layer: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

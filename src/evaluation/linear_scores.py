@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.evaluation.decomposition import Decomposition, LinearMap, decompose_features
 from src.evaluation.folds import brain_score_splits
-from src.evaluation.metrics import correlation, explained_variance
+from src.evaluation.metrics import correlation
 from src.evaluation.ridge import ALPHAS, fit_ridge, search
 from src.seeds import numpy_stream
 

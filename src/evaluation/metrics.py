@@ -105,15 +105,6 @@ def kept(explainable: np.ndarray, threshold: float = FEV_THRESHOLD) -> np.ndarra
     return np.asarray(explainable) >= threshold
 
 
-def explained_variance(p: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """1 - Var(r - p) / Var(r), blind to a constant offset: (n, u), (n, u) -> (u,).
-
-    nan for constant responses. R2 is never above it, and equal where errors have mean 0.
-    """
-    r, error = _with_error(p, r)
-    return 1 - divide(error.var(axis=0), np.where(np.ptp(r, axis=0) > 0, r.var(axis=0), 0.0))
-
-
 def r_squared(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     """1 - sum (r - p)^2 / sum (r - mean r)^2: (n, u), (n, u) -> (u,); nan if r is constant."""
     r, error = _with_error(p, r)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.evaluation import ceilings, metrics
 
@@ -24,7 +25,7 @@ def unit_scores(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> pd.DataF
     columns = (
         metrics.single_trial_correlation(p, r),
         average,
-        metrics.explained_variance(repeats.mean(p), repeats.mean(r)),
+        explained_variance(repeats.mean(p), repeats.mean(r)),
         metrics.fev(r, image_ids),
         metrics.feve(p, r, image_ids),
         ceilings.oracle_jackknife(r, image_ids),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from src.correlation import explained_variance
+
 EPSILON = torch.finfo(torch.float32).eps
 VARIES = 0.01  # std of a prediction, in stds of the responses; below it EV is under 2 * VARIES
 
@@ -36,10 +38,9 @@ def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def watched(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Explained variance and whether the prediction is constant: (n, u), (n, u) -> (u,), (u,) bool.
 
-    EV is 1 - Var(y - p) / Var(y) (macaque_it specification, section 7), nan where the responses do
-    not vary. With std(p) = s std(y), EV is 2 r s - s^2, so it cannot be above 2 s.
+    EV is nan where the responses do not vary. With std(p) = s std(y), EV is 2 r s - s^2, so it
+    cannot be above 2 s.
     """
     p, y = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
-    variance = np.where(np.ptp(y, axis=0) > 0, y.var(axis=0), np.nan)
     constant = p.var(axis=0) <= VARIES**2 * y.var(axis=0)
-    return 1 - (y - p).var(axis=0) / variance, constant
+    return explained_variance(p, y), constant

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from src.correlation import explained_variance
 from src.evaluation import metrics
 from src.evaluation.bootstrap import Draws, interval, score_samples
 
@@ -51,7 +52,7 @@ def literal(metric, p, r, ids, weights):
             return metrics.feve(p, r, copies)[metrics.kept(metrics.fev(r, copies))].mean()
         case "ev":
             repeats = metrics.Repeats.of(copies)
-            return metrics.explained_variance(repeats.mean(p), repeats.mean(r)).mean()
+            return explained_variance(repeats.mean(p), repeats.mean(r)).mean()
 
 
 @pytest.mark.parametrize("metric", ["single", "avg", "feve", "ev"])
