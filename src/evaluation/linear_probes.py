@@ -6,7 +6,6 @@ are fitted; predictions are for all images of the session.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from src.evaluation.folds import stratified_folds
 from src.evaluation.gram import streamed_gram
 from src.evaluation.probes import Images
 from src.evaluation.ridge import AtGridEdge, fit_ridge, held_out_residuals, search
-from src.models.feature_files import open_features
+from src.models.feature_files import layer_names, open_features
 from src.models.windows import WindowGrid
 from src.studies.records import Probe
 
@@ -50,19 +49,27 @@ def fit_probe(
 ) -> dict[str, FittedProbe]:
     """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
     folds = None if images.objects is None else _folds(images.objects, seed)
-    stored = {name: features / name / session.key for name in probe.networks}
+    hashes = image_sha256(session.images)
+    names = [name.split("/") for name in probe.layers]
+    places = [(features / network / session.key, layer) for network, layer in names]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AtGridEdge)  # FittedProbe.edge says so
         match probe.kind:
             case "pixels":
                 return _pixels(session, images, folds)
-            case "layers":
-                return _layers(stored, session, images, folds)
+            case "layers":  # one fit and one scale for each (defects D2, D8)
+                return {
+                    f"{network}_{layer}": _ridge(open_gram(place, layer, hashes), images, folds)
+                    for network in probe.networks
+                    for place in [features / network / session.key]
+                    for layer in layer_names(place.parent)
+                }
             case "combined":
-                return {probe.name: _combined(probe.layers, stored, session, images, folds)}
+                grams = [open_gram(*place, hashes) for place in places]
+                return {probe.name: _combined(probe.layers, grams, images, folds)}
             case "fields":
-                grid = WindowGrid(probe.centers)
-                return {probe.name: _fields(grid, probe.layers, stored, session, images, folds)}
+                maps = [open_features(*place, hashes) for place in places]
+                return {probe.name: _fields(WindowGrid(probe.centers), maps, images, folds)}
 
 
 def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
@@ -119,27 +126,12 @@ def _ridge(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> Fitted
     return FittedProbe(choice.fit.predict(gram), choice.held_out, choice.alpha, choice.edge)
 
 
-def _layers(
-    stored: Mapping[str, Path], session: Any, images: Images, folds: np.ndarray | None
-) -> dict[str, FittedProbe]:
-    """Every layer of every network by itself (defects D2, D8: one fit and one scale a layer)."""
-    hashes, found = image_sha256(session.images), {}
-    for network, folder in stored.items():
-        for layer in json.loads((folder / "manifest.json").read_text())["shapes"]:
-            gram = open_gram(folder, layer, hashes)
-            found[f"{network}_{layer}"] = _ridge(gram, images, folds)
-    return found
-
-
 def _combined(
     layers: tuple[str, ...],
-    stored: Mapping[str, Path],
-    session: Any,
+    grams: list[np.ndarray],
     images: Images,
     folds: np.ndarray | None,
 ) -> FittedProbe:
-    hashes, names = image_sha256(session.images), [name.split("/") for name in layers]
-    grams = [open_gram(stored[network], layer, hashes) for network, layer in names]
     shares = simplex(len(grams), 4 if len(grams) == 2 else 3)
     choice = choose_bands(grams, images.rows, images.responses, shares, groups=folds)
     weights = {
@@ -156,15 +148,8 @@ def simplex(parts: int, steps: int) -> np.ndarray:
 
 
 def _fields(
-    grid: WindowGrid,
-    layers: tuple[str, ...],
-    stored: Mapping[str, Path],
-    session: Any,
-    images: Images,
-    folds: np.ndarray | None,
+    grid: WindowGrid, maps: list[np.ndarray], images: Images, folds: np.ndarray | None
 ) -> FittedProbe:
-    hashes, names = image_sha256(session.images), [name.split("/") for name in layers]
-    maps = [open_features(stored[network], layer, hashes) for network, layer in names]
     choice = choose_fields(maps, images.rows, images.responses, grid, groups=folds)
     window = grid.table().iloc[choice.window]
     chosen = {name: window[name].to_numpy() for name in ("x", "y", "sigma")}
