@@ -155,7 +155,6 @@ save_figure(figure, drawn)
 # %% [markdown]
 # **What one sees.** Dark is alike. Squares along the diagonal would be categories whose pictures a
 # layer finds alike, whatever their position and view. An early layer sees mostly backgrounds, and
-# has none; a late layer of a network that has learned objects well shows eight. What a small
-# network has learned here in a minute lies in between.
+# has few; a late layer of a network that has learned objects shows eight.
 #
 # Next: `03_probe` maps features to rates.

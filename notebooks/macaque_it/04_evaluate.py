@@ -175,8 +175,8 @@ save_figure(figure, places.figures / "04_scores.png")
 # cut off at −0.2, below which a model is worse than the mean by much. Pixels stand at the bottom,
 # and their four maps show what the right alpha is worth: least squares, which gives every pixel
 # whatever weight fits, predicts worse than nothing. On simulated sites, the layer they were made
-# to read is at the top, as it must be, and maps of the same make with other filters come close,
-# since random filters are much alike.
+# to read is at the top, as it must be, and maps of the same make with other filters fall far short
+# of it: what counts is the code, not its kind.
 #
 # ## What the best one gains, site by site
 
