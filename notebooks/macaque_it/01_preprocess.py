@@ -94,9 +94,9 @@ found = open_mice(places.raw) if recording else [open_inferotemporal(path)]
 #
 # One line for each finding: `error` stops us, `warning` is worth reading, `note` records something.
 # Pictures are stored ready for a network trained on ImageNet, with its mean taken off and divided
-# by its standard deviation. Two of the course's projects did that a second time, without any message;
-# in one of them a layer lost a third of what others got from it. So each picture is turned back and
-# must come out as grey: three equal channels between 0 and 1.
+# by its standard deviation. Two of the course's projects did that a second time, with no message;
+# in one of them a layer lost a third of what others got from it. So each picture is turned back
+# and must come out as grey: three equal channels between 0 and 1.
 
 # %%
 reports = {} if recording else {one.key: check_inferotemporal(one) for one in found}
