@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from src.data.errors import DataError
 from src.evaluation.bands import scales
 from src.evaluation.decomposition import decompose
-from src.evaluation.gram import streamed_gram
+from src.evaluation.gram import forget_pages, streamed_gram
 from src.evaluation.ridge import ALPHAS, Criterion, search, warn_at_edge
 from src.models.windows import WindowGrid
 
@@ -103,6 +103,7 @@ def channel_scale(layer: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
     sums, squares, count = 0.0, 0.0, 0
     for start in range(0, len(rows), BLOCK):
         x = layer[np.sort(rows[start : start + BLOCK])].astype(np.float64)
+        forget_pages(layer)
         sums, squares = sums + x.sum((0, 2, 3)), squares + (x**2).sum((0, 2, 3))
         count += x.size // x.shape[1]
     mean = sums / count
@@ -117,7 +118,8 @@ def seen_through(
     weights = grid.weights(*layer.shape[2:])[windows].reshape(-1, np.prod(layer.shape[2:]))
     seen = np.empty((len(weights), *layer.shape[:2]), np.float32)
     for start in range(0, len(layer), BLOCK):
-        x = layer[start : start + BLOCK].astype(np.float32)
+        x = layer[start : start + BLOCK].astype(np.float32)  # a copy
+        forget_pages(layer)
         x = x.reshape(*x.shape[:2], -1) @ weights.T  # (b, c, v)
         seen[:, start : start + BLOCK] = ((x - mean[:, None]) / std[:, None]).transpose(2, 0, 1)
     return seen

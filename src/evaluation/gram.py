@@ -52,11 +52,11 @@ def _copy(array: np.ndarray, columns: slice) -> np.ndarray:
     for start in range(0, len(array), ROWS):
         rows = slice(start, start + ROWS)
         part[rows] = array[rows, columns]
-        _forget_pages(array)
+        forget_pages(array)
     return part
 
 
-def _forget_pages(array: np.ndarray) -> None:
+def forget_pages(array: np.ndarray) -> None:
     """Let go of the pages of a mapped file, except of a private copy, which would lose changes."""
     mode = None
     while isinstance(array, np.ndarray):
