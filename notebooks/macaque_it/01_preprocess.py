@@ -44,7 +44,7 @@ from src.data.objects import CATEGORIES, categories_of
 from src.data.pack import pack
 from src.data.sensorium import open_mice
 from src.data.session import open_sessions
-from src.evaluation.probes import Images
+from src.evaluation.probes import ImageResponses
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -159,7 +159,7 @@ save_figure(figure, places.figures / "01_pictures.png")
 # ## One site
 
 # %%
-images = Images.of(session, session.trials("train"))
+images = ImageResponses.of(session, session.trials("train"))
 rates = images.responses[:, site] - images.responses[:, site].mean()
 category = categories_of(images.objects) if known else np.full(len(rates), "all")
 groups = [name for name in (*CATEGORIES, "all") if name in category]

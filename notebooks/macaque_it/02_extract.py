@@ -47,7 +47,7 @@ from src.data.hashes import image_sha256
 from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
 from src.data.session import open_sessions
 from src.evaluation.feature_grams import open_gram, store_grams
-from src.evaluation.probes import Images
+from src.evaluation.probes import ImageResponses
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -137,7 +137,7 @@ extracted.round(3)
 # mean over pictures. Pictures are sorted by category, where it is known.
 
 # %%
-chosen = Images.of(session, session.trials("train"))
+chosen = ImageResponses.of(session, session.trials("train"))
 groups = categories_of(chosen.objects) if chosen.objects is not None else None
 order = np.arange(len(chosen.rows)) if groups is None else np.argsort(groups, kind="stable")
 order = order[:: max(len(order) // 200, 1)]

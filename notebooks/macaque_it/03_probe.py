@@ -47,7 +47,7 @@ from src.evaluation.linear_probes import fit_probe
 from src.evaluation.linear_scores import sample_of
 from src.evaluation.metrics import correlation
 from src.evaluation.prediction import save_prediction
-from src.evaluation.probes import Images, fitted_trials, prediction_for, scored_trials
+from src.evaluation.probes import ImageResponses, fitted_trials, prediction_for, scored_trials
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -84,8 +84,8 @@ plan
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 split_of = {"official": official_split, "halves": halves_split}[plan.split]
 splits = {key: split_of(session) for key, session in sessions.items()}
-fitted = {k: Images.of(s, fitted_trials(s, splits[k])) for k, s in sessions.items()}
-scored = {k: Images.of(s, scored_trials(s, splits[k])) for k, s in sessions.items()}
+fitted = {k: ImageResponses.of(s, fitted_trials(s, splits[k])) for k, s in sessions.items()}
+scored = {k: ImageResponses.of(s, scored_trials(s, splits[k])) for k, s in sessions.items()}
 pd.DataFrame(
     {
         "units": {k: s.n_units for k, s in sessions.items()},

@@ -40,7 +40,7 @@ from src.data.splits import official_split
 from src.evaluation.decomposition import decompose
 from src.evaluation.feature_grams import open_gram
 from src.evaluation.linear_scores import permutation_control
-from src.evaluation.probes import Images, fitted_trials, scored_trials
+from src.evaluation.probes import ImageResponses, fitted_trials, scored_trials
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -153,7 +153,9 @@ if len(pair) == 2:
 # %%
 key, session = next(iter(open_sessions(places.processed, InputConfig(scale="full")).items()))
 split, hashes = official_split(session), image_sha256(session.images)
-fitted, scored = (Images.of(session, f(session, split)) for f in (fitted_trials, scored_trials))
+fitted, scored = (
+    ImageResponses.of(session, f(session, split)) for f in (fitted_trials, scored_trials)
+)
 controls = []
 for family, (network, *_) in families.items():
     layer = best[family]

@@ -81,10 +81,10 @@ def window_grams(
                 "needed: keep its maps when features are extracted"
             )
     whole = sum(_scaled(streamed_gram(layer.reshape(len(layer), -1)), rows) for layer in maps)
-    scales = [channel_scale(layer, rows) for layer in maps]
+    moments = [channel_scale(layer, rows) for layer in maps]
     for first in range(0, len(grid.table()), WINDOWS):
         some = slice(first, first + WINDOWS)
-        seen = [seen_through(m, grid, some, *s) for m, s in zip(maps, scales, strict=True)]
+        seen = [seen_through(m, grid, some, *s) for m, s in zip(maps, moments, strict=True)]
         for layers in zip(*seen, strict=True):
             wide = (x.astype(np.float64) for x in layers)
             yield whole + sum(_scaled(x @ x.T, rows) for x in wide)

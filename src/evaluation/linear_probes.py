@@ -23,7 +23,7 @@ from src.evaluation.feature_grams import open_gram
 from src.evaluation.fields import choose_fields
 from src.evaluation.folds import stratified_folds
 from src.evaluation.gram import streamed_gram
-from src.evaluation.probes import Images
+from src.evaluation.probes import ImageResponses
 from src.evaluation.ridge import AtGridEdge, fit_ridge, held_out_residuals, search
 from src.models.feature_files import layer_names, open_features
 from src.models.windows import WindowGrid
@@ -45,7 +45,7 @@ class FittedProbe:
 
 
 def fit_probe(
-    probe: Probe, session: Any, images: Images, features: Path, seed: int
+    probe: Probe, session: Any, images: ImageResponses, features: Path, seed: int
 ) -> dict[str, FittedProbe]:
     """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
     folds = None if images.objects is None else _folds(images.objects, seed)
@@ -78,7 +78,9 @@ def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
     return stratified_folds(categories_of(objects) if rare else objects, FOLDS, seed)
 
 
-def _pixels(session: Any, images: Images, folds: np.ndarray | None) -> dict[str, FittedProbe]:
+def _pixels(
+    session: Any, images: ImageResponses, folds: np.ndarray | None
+) -> dict[str, FittedProbe]:
     """Ridge with the right alpha, with the published 1, least squares, and principal components."""
     raw = session.images.reshape(len(session.images), -1)
     gram = streamed_gram(raw) / 255**2
@@ -92,7 +94,7 @@ def _pixels(session: Any, images: Images, folds: np.ndarray | None) -> dict[str,
 def _given(
     decomposition: Decomposition,
     gram: np.ndarray,
-    images: Images,
+    images: ImageResponses,
     alpha: float,
     folds: np.ndarray | None,
 ) -> FittedProbe:
@@ -104,7 +106,7 @@ def _given(
     return FittedProbe(predicted, y - residual, np.full(units, alpha), np.zeros(units, int))
 
 
-def _components(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> FittedProbe:
+def _components(gram: np.ndarray, images: ImageResponses, folds: np.ndarray | None) -> FittedProbe:
     """Least squares on principal components, which a fold finds without its rows (defect D7)."""
     rows, y = images.rows, images.responses
     folds = np.arange(len(rows)) % FOLDS if folds is None else folds
@@ -121,7 +123,7 @@ def _components(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> F
     return FittedProbe(predicted(everything, slice(None)), held_out, alpha, edge)
 
 
-def _ridge(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> FittedProbe:
+def _ridge(gram: np.ndarray, images: ImageResponses, folds: np.ndarray | None) -> FittedProbe:
     choice = search(decompose(gram, images.rows), images.responses, groups=folds)
     return FittedProbe(choice.fit.predict(gram), choice.held_out, choice.alpha, choice.edge)
 
@@ -129,7 +131,7 @@ def _ridge(gram: np.ndarray, images: Images, folds: np.ndarray | None) -> Fitted
 def _combined(
     layers: tuple[str, ...],
     grams: list[np.ndarray],
-    images: Images,
+    images: ImageResponses,
     folds: np.ndarray | None,
 ) -> FittedProbe:
     shares = simplex(len(grams), 4 if len(grams) == 2 else 3)
@@ -148,7 +150,7 @@ def simplex(parts: int, steps: int) -> np.ndarray:
 
 
 def _fields(
-    grid: WindowGrid, maps: list[np.ndarray], images: Images, folds: np.ndarray | None
+    grid: WindowGrid, maps: list[np.ndarray], images: ImageResponses, folds: np.ndarray | None
 ) -> FittedProbe:
     choice = choose_fields(maps, images.rows, images.responses, grid, groups=folds)
     window = grid.table().iloc[choice.window]

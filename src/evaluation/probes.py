@@ -14,7 +14,7 @@ from src.evaluation.prediction import Prediction
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class ImageResponses:
     """Some of the different images of a session with their responses, means over repeats."""
 
     rows: np.ndarray  # (n,) rows of `Session.images`, ascending
@@ -22,7 +22,7 @@ class Images:
     objects: np.ndarray | None  # (n,) str, where known
 
     @classmethod
-    def of(cls, session: Any, trials: np.ndarray) -> Images:
+    def of(cls, session: Any, trials: np.ndarray) -> ImageResponses:
         """The images shown in these trials: Session, (t,) -> n images."""
         repeats = Repeats.of(session.image_index[trials])
         first = trials[np.unique(repeats.index, return_index=True)[1]]

@@ -21,7 +21,7 @@ from src.evaluation.fields import choose_fields
 from src.evaluation.folds import stratified_folds
 from src.evaluation.linear_probes import fit_probe, simplex
 from src.evaluation.metrics import correlation, r_squared
-from src.evaluation.probes import Images, fitted_trials, scored_trials
+from src.evaluation.probes import ImageResponses, fitted_trials, scored_trials
 from src.evaluation.ridge import ALPHAS, search
 from src.models.extraction import Reduction, extract
 from src.models.feature_files import open_features
@@ -63,8 +63,8 @@ def world(inferotemporal, tmp_path_factory):
     """Session, images to fit and to score, folds, and the folder of features."""
     session, seed = inferotemporal.session, inferotemporal.seed
     split = official_split(session)
-    fitted = Images.of(session, fitted_trials(session, split))
-    scored = Images.of(session, scored_trials(session, split))
+    fitted = ImageResponses.of(session, fitted_trials(session, split))
+    scored = ImageResponses.of(session, scored_trials(session, split))
     folds = stratified_folds(categories_of(fitted.objects), 5, 3)
     features = stored(session, tmp_path_factory.mktemp("features"), seed)
     return SimpleNamespace(**locals())
@@ -205,7 +205,7 @@ def altered(world, tmp_path_factory):
 def test_choices_do_not_look_at_scored_images(world, found, altered, kind):
     """D7: neither at their pixels nor at their responses, which are noise here."""
     session, features = altered
-    images = Images.of(session, fitted_trials(world.session, world.split))
+    images = ImageResponses.of(session, fitted_trials(world.session, world.split))
     again = fit_probe(PROBES[kind], session, images, features, 3)
     scored = world.scored.rows
     for name, one in found[kind].items():
@@ -219,7 +219,7 @@ def test_choices_do_not_look_at_scored_images(world, found, altered, kind):
 
 
 def test_without_objects_each_image_is_held_out_alone(world):
-    images = Images(world.fitted.rows, world.fitted.responses, None)
+    images = ImageResponses(world.fitted.rows, world.fitted.responses, None)
     probe = Probe("planted", "layers", ("planted",))
     one = fit_probe(probe, world.session, images, world.features, 3)["planted_layer2"]
     x = features_of(world, "planted/layer2")[images.rows]

@@ -9,7 +9,13 @@ import torch
 from src.data.errors import DataError
 from src.data.splits import Split, official_split
 from src.evaluation.prediction import align, load_prediction, save_prediction
-from src.evaluation.probes import Images, fitted_trials, group_means, prediction_for, scored_trials
+from src.evaluation.probes import (
+    ImageResponses,
+    fitted_trials,
+    group_means,
+    prediction_for,
+    scored_trials,
+)
 
 IMAGES, UNITS = 9, 4
 TIERS = np.array(["train", "validation", "test"])
@@ -37,13 +43,13 @@ def recording(objects=True, withheld=()):
 
 def test_images_hold_the_mean_of_their_trials():
     session, trials = recording(), np.random.default_rng(0).permutation(30)[:20]
-    found = Images.of(session, trials)
+    found = ImageResponses.of(session, trials)
     assert found.rows.tolist() == sorted({session.image_index[t] for t in trials})
     for row, mean, name in zip(found.rows, found.responses, found.objects, strict=True):
         shown = [session.rates[t] for t in trials if session.image_index[t] == row]
         np.testing.assert_allclose(mean, np.sum(shown, axis=0) / len(shown))
         assert name == f"object_{row % 3}"
-    assert Images.of(recording(objects=False), trials).objects is None
+    assert ImageResponses.of(recording(objects=False), trials).objects is None
 
 
 @pytest.mark.parametrize("withheld", [(), ("test",)])
