@@ -45,7 +45,7 @@ class PublishedWideCore(nn.Module):
     def after(channels: int) -> tuple[nn.Module, ...]:
         return nn.BatchNorm2d(channels, momentum=0.9), nn.ELU(inplace=True)
 
-    def forward(self, images: Tensor, boxes: Tensor) -> Tensor:
+    def forward(self, images: Tensor, boxes: Tensor, _: object = None) -> Tensor:
         return self.layers(winner_planes(images, boxes))
 
     def penalty(self) -> Tensor:
