@@ -1,4 +1,4 @@
-"""The workers of benchmarks that compare forms of one model: what they time is the same function."""
+"""Workers of benchmarks that compare forms of one model: what they time is one function."""
 
 from __future__ import annotations
 
