@@ -22,8 +22,15 @@ class InputConfig:
     boxes: Literal["none", "file", "full_frame", "shuffled", "flag"] = (
         "none"  # object box: x, y, w, h in 0..1; shuffled: of another image; flag: and if found
     )
+    maps: str = ""  # "network/layer": maps of a frozen network, stored, in place of images
+    raw: bool = False  # pixel values as recorded, 0 to 255: for a core with a scale of its own
+    objects: bool = False  # which object an image shows, for a model that names it as well
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
+
+    def __post_init__(self) -> None:
+        if (self.maps or self.raw) and self.scale != "full":
+            raise ValueError(f"maps and raw pixels come at one scale: {self} needs scale='full'")
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,24 @@ class ViTCoreConfig:
 class ConvCoreConfig:
     """Plain convolutional blocks; defaults are the encoder of the macaque IT network IT_CNN."""
 
-    channels: tuple[int, ...] = (32, 64, 128)  # of each block
+    channels: tuple[int, ...] = (32, 64, 128)  # of each block; none: the input itself
     kernel: int = 3
     padding: int = 0  # zeros around each map before it is convolved
     pool: int = 2  # maximum over pool x pool at the end of a block
     batch_norm: bool = True
     batch_norm_momentum: float = 0.1
+
+
+@dataclass(frozen=True)
+class NetworkCoreConfig:
+    """A network of the profile, from the weights it comes with, up to one of its layers."""
+
+    source: str  # name of the frozen network it starts from
+    network: str  # what that is: architecture, and the name of its weights
+    weights: str = ""
+    layer: str = ""  # the last that is used; empty: all but the classifier
+    size: int = 0  # pixels a side the images are resized to; 0: what the network was made for
+    pool: int = 0  # maps are averaged to at most so many cells a side; 0: left as they are
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,7 @@ class DenseReadoutConfig:
     hidden: int = 256  # of the layer all units of a session share; 0: none
     batch_norm: bool = False  # of the hidden layer
     dropout: float = 0.0  # share of the hidden layer's values
+    channels: tuple[int, ...] = ()  # of blocks of convolution and pooling before it
 
 
 @dataclass(frozen=True)
@@ -120,13 +140,14 @@ class ModelConfig:
     """One encoder: inputs -> core -> (shifter, modulator) -> readouts."""
 
     name: str  # how tables, folders and figures call it
-    core: BaselineCoreConfig | WideCoreConfig | ViTCoreConfig | ConvCoreConfig = field(
-        default_factory=BaselineCoreConfig
-    )
+    core: (
+        BaselineCoreConfig | WideCoreConfig | ViTCoreConfig | ConvCoreConfig | NetworkCoreConfig
+    ) = field(default_factory=BaselineCoreConfig)
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: GaussianReadoutConfig | DenseReadoutConfig = field(
         default_factory=GaussianReadoutConfig
     )
+    objects: DenseReadoutConfig | None = None  # a second readout, which names the object shown
     shifter: bool = False
     still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
     modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
@@ -160,6 +181,8 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 0.0  # largest norm of a step's gradient; 0: any
     loss: Literal["baseline", "v1t", "mse"] = "baseline"  # see src/training/losses.py
+    core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
+    object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

@@ -16,6 +16,7 @@ class Batch:
     behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed
     pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical
     boxes: torch.Tensor | None = None  # (n, 4) x, y, w, h in 0..1, or (n, 5) with a has-box flag
+    objects: torch.Tensor | None = None  # (n,) int64, place of the object's class in CLASSES
 
     def __len__(self) -> int:
         return len(self.images)

@@ -16,6 +16,7 @@ from src.config import InputConfig
 from src.data import box_files
 from src.data.batch import Batch
 from src.data.errors import DataError
+from src.data.objects import CLASSES, classes_of, numbers_of
 from src.data.pack import read_manifest
 from src.data.planes import rescale_quarter
 from src.manifest import fingerprint
@@ -184,6 +185,7 @@ class Session:
             behavior=self._shown(self._behavior, rows, 3, device) if inputs.behavior else None,
             pupil=self._shown(self._pupil, rows, 2, device) if inputs.pupil else None,
             boxes=None if self._boxes is None else torch.from_numpy(self._boxes[rows]).to(device),
+            objects=self._classes(index, device) if inputs.objects else None,
         )
 
     def responses(self, index: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -203,6 +205,14 @@ class Session:
         rows = self._rows[np.asarray(index)]
         raw = copy_rows(self._image_file, self._index_file[rows])
         return raw.reshape(-1, *self.manifest["image_shape"])
+
+    def _classes(self, index: np.ndarray, device: torch.device | str) -> torch.Tensor:
+        """Number of the object class in the image of each trial: (n,) -> (n,)."""
+        if self.objects is None:
+            raise DataError(
+                f"session '{self.key}' has no objects, which inputs.objects asks for: set it False"
+            )
+        return torch.from_numpy(numbers_of(classes_of(self.objects[index]), CLASSES)).to(device)
 
     def _shown(
         self, values: np.ndarray | None, rows: np.ndarray, width: int, device: torch.device | str
@@ -228,7 +238,8 @@ class Session:
         scale = 4 if packed else 1  # sums of four pixels; a power of 2 changes no digit
         shape = self.image_shape if packed else self.manifest["image_shape"]
         images = images.reshape(-1, *shape)
-        images.sub_(scale * mean.to(device)).div_(scale * std.to(device))
+        if not self.inputs.raw:
+            images.sub_(scale * mean.to(device)).div_(scale * std.to(device))
         return rescale_quarter(images) if quarter and not packed else images
 
     @cached_property

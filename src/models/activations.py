@@ -44,7 +44,12 @@ def prepare(images: np.ndarray | Tensor, record: NetworkRecord) -> Tensor:
             f"images are {tuple(x.shape)}, not (n, h, h), (n, 1, h, h) or (n, 3, h, h): crop them "
             "to squares, with the channels before the pixels"
         )
-    x, how = x.float(), record.preprocessing
+    return normalized(x.float(), record)
+
+
+def normalized(x: Tensor, record: NetworkRecord) -> Tensor:
+    """Pixel values of 0 to 255 as the network wants them: (n, c, h, w) -> (n, 3, s, s) float32."""
+    how = record.preprocessing
     if x.shape[-1] != record.input_size:
         x = F.interpolate(x, (record.input_size,) * 2, mode="bilinear", antialias=True)
     x = x.flip(1) if how.order == "BGR" else x
@@ -83,7 +88,7 @@ def activations(
     def hook(node: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         for layer in at[node]:
             if layer.call == calls[node]:
-                found[layer.name] = keep(layer, _channels_first(layer, output))
+                found[layer.name] = keep(layer, channels_first(layer, output))
         calls[node] += 1
         if len(found) == len(layers):
             raise _Complete
@@ -114,7 +119,7 @@ def _part(network: Network, node: str) -> nn.Module:
         ) from None
 
 
-def _channels_first(layer: Layer, output: Any) -> Tensor:
+def channels_first(layer: Layer, output: Any) -> Tensor:
     """The first tensor of an output (recurrent parts also return their state)."""
     x = output[0] if isinstance(output, tuple | list) else output
     return x.movedim(-1, 1) if layer.channels_last and x.ndim == 4 else x

@@ -148,7 +148,7 @@ class ConvCore(Core):
         self, config: ConvCoreConfig, image_channels: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.config, self.channels = config, config.channels[-1]
+        self.config, self.channels = config, (image_channels, *config.channels)[-1]
         pairs = pairwise((image_channels, *config.channels))
         self.blocks = nn.Sequential(*(_block(config, a, b, generator) for a, b in pairs))
         self.to(memory_format=torch.channels_last)
@@ -164,7 +164,7 @@ class ConvCore(Core):
         return self.blocks(images.contiguous(memory_format=torch.channels_last))
 
     def penalty(self) -> Tensor:
-        return torch.zeros((), device=next(self.parameters()).device)
+        return torch.zeros(())
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         c, size = self.config, (height, width)

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from src.config import DenseReadoutConfig
+from src.config import ConvCoreConfig, DenseReadoutConfig
+from src.models.cores import ConvCore
 from src.models.layers import dropout, linear
 from src.models.normalization import BatchNorm
 from src.models.readouts import Readout
@@ -17,9 +18,9 @@ from src.models.readouts import Readout
 class DenseReadout(Readout):
     """Flattened map -> hidden layer, ReLU -> units; without a hidden layer, map -> units.
 
-    Source: macaque_it specification, section 5. Batch norm and dropout of the hidden layer, before
-    and after its ReLU, are options. Initial weights are PyTorch's. Nothing is penalised here:
-    weight decay is an option of training.
+    Source: macaque_it specification, section 5. Blocks as in ConvCore may come first. Batch norm
+    and dropout of the hidden layer, before and after its ReLU, are options. Initial weights are
+    PyTorch's. Nothing is penalised here: weight decay is an option of training.
     """
 
     def __init__(
@@ -33,7 +34,8 @@ class DenseReadout(Readout):
         if not config.hidden and (config.batch_norm or config.dropout):
             raise ValueError(f"{config}: batch norm and dropout need a hidden layer")
         self.config, self.map_shape = config, tuple(map_shape)  # (f, h, w)
-        values = prod(map_shape)
+        self.blocks = ConvCore(ConvCoreConfig(config.channels), map_shape[0], generator)
+        values = self.blocks.channels * prod(self.blocks.output_shape(*map_shape[1:]))
         if config.hidden:
             self.hidden = linear(values, config.hidden, generator)
         if config.batch_norm:
@@ -53,7 +55,7 @@ class DenseReadout(Readout):
         if tuple(x.shape[1:]) != self.map_shape:
             found = tuple(x.shape[1:])
             raise ValueError(f"feature map is {found}, the readout is built for {self.map_shape}")
-        x = x.flatten(1)
+        x = self.blocks(x).flatten(1)
         if self.config.hidden:
             x = self._hidden(x, generator)
         keep = slice(None) if units is None else torch.as_tensor(units, device=x.device)

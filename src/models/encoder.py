@@ -17,13 +17,16 @@ from src.config import (
     DenseReadoutConfig,
     GaussianReadoutConfig,
     ModelConfig,
+    NetworkCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
 )
 from src.data.batch import Batch
+from src.data.objects import CLASSES
 from src.models.cores import BaselineCore, ConvCore, Core, WideCore
 from src.models.dense_readout import DenseReadout
 from src.models.modulators import Modulator
+from src.models.network_core import NetworkCore
 from src.models.readouts import GaussianReadout, Readout
 from src.models.shifters import Shifter
 from src.models.vit import ViTCore
@@ -67,11 +70,13 @@ class Encoder(nn.Module):
         self.config = config
         self.sessions = {key: SessionFacts.of(session) for key, session in sessions.items()}
         image_shape = next(iter(self.sessions.values())).image_shape
-        self.core = make_core(config, image_shape, stream(seed, "init", "core"))
+        self.core = make_core(config, image_shape, seed)
         self.readouts, self.shifters = nn.ModuleDict(), nn.ModuleDict()
         self.modulators, self.offsets = nn.ModuleDict(), nn.ModuleDict()
         for key, facts in self.sessions.items():
             self._add(key, facts, seed)
+        if config.objects:
+            self.names = self._dense(config.objects, image_shape, stream(seed, "init", "objects"))
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
             self.missing_behavior = nn.Parameter(torch.zeros(BEHAVIORS))
         if config.pupil_in_core and any(s.pupil_missing for s in self.sessions.values()):
@@ -89,6 +94,13 @@ class Encoder(nn.Module):
             generator = stream(seed, "init", "offset", key)
             self.offsets[key] = Modulator(facts.n_units, generator, "offset")
 
+    def _dense(
+        self, config: DenseReadoutConfig, shape: tuple[int, int, int], generator: torch.Generator
+    ) -> DenseReadout:
+        """What reads the class of the object shown from the same maps as the units."""
+        maps = self.core.channels, *self.core.output_shape(*shape[1:])
+        return DenseReadout(config, maps, len(CLASSES), generator)
+
     def forward(
         self,
         batch: Batch,
@@ -97,8 +109,22 @@ class Encoder(nn.Module):
         units: Tensor | None = None,
     ) -> Tensor:
         """Predicted responses in normalised units, positive with ELU + 1: Batch of n -> (n, u)."""
-        y = self.linear(batch, session, generator, units)
+        return self.output(self.linear(batch, session, generator, units))
+
+    def output(self, y: Tensor) -> Tensor:
+        """The output nonlinearity: any -> the same."""
         return F.elu(y) + 1 if self.config.output == "elu1" else y
+
+    def respond_and_name(
+        self, batch: Batch, session: str, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Responses (n, u), and a number a class of objects, (n, 22), None without such a readout.
+
+        Both from one pass through the core.
+        """
+        x = self.features(batch, session, generator)
+        named = self.names(x, generator=generator) if self.config.objects else None
+        return self.output(self.read(x, batch, session, generator)), named
 
     def linear(
         self,
@@ -108,8 +134,22 @@ class Encoder(nn.Module):
         units: Tensor | None = None,
     ) -> Tensor:
         """The same before the output nonlinearity: Batch of n -> y (n, u)."""
+        return self.read(self.features(batch, session, generator), batch, session, generator, units)
+
+    def features(self, batch: Batch, session: str, generator: torch.Generator | None) -> Tensor:
+        """What the core makes of a batch: -> (n, f, h', w')."""
         self._check_images(batch, session)
-        x = self.core(batch.images, self.side(batch, session), generator)
+        return self.core(batch.images, self.side(batch, session), generator)
+
+    def read(
+        self,
+        x: Tensor,
+        batch: Batch,
+        session: str,
+        generator: torch.Generator | None = None,
+        units: Tensor | None = None,
+    ) -> Tensor:
+        """What the units of a session make of it, before the output nonlinearity: -> y (n, u)."""
         y = self.readouts[session](x, self.shift(batch, session), generator, units)
         if session in self.modulators:
             y = y * self.modulators[session](self._behavior(batch, session), units)
@@ -160,10 +200,9 @@ class Encoder(nn.Module):
             )
 
 
-def make_core(
-    config: ModelConfig, image_shape: tuple[int, int, int], generator: torch.Generator
-) -> Core:
+def make_core(config: ModelConfig, image_shape: tuple[int, int, int], seed: int) -> Core:
     """The core a configuration names, for images of (c, h, w)."""
+    generator = stream(seed, "init", "core")
     side, centered = side_scalars(config), config.inputs.centered
     match config.core:
         case BaselineCoreConfig() as core:
@@ -174,6 +213,8 @@ def make_core(
             return ViTCore(core, image_shape, side, generator)
         case ConvCoreConfig() as core:
             return ConvCore(core, image_shape[0], generator)
+        case NetworkCoreConfig() as core:
+            return NetworkCore(core, image_shape, seed)
 
 
 def make_readout(
@@ -210,8 +251,13 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: pupil_in_core needs inputs.pupil")
     if inputs.centered and isinstance(config.core, ViTCoreConfig):
         raise ValueError(f"model {config.name!r}: a ViT core has no use for inputs.centered")
-    if isinstance(config.core, ConvCoreConfig) and (inputs.centered or side_scalars(config)):
+    plain = isinstance(config.core, ConvCoreConfig | NetworkCoreConfig)
+    if plain and (inputs.centered or side_scalars(config)):
         raise ValueError(f"model {config.name!r}: a plain core sees images, nothing beside them")
+    if isinstance(config.core, NetworkCoreConfig) != inputs.raw:
+        raise ValueError(f"model {config.name!r}: a network's core needs inputs.raw, others cannot")
+    if bool(config.objects) != inputs.objects:
+        raise ValueError(f"model {config.name!r}: objects and inputs.objects go together, set both")
     if isinstance(config.readout, DenseReadoutConfig) and config.shifter:
         raise ValueError(f"model {config.name!r}: a dense readout has no positions to shift")
     if config.output == "identity" and getattr(config.readout, "bias_init", "") == "inverse_elu":

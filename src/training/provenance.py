@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from src import manifest
-from src.config import InputConfig, ModelConfig, TrainingConfig, as_plain
+from src.config import DenseReadoutConfig, InputConfig, ModelConfig, TrainingConfig, as_plain
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder, SessionFacts
@@ -106,6 +106,8 @@ def model_config(plain: Mapping[str, Any]) -> ModelConfig:
     for part in PARTS:
         known = {c.__name__: c for c in get_args(hints[part])}
         rest[part] = known[rest.pop(f"{part}_class")](**rest[part])
+    if rest.get("objects"):
+        rest["objects"] = DenseReadoutConfig(**rest["objects"])
     return ModelConfig(**(rest | {"inputs": InputConfig(**rest["inputs"])}))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src import manifest
@@ -36,6 +37,7 @@ from src.training.schedule import Schedule
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
 WATCHED = ("validation_ev", "constant_units")  # of a regression; see `Run.validate`
+NAMED = ("validation_named",)  # share of objects named, of a model that names them
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -71,7 +73,7 @@ def train(
             run = Run(encoder, sessions, splits, config, seed)
             content = run.to_the_end(resume, inputs, progress)
         checkpoint.write(weights, content)
-    columns = COLUMNS + WATCHED * (config.loss == "mse")
+    columns = COLUMNS + WATCHED * (config.loss == "mse") + NAMED * bool(config.object_weight)
     history = pd.DataFrame(content["history"], columns=columns)
     manifest.save_table(history, folder / "history.csv")
     resume.unlink(missing_ok=True)
@@ -105,6 +107,19 @@ def _require_trials(
                 raise ValueError(f"session {key!r} has no {part} trials in its split: re-split it")
 
 
+def _groups(encoder: Encoder, core_rate: float) -> list[dict[str, Any]]:
+    """Parameters with their share of the learning rate; at 0 the core is not trained at all."""
+    core = {id(p) for p in encoder.core.parameters()}
+    if core_rate == 1:
+        return [{"params": list(encoder.parameters()), "share": 1.0}]
+    rest = [p for p in encoder.parameters() if id(p) not in core]
+    encoder.core.requires_grad_(core_rate > 0)
+    groups = [{"params": rest, "share": 1.0}]
+    if core_rate:
+        groups.append({"params": list(encoder.core.parameters()), "share": core_rate})
+    return groups
+
+
 class Run:
     """One training run in memory: weights, optimizer, schedule and history."""
 
@@ -123,9 +138,14 @@ class Run:
                 f"loss {config.loss!r} takes the logarithm of predictions, which output "
                 f"{encoder.config.output!r} does not keep positive: use loss='mse'"
             )
+        if bool(config.object_weight) != bool(encoder.config.objects):
+            raise ValueError(
+                f"object_weight={config.object_weight:g} and objects={encoder.config.objects} of "
+                f"model {encoder.config.name!r} go together: set both"
+            )
         self.device = next(encoder.parameters()).device
         self.optimizer = OPTIMIZERS[config.optimizer](
-            encoder.parameters(),
+            _groups(encoder, config.core_rate),
             config.learning_rate,
             config.betas,
             weight_decay=config.weight_decay,
@@ -180,7 +200,10 @@ class Run:
     def train_epoch(self, epoch: int) -> dict[str, float]:
         """A step a round, on gradients summed over sessions; mean objective of the steps."""
         self.encoder.train()
-        self.optimizer.param_groups[0]["lr"] = self.schedule.learning_rate
+        if not self.config.core_rate:
+            self.encoder.core.eval()
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["share"] * self.schedule.learning_rate
         noise = stream(self.seed, "sample", epoch, device=self.device)
         shifts = stream(self.seed, "jitter", epoch)
         trials = {key: split.train for key, split in self.splits.items()}
@@ -214,8 +237,10 @@ class Run:
     ) -> torch.Tensor:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
-        prediction = self.encoder(batch, key, noise)
+        prediction, named = self.encoder.respond_and_name(batch, key, noise)
         loss = self.loss(key, prediction, batch.responses)
+        if named is not None:
+            loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
         penalty = self.encoder.penalty(key)
         (loss + penalty).backward()
         return torch.stack([loss, penalty]).detach()
@@ -232,16 +257,16 @@ class Run:
     def validate(self) -> float:
         """Single-trial correlation on validation trials, mean over the units of all sessions.
 
-        A regression also notes mean EV over units that vary, and how many predictions do not.
+        A regression also notes mean EV over units that vary, and how many predictions do not; a
+        model that names objects, the share it names.
         """
-        encoder, scores, more = self.kept.eval(), [], []
+        self.kept.eval()
+        scores, more, right = [], [], []
         for key, split in self.splits.items():
-            pairs = (
-                (encoder(batch, key).cpu().numpy(), batch.responses.cpu().numpy())
-                for batch in self.batches(key, split.validation)
-            )
-            both = [*map(np.concatenate, zip(*pairs, strict=True))]
+            parts = [self._seen(key, batch) for batch in self.batches(key, split.validation)]
+            *both, named = map(np.concatenate, zip(*parts, strict=True))
             scores.append(pearson(*both))
+            right.append(named)
             if self.config.loss == "mse":
                 more.append(watched(*both))
         score = float(np.concatenate(scores).mean())
@@ -253,7 +278,15 @@ class Run:
             explained, constant = map(np.concatenate, zip(*more, strict=True))
             measured = float(np.nanmean(explained)), int(constant.sum())
             self.watched = dict(zip(WATCHED, measured, strict=True))
+        if self.config.object_weight:
+            self.watched |= {name: float(np.concatenate(right).mean()) for name in NAMED}
         return score
+
+    def _seen(self, key: str, batch: Batch) -> tuple[np.ndarray, ...]:
+        """Predictions and responses (n, u) of a batch, and 1 where its object is named (n,)."""
+        predicted, named = self.kept.respond_and_name(batch, key)
+        right = torch.zeros(0) if named is None else (named.argmax(1) == batch.objects).float()
+        return tuple(x.cpu().numpy() for x in (predicted, batch.responses, right))
 
     def batches(self, key: str, index: np.ndarray) -> Iterator[Batch]:
         """The trials `index` of a session in order, a batch at a time."""
