@@ -117,9 +117,15 @@ def recorded(wildcards):
     return fingerprint([chosen.simulation, detector, STUDIES[wildcards.study].sessions])
 
 
+def extracted(names, wildcards):
+    """Records of the features of some networks."""
+    return [record(f"02_extract_{name}").format(study=wildcards.study) for name in names]
+
+
 def planned(wildcards):
-    """What it says about one model."""
-    return fingerprint(asdict(plan(wildcards)))
+    """What it says about one model, and about the networks it starts from."""
+    networks = [profiles[wildcards.study].network(name) for name in plan(wildcards).networks]
+    return fingerprint([asdict(part) for part in (plan(wildcards), *networks)])
 
 
 def shown(wildcards):
@@ -134,8 +140,7 @@ def probed(wildcards):
 
 def features(wildcards):
     """Records of the features a probe reads."""
-    names = profiles[wildcards.study].probe(wildcards.probe).networks
-    return [record(f"02_extract_{name}").format(study=wildcards.study) for name in names]
+    return extracted(profiles[wildcards.study].probe(wildcards.probe).networks, wildcards)
 
 
 def everything(wildcards):
@@ -245,6 +250,7 @@ rule train:
     input:
         code=code("02_train"),
         data=rules.preprocess.output,
+        features=lambda w: extracted(plan(w).networks, w),
     output:
         record("02_train_{model}_{member}"),
     log:

@@ -13,24 +13,31 @@
 # %% [markdown]
 # # 02 · Train
 #
-# **Can a network learn what IT does from the rates alone?**
+# **Can a network learn what IT does, from the rates alone or from what it knows of objects?**
 #
 # The alternative to borrowing features is to learn them: a convolutional network whose output is
 # the rate of every site, trained on two and a half thousand pictures. That is little. The networks
-# that name objects saw five hundred times as many, and the published attempts at this task stayed
-# below the linear maps from borrowed layers.
+# that name objects saw five hundred times as many, and the published attempts to do without them
+# stayed below the linear maps from borrowed layers. So there is a way between: begin with such a
+# network, or learn to name the objects at the same time.
 #
-# | model | what it is |
-# |---|---|
-# | `it_cnn` | published: three blocks of convolution and pooling, two dense layers |
-# | `field_cnn` | ours: three convolutional layers, every site reads at a place of its own |
+# | model | where it begins | what it learns |
+# |---|---|---|
+# | `it_cnn` | nothing; published: three blocks, two dense layers | rates |
+# | `field_cnn` | nothing; ours: every site reads at a place of its own | rates |
+# | `dual_task` | nothing; published: three blocks, then a branch for each task | rates, objects |
+# | `map_head` | stored maps of a frozen network | rates, by two blocks and two dense layers |
+# | `tuned` | a whole network that names objects | rates, with all its layers |
+# | `joint` | the same | rates, and still the objects |
 #
-# Both have a *linear* output, since normalised rates are negative half of the time, and both are
-# trained on the mean squared error. The published search for a learning rate ended below 0.0001,
-# where nothing was learned in ten epochs, and its schedule counted batches where epochs were
-# meant. Here the unit of a schedule is the epoch, and the rate is drawn in the figure.
+# All have a *linear* output, since normalised rates are negative half of the time, and all are
+# trained on the mean squared error, those with two tasks also on the cross-entropy of 22 object
+# classes, with a weight that the configuration below tells. The published search for a learning
+# rate ended below 0.0001, where nothing was learned in ten epochs, and its schedule counted batches
+# where epochs were meant. Here the unit of a schedule is the epoch, and the rate is drawn in the
+# figure.
 #
-# One more thing is different. The published network was chosen by its score on the very pictures
+# One more thing is different. The published networks were chosen by its score on the very pictures
 # it was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
 # scored ones are not looked at.
 #
@@ -41,15 +48,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from src.config import as_plain
-from src.data.session import open_sessions
 from src.data.splits import member_splits
 from src.figures.panels import learning_curve
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure
 from src.models.encoder import Encoder
+from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import member_seed
 from src.studies import STUDIES
+from src.training.start import trained_network
 from src.training.trainer import train
 
 # %% tags=["parameters"]
@@ -57,6 +65,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 model: str = "it_cnn"  # a model of the profile, see the table above
 member: int = 1  # which ensemble member, from 1
+weights: str = ""  # file of the network it begins with, or a folder; empty: data/weights
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
@@ -77,7 +86,7 @@ declare(folder / "weights.pt", folder / "history.csv")
 pd.json_normalize(as_plain(plan)).T.rename(columns={0: "value"})
 
 # %%
-sessions = open_sessions(places.processed, plan.model.inputs)
+sessions = open_inputs(places.processed, plan.model.inputs, places.features)
 splits = member_splits(sessions, plan.split, plan.members, seed, plan.images)[member - 1]
 counts = {
     key: {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
@@ -87,6 +96,11 @@ pd.DataFrame(counts).T.rename(columns={"validation": "stops training", "test": "
 
 # %%
 encoder = Encoder(plan.model, sessions, seed=member_seed(seed, member))
+if source := getattr(plan.model.core, "source", ""):
+    size = next(iter(sessions.values())).image_shape[-1]
+    kept = weights or (places.weights if places.weights.is_dir() else None)
+    begins = trained_network(settings.network(source), places.runs, size, seed, kept)
+    encoder.core.start_from(begins)
 core_size = sum(weights.numel() for weights in encoder.core.parameters())
 size = sum(weights.numel() for weights in encoder.parameters())
 print(f"{core_size:,} weights in the core, {size - core_size:,} in the readout")
@@ -114,8 +128,9 @@ save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
 # **What one sees.** The correlation over the inner pictures, averaged over sites, by epoch; the
-# marked epoch is the one that was kept. A curve that is flat from its start has a learning rate
-# that is too low, or an output that does not vary; one that falls again has learned its pictures by
-# heart.
+# marked epoch is the one that was kept. A network that names objects is high after one epoch, one
+# that begins with nothing climbs slowly: that is what borrowed features are worth. A curve that is
+# flat from its start has a learning rate that is too low, or an output that does not vary; one that
+# falls again has learned its pictures by heart.
 #
 # Next: `03_predict` asks the trained network about pictures it never saw.

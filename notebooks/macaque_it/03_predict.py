@@ -32,7 +32,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from src.correlation import explained_variance
-from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.ensemble import combine
 from src.evaluation.metrics import Repeats, correlation
@@ -41,6 +40,7 @@ from src.evaluation.probes import scored_trials
 from src.figures.panels import predicted_against_measured
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, file_sha256, note_input, save_figure
+from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.studies import STUDIES
 from src.training.checkpoint import load_encoder
@@ -60,7 +60,7 @@ settings = study.profile(profile)
 plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 folder = places.predictions / model
-sessions = open_sessions(places.processed, plan.model.inputs)
+sessions = open_inputs(places.processed, plan.model.inputs, places.features)
 declare(*(folder / f"{key}.npz" for key in sessions))
 
 # %%

@@ -12,6 +12,7 @@ from src.config import (
     GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
+    NetworkCoreConfig,
     TrainingConfig,
 )
 from src.studies.records import (
@@ -57,11 +58,54 @@ FIELD_CNN = ModelConfig(
 )
 _FIELD_CNN = replace(_IT_CNN, batch_size=32, learning_rate=5e-3, max_epochs=45, average=0.95)
 
+# The same blocks for rates and for the class of the object, then a branch for each.
+_BRANCH = DenseReadoutConfig(channels=(256, 512))
+DUAL_TASK = ModelConfig(
+    "dual_task",
+    ConvCoreConfig(),
+    replace(WHOLE, objects=True),
+    _BRANCH,
+    objects=_BRANCH,
+    output="identity",
+)
+_DUAL_TASK = replace(_IT_CNN, batch_size=64, object_weight=0.1)
 
-def _narrow(model: ModelConfig, *channels: int, hidden: int) -> ModelConfig:
-    """IT_CNN with fewer channels: for a laptop."""
+# Networks that know objects: convolutions on their frozen maps, as published, or all of them
+# trained on, with the published recipe and its warm-up (specification 6.1, 6.4).
+_HEAD = replace(_IT_CNN, learning_rate=1e-4, max_epochs=9, jitter=0)
+_TUNED = TrainingConfig(
+    batch_size=32,
+    learning_rate=1e-3,
+    min_learning_rate=1e-6,
+    schedule="cosine",
+    warmup_epochs=2,
+    cosine_epochs=15,
+    max_epochs=10,
+    clip=1.0,
+    loss="mse",
+)
+
+
+def _head(maps: str, *channels: int, hidden: int) -> ModelConfig:
+    inputs, readout = replace(WHOLE, maps=maps), DenseReadoutConfig(hidden)
+    return ModelConfig("map_head", ConvCoreConfig(channels), inputs, readout, output="identity")
+
+
+def _tuned(name: str, core: NetworkCoreConfig, naming: bool = False) -> ModelConfig:
+    """A network whose last linear layer gives rates; with a second one that names objects."""
+    linear, inputs = DenseReadoutConfig(hidden=0), InputConfig(scale="full", raw=True)
+    inputs, objects = replace(inputs, objects=naming), linear if naming else None
+    return ModelConfig(name, core, inputs, linear, objects=objects, output="identity")
+
+
+def _narrow(
+    model: ModelConfig, *channels: int, hidden: int, branch: tuple[int, ...] = ()
+) -> ModelConfig:
+    """A network trained on rates with fewer channels: for a laptop."""
     core = replace(model.core, channels=channels)
-    return replace(model, core=core, readout=replace(model.readout, hidden=hidden))
+    readout = DenseReadoutConfig(hidden, channels=branch)
+    objects = readout if model.objects else None
+    return replace(model, core=core, readout=readout, objects=objects)
 
 
 def _untrained(network: str, draws: int, weights: str = "") -> tuple[FrozenNetwork, ...]:
@@ -78,6 +122,9 @@ def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
 
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
+
+
+_OBJECTS = NetworkCoreConfig("objects", "object_network")
 
 
 def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
@@ -107,12 +154,21 @@ def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> P
     )
 
 
+# A small network at a small size, trained on for as long as a laptop likes.
+_TUNED_DEMO = replace(
+    _IT_CNN, batch_size=64, learning_rate=5e-3, max_epochs=8, warmup_epochs=2, clip=1.0
+)
 SMOKE = _simulated(
     "smoke",
     draws=1,
     epochs=2,
     plans=(
         _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),
+        _trained(_head("objects/block2", hidden=8), replace(_HEAD, max_epochs=2)),
+        _trained(
+            _narrow(DUAL_TASK, 4, 8, hidden=8, branch=(8,)), replace(_DUAL_TASK, max_epochs=2)
+        ),
+        _trained(_tuned("joint", _OBJECTS, True), replace(_TUNED, max_epochs=2, object_weight=1)),
     ),
 )
 DEMO = _simulated(
@@ -122,6 +178,13 @@ DEMO = _simulated(
     plans=(
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
+        _trained(
+            _head("objects/block3", 64, hidden=128),
+            replace(_HEAD, learning_rate=1e-3, batch_size=64, max_epochs=15),
+        ),
+        _trained(_narrow(DUAL_TASK, 16, 32, 64, hidden=64, branch=(128,)), _DUAL_TASK),
+        _trained(_tuned("tuned", _OBJECTS), _TUNED_DEMO),
+        _trained(_tuned("joint", _OBJECTS, True), replace(_TUNED_DEMO, object_weight=0.3)),
     ),
 )
 
@@ -151,17 +214,43 @@ RECORDING = Profile(
 )
 
 _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
+_DENSENET = FrozenNetwork("densenet201", "densenet201", "IMAGENET1K_V1")
+_VIT = FrozenNetwork("vit_b_16", "vit_b_16", "IMAGENET1K_V1")
 _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
+
+
+def _whole(network: FrozenNetwork, name: str, naming: bool = False) -> ModelConfig:
+    core = NetworkCoreConfig(network.name, network.network, network.weights)
+    return _tuned(name, core, naming)
+
+
 FULL = Profile(
     "full",
     (
         _trained(IT_CNN, replace(_IT_CNN, threads=8)),
         _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
+        _trained(DUAL_TASK, replace(_DUAL_TASK, threads=8)),
+        _trained(
+            _head("resnet50/layer3", 512, 256, hidden=512), replace(_HEAD, threads=8), members=5
+        ),
+        _trained(_whole(_DENSENET, "densenet201_tuned"), replace(_TUNED, threads=8), members=3),
+        _trained(_whole(_RESNET, "resnet50_tuned"), replace(_TUNED, threads=8)),
+        _trained(
+            _whole(_VIT, "vit_tuned"), replace(_TUNED, learning_rate=1e-4, threads=8)
+        ),  # at the rate of the others it learns nothing
+        *(
+            _trained(
+                _whole(_RESNET, f"resnet50_joint_{weight:g}".replace(".", "_"), True),
+                replace(_TUNED, object_weight=weight, threads=8),
+            )
+            for weight in (1, 0.3)
+        ),
     ),
-    (_RESNET, *_RESNETS),
+    (_RESNET, *_RESNETS, _DENSENET, _VIT),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
+        Probe("others", "layers", ("densenet201", "vit_b_16")),
         Probe("untrained", "layers", _names(_RESNETS)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),

@@ -22,6 +22,13 @@ class Plan:
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Frozen networks it needs: that whose maps it reads, that whose weights it starts from."""
+        maps, core = self.model.inputs.maps, self.model.core
+        names = maps.partition("/")[0], getattr(core, "source", "")
+        return tuple(name for name in names if name)
+
 
 @dataclass(frozen=True)
 class FrozenNetwork:
