@@ -41,7 +41,7 @@
 # it was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
 # scored ones are not looked at.
 #
-# The answer is the last figure: the score on those inner pictures, epoch by epoch.
+# The answer is the figure: the score on those inner pictures, epoch by epoch.
 
 # %%
 import matplotlib.pyplot as plt
@@ -49,7 +49,7 @@ import pandas as pd
 
 from src.config import as_plain
 from src.data.splits import member_splits
-from src.figures.panels import learning_curve
+from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure
 from src.models.encoder import Encoder
@@ -77,7 +77,7 @@ settings = study.profile(profile)
 plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 folder = places.member(model, member)
-declare(folder / "weights.pt", folder / "history.csv")
+declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv")))
 
 # %% [markdown]
 # ## The configuration
@@ -119,18 +119,21 @@ history.tail(3)
 
 # %%
 use_style()
-figure, axis = plt.subplots(figsize=(6, 3.2))
-learning_curve(axis, history, model)
-axis.set_title(f"{model}, member {member}")
+figure, (losses, scores, rates) = plt.subplots(1, 3, figsize=(10, 3))
+panels.loss_curves(losses, pd.read_csv(folder / "steps.csv"), history)
+panels.learning_curve(scores, history, model)
+panels.learning_rates(rates, history)
+losses.set_title(f"{model}, member {member}")
 if settings.simulation and not recording:
     mark_simulated(figure)
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** The correlation over the inner pictures, averaged over sites, by epoch; the
-# marked epoch is the one that was kept. A network that names objects is high after one epoch, one
-# that begins with nothing climbs slowly: that is what borrowed features are worth. A curve that is
-# flat from its start has a learning rate that is too low, or an output that does not vary; one that
-# falls again has learned its pictures by heart.
+# **What one sees.** Left, the loss: of single steps on training pictures, and of inner pictures
+# after every epoch. Where the two part, the network has begun to learn its pictures by heart. In
+# the middle, the correlation over the inner pictures, averaged over sites; the marked epoch is the
+# one that was kept. A network that names objects is high after two epochs, one that begins with
+# nothing climbs slowly: that is what borrowed features are worth. A curve that is flat from its
+# start has a learning rate that is too low, or an output that does not vary. Right, that rate.
 #
 # Next: `03_predict` asks the trained network about pictures it never saw.

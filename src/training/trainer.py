@@ -30,15 +30,19 @@ from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.losses import mse_loss, poisson_loss, v1t_loss, watched
+from src.training.optimizers import make_optimizer
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
-WATCHED = ("validation_ev", "constant_units")  # of a regression; see `Run.validate`
+WATCHED = (
+    "validation_loss",
+    "validation_ev",
+    "constant_units",
+)  # of a regression; see `Run.validate`
 NAMED = ("validation_named",)  # share of objects named, of a model that names them
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def train(
@@ -53,9 +57,10 @@ def train(
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
-    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, and the
-    history in `history.csv`. `resume.pt` is there while it trains. A finished member with the same
-    recorded inputs is kept, a killed one is continued; other inputs train it again from its start.
+    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, the
+    history in `history.csv`, and the loss of each step in `steps.csv`. `resume.pt` is there while
+    it trains. A finished member with the same recorded inputs is kept, a killed one is continued;
+    other inputs train it again from its start.
     """
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
@@ -76,6 +81,9 @@ def train(
     columns = COLUMNS + WATCHED * (config.loss == "mse") + NAMED * bool(config.object_weight)
     history = pd.DataFrame(content["history"], columns=columns)
     manifest.save_table(history, folder / "history.csv")
+    steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
+    columns = ["epoch", "step", "loss"]
+    manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
     resume.unlink(missing_ok=True)
     encoder.load_state_dict(content["state"])
     encoder.eval()
@@ -107,19 +115,6 @@ def _require_trials(
                 raise ValueError(f"session {key!r} has no {part} trials in its split: re-split it")
 
 
-def _groups(encoder: Encoder, core_rate: float) -> list[dict[str, Any]]:
-    """Parameters with their share of the learning rate; at 0 the core is not trained at all."""
-    core = {id(p) for p in encoder.core.parameters()}
-    if core_rate == 1:
-        return [{"params": list(encoder.parameters()), "share": 1.0}]
-    rest = [p for p in encoder.parameters() if id(p) not in core]
-    encoder.core.requires_grad_(core_rate > 0)
-    groups = [{"params": rest, "share": 1.0}]
-    if core_rate:
-        groups.append({"params": list(encoder.core.parameters()), "share": core_rate})
-    return groups
-
-
 class Run:
     """One training run in memory: weights, optimizer, schedule and history."""
 
@@ -144,12 +139,7 @@ class Run:
                 f"model {encoder.config.name!r} go together: set both"
             )
         self.device = next(encoder.parameters()).device
-        self.optimizer = OPTIMIZERS[config.optimizer](
-            _groups(encoder, config.core_rate),
-            config.learning_rate,
-            config.betas,
-            weight_decay=config.weight_decay,
-        )
+        self.optimizer = make_optimizer(encoder, config)
         self.average = None
         if config.average:
             decay = get_ema_multi_avg_fn(config.average)
@@ -197,8 +187,8 @@ class Run:
         self.history.append(row | {"best": schedule.best} | measured)
         return self.history[-1]
 
-    def train_epoch(self, epoch: int) -> dict[str, float]:
-        """A step a round, on gradients summed over sessions; mean objective of the steps."""
+    def train_epoch(self, epoch: int) -> dict[str, Any]:
+        """A step a round, on gradients summed over sessions; losses and mean objective of steps."""
         self.encoder.train()
         if not self.config.core_rate:
             self.encoder.core.eval()
@@ -209,13 +199,13 @@ class Run:
         trials = {key: split.train for key, split in self.splits.items()}
         config = self.config
         steps = list(rounds(trials, config.batch_size, self.seed, epoch, config.steps_per_epoch))
-        sums = torch.zeros(2, device=self.device)
+        losses = []
         with bfloat16(self.encoder.core, self.config.autocast):
             for indices in steps:
                 self.optimizer.zero_grad()
-                for key, index in indices.items():
-                    sums += self.accumulate(key, index, noise, shifts)
-                if not sums.isfinite().all():
+                parts = [self.accumulate(k, index, noise, shifts) for k, index in indices.items()]
+                losses.append(torch.stack(parts).sum(0))
+                if not losses[-1].isfinite().all():
                     raise FloatingPointError(
                         f"epoch {epoch}: the loss is not finite: lower the learning rate from "
                         f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
@@ -225,8 +215,9 @@ class Run:
                 self.optimizer.step()
                 if self.average:
                     self.average.update_parameters(self.encoder)
-        loss, penalty = (sums / len(steps)).tolist()
-        return {"loss": loss, "penalty": penalty}
+        objective = torch.stack(losses)
+        loss, penalty = objective.mean(0).tolist()
+        return {"loss": loss, "penalty": penalty, "losses": objective[:, 0].tolist()}
 
     def accumulate(
         self,
@@ -257,11 +248,11 @@ class Run:
     def validate(self) -> float:
         """Single-trial correlation on validation trials, mean over the units of all sessions.
 
-        A regression also notes mean EV over units that vary, and how many predictions do not; a
-        model that names objects, the share it names.
+        A regression also notes its loss, mean EV over units that vary, and how many predictions do
+        not; a model that names objects, the share it names.
         """
         self.kept.eval()
-        scores, more, right = [], [], []
+        scores, more, errors, right = [], [], [], []
         for key, split in self.splits.items():
             parts = [self._seen(key, batch) for batch in self.batches(key, split.validation)]
             *both, named = map(np.concatenate, zip(*parts, strict=True))
@@ -269,6 +260,7 @@ class Run:
             right.append(named)
             if self.config.loss == "mse":
                 more.append(watched(*both))
+                errors.append((both[0] - both[1]).ravel() ** 2)
         score = float(np.concatenate(scores).mean())
         if not isfinite(score):
             raise FloatingPointError(
@@ -276,7 +268,8 @@ class Run:
             )
         if more:
             explained, constant = map(np.concatenate, zip(*more, strict=True))
-            measured = float(np.nanmean(explained)), int(constant.sum())
+            loss = float(np.concatenate(errors).mean())
+            measured = loss, float(np.nanmean(explained)), int(constant.sum())
             self.watched = dict(zip(WATCHED, measured, strict=True))
         if self.config.object_weight:
             self.watched |= {name: float(np.concatenate(right).mean()) for name in NAMED}

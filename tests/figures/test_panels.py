@@ -32,8 +32,10 @@ HISTORY = pd.DataFrame(
         "epoch": [1, 2, 3, 4, 5],
         "validation": [0.1, 0.2, 0.25, 0.22, 0.24],
         "learning_rate": [0.009, 0.009, 0.009, 0.0027, 0.0027],
+        "validation_loss": [0.9, 0.8, 0.7, 0.72, 0.71],
     }
 )
+STEPS = pd.DataFrame({"epoch": [1, 1, 2, 2], "step": [1, 2, 1, 2], "loss": [4.0, 1.0, 0.8, 0.6]})
 UNITS = pd.DataFrame(
     {
         "model": np.repeat(["ln", "cnn", "wide x 3"], 40),
@@ -205,6 +207,8 @@ DRAWN = {
     "response_bars": (RESPONSES[0],),
     "soma_cloud": (SOMA, RESPONSES[:, :90].mean(axis=0)),
     "learning_curve": (HISTORY, "cnn"),
+    "learning_rates": (HISTORY,),
+    "loss_curves": (STEPS, HISTORY),
     "score_distributions": (UNITS, "avg"),
     "score_intervals": (MEANS,),
     "members_curve": (CURVE,),
@@ -342,6 +346,15 @@ def test_soma_cloud_gives_every_cell_its_value(axis):
     order = np.argsort(values)
     np.testing.assert_array_equal(points.get_offsets(), SOMA[order, :2])
     np.testing.assert_array_equal(points.get_array(), values[order])
+
+
+def test_the_last_step_of_an_epoch_stands_at_its_end(axis):
+    panels.loss_curves(axis, STEPS, HISTORY)
+    steps, measured = axis.lines
+    assert list(steps.get_xdata()) == [0.5, 1, 1.5, 2]
+    assert list(measured.get_xdata()) == [1, 2, 3, 4, 5]
+    panels.learning_rates(axis, HISTORY)
+    assert list(axis.lines[-1].get_ydata()) == list(HISTORY["learning_rate"])
 
 
 def test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate(axis):

@@ -19,5 +19,5 @@ def test_a_run_killed_again_and_again_gives_the_same_bytes(packed, tmp_path):
     assert kills >= midway >= 5
     folders = tmp_path / "whole", tmp_path / "killed"
     whole, killed = ({f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders)
-    assert set(whole) == {"weights.pt", "history.csv"}
+    assert set(whole) == {"weights.pt", "history.csv", "steps.csv"}
     assert whole == killed

@@ -69,8 +69,10 @@ def interrupt(monkeypatch, session, after):
 
 def test_a_finished_folder_holds_weights_and_history(fit):
     _, history = fit()
-    assert set(contents(fit.folder)) == {"weights.pt", "history.csv"}
+    assert set(contents(fit.folder)) == {"weights.pt", "history.csv", "steps.csv"}
     pd.testing.assert_frame_equal(history, pd.read_csv(fit.folder / "history.csv"))
+    steps = pd.read_csv(fit.folder / "steps.csv").groupby("epoch")["loss"].mean()
+    np.testing.assert_allclose(steps, history["loss"], rtol=1e-5)
     assert list(history["epoch"]) == list(range(1, len(history) + 1))
     score = checkpoint.read(fit.folder / "weights.pt")["validation"]
     assert score == pytest.approx(history["best"].iloc[-1], rel=1e-8)
@@ -290,7 +292,7 @@ def test_what_a_killed_write_left_is_removed(fit):
     fit.folder.mkdir()
     (fit.folder / ".resume.pt.123.tmp").write_bytes(b"half")
     fit()
-    assert set(contents(fit.folder)) == {"weights.pt", "history.csv"}
+    assert set(contents(fit.folder)) == {"weights.pt", "history.csv", "steps.csv"}
 
 
 def test_resetting_moments_changes_what_follows_a_restoration(fit):
@@ -379,7 +381,7 @@ def test_the_record_notes_what_outlives_the_run(fit, monkeypatch, tmp_path):
         fit(max_epochs=2)
         notes = [json.loads(line) for line in record.read_text().splitlines()]
         noted = {(note["kind"], note["path"].rsplit("/", 1)[1]) for note in notes}
-        assert noted == {("output", "weights.pt"), ("output", "history.csv")}
+        assert noted == {("output", n) for n in ("weights.pt", "history.csv", "steps.csv")}
 
 
 def test_a_notebook_or_terminal_gets_a_bar(fit, capsys, monkeypatch):

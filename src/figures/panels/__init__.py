@@ -63,7 +63,7 @@ from src.figures.panels.scores import (
     score_distributions,
     score_intervals,
 )
-from src.figures.panels.training import learning_curve
+from src.figures.panels.training import learning_curve, learning_rates, loss_curves
 
 __all__ = [
     "attention_change",
@@ -86,6 +86,8 @@ __all__ = [
     "interval_rows",
     "layer_profile",
     "learning_curve",
+    "learning_rates",
+    "loss_curves",
     "members_curve",
     "null_band",
     "null_histogram",

@@ -36,3 +36,26 @@ def learning_curve(axis: Axes, history: pd.DataFrame, model: str = "") -> None:
     axis.xaxis.get_major_locator().set_params(integer=True)
     if model:
         axis.legend(loc="lower right")
+
+
+def loss_curves(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
+    """Loss of every training step, faint, and on validation images after every epoch.
+
+    steps: columns epoch, step (from 1 in each), loss; history: epoch, validation_loss. The first
+    steps may lie above the axis.
+    """
+    last = steps.groupby("epoch")["step"].transform("max")
+    at = steps["epoch"] - 1 + steps["step"] / last
+    axis.plot(at, steps["loss"], color=FAINT, linewidth=0.8, label="training, each step")
+    measured = history["epoch"], history["validation_loss"]
+    axis.plot(*measured, color=model_color(""), marker="o", markersize=3, label="inner pictures")
+    top = max(steps["loss"].quantile(0.97), history["validation_loss"].max())
+    axis.set(xlabel="epoch", ylabel="loss", ylim=(0, 1.1 * top))
+    axis.legend()
+
+
+def learning_rates(axis: Axes, history: pd.DataFrame) -> None:
+    """The learning rate of every epoch, on a logarithmic axis: columns epoch, learning_rate."""
+    axis.step(history["epoch"], history["learning_rate"], where="mid", color=model_color(""))
+    axis.set(xlabel="epoch", ylabel="learning rate", yscale="log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
