@@ -34,7 +34,7 @@ def reliability(
 
 
 def site_table(session: Any, trials: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """Units of a session with the c of their repeats among `trials`; columns of `assembly_table`."""
+    """Units of a session, c by their repeats among `trials`; columns as of `assembly_table`."""
     values = session.responses(trials).numpy()
     columns = {
         "session": session.key,

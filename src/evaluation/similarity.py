@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.cluster import hierarchy
 from scipy.stats import rankdata
 
+from src.correlation import z_score
 from src.data.errors import DataError
 from src.evaluation.metrics import correlation
 
@@ -99,6 +101,18 @@ def hsic_biased(k: np.ndarray, m: np.ndarray) -> float:
     """HSIC of two kernels up to a factor that CKA does not see, sum(HKH * HMH): (n, n), (n, n)."""
     k, m = (z - z.mean(0) - z.mean(1)[:, None] + z.mean() for z in (k, m))
     return float(np.sum(k * m))
+
+
+def similar_order(x: np.ndarray) -> np.ndarray:
+    """Columns in an order in which alike ones are neighbors: (n, u) -> (u,).
+
+    Leaves of a tree of average correlation, turned so that neighbors are as alike as the tree
+    allows (Bar-Joseph et al. 2001).
+    """
+    z = z_score(x)
+    apart = np.maximum(above_diagonal(1 - z.T @ z / len(z)), 0)
+    tree = hierarchy.average(apart)
+    return hierarchy.leaves_list(hierarchy.optimal_leaf_ordering(tree, apart))
 
 
 def permuted(

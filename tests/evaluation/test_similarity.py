@@ -61,6 +61,16 @@ def test_unbiased_hsic_is_the_sum_over_different_images():
         cka(X[:3], Y[:3])
 
 
+def test_alike_columns_become_neighbors():
+    """Two signals, their copies dealt out in turn, and one column that does not vary."""
+    rng = np.random.default_rng(1)
+    signals = rng.normal(size=(200, 2))
+    x = signals[:, np.arange(10) % 2] + 0.3 * rng.normal(size=(200, 10))
+    order = similarity.similar_order(np.column_stack([x, np.ones(200)])).tolist()
+    kinds = [c % 2 for c in order if c != 10]
+    assert sorted(order) == list(range(11)) and np.abs(np.diff(kinds)).sum() == 1
+
+
 @pytest.mark.parametrize("unbiased", [True, False])
 def test_cka_sees_no_rotation_scale_or_offset(unbiased):
     rotation = np.linalg.qr(RNG.normal(size=(12, 12)))[0]
