@@ -156,6 +156,7 @@ for axis, (family, part) in zip(axes, families.items(), strict=True):
     axis.set_title(family.replace("_", " "))
     axis.grid(axis="y")
 axes[0].set_ylabel("EV, mean over sites")
+axes[0].set_ylim(bottom=min(layers["low"].min(), 0))
 axis = bottom.subplots()
 panels.interval_rows(axis, bars, "explained variance, with its interval over pictures", zero=True)
 if c == c:

@@ -27,10 +27,16 @@ def reliability(
 ) -> np.ndarray:
     """Spearman-Brown of split halves, mean over halvings: (n, u), (n,) -> (u,) c; nan if unknown.
 
-    Random halves of the repeats of every image shown at least twice (Majaj et al. 2015).
+    Random halves of the repeats of every image shown at least twice (Majaj et al. 2015). Where
+    others were shown once, c is that of the means of all images: their noise is larger by the ratio
+    of the mean 1 / repeats.
     """
     drawn = (split_half(r, image_ids, generator, splits=1) for _ in range(halves))
-    return np.mean([spearman_brown(half) for half in drawn], axis=0)
+    c = np.mean([spearman_brown(half) for half in drawn], axis=0)
+    counts = Repeats.of(image_ids).counts
+    if (counts > 1).all() or (counts == 1).all():
+        return c
+    return divide(c, c + (1 - c) * np.mean(1 / counts) / np.mean(1 / counts[counts > 1]))
 
 
 def site_table(session: Any, trials: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:

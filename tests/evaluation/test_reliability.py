@@ -52,6 +52,16 @@ def test_more_halves_scatter_less_and_a_seed_gives_the_same():
     np.testing.assert_array_equal(*again)
 
 
+def test_images_shown_once_lower_it():
+    """Half of the images keep one repeat of six; the truth is that of all means."""
+    c = np.array([0.3, 0.6, 0.9])
+    r, ids = repeated(c, images=6400)
+    kept = (ids % 2 == 0) | (np.arange(len(ids)) % 6 == 0)
+    found = reliability(r[kept], ids[kept], np.random.default_rng(1))
+    noise = 6 * (1 - c) / c * (1 / 6 + 1) / 2
+    np.testing.assert_allclose(found, 1 / (1 + noise), atol=0.02)
+
+
 def test_without_repeats_it_is_unknown():
     r, ids = repeated(np.full(3, 0.5), images=20, repeats=1)
     assert np.isnan(reliability(r, ids, np.random.default_rng(0))).all()

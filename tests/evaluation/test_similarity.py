@@ -80,6 +80,13 @@ def test_cka_sees_no_rotation_scale_or_offset(unbiased):
     assert cka(X, np.ones((30, 2)), unbiased) == 0
 
 
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_kernels_need_not_be_centered(unbiased):
+    """Grams as they are stored, of features with a large mean."""
+    found = similarity.kernel_alignment(X @ X.T, MIXED @ MIXED.T, unbiased)
+    assert found == pytest.approx(cka(X, MIXED, unbiased), abs=1e-9)
+
+
 def test_only_the_unbiased_cka_of_unrelated_features_is_low():
     x, y = RNG.normal(size=(2, 40, 4000))
     assert cka(x, y, unbiased=False) > 0.9 and abs(cka(x, y)) < 0.1
