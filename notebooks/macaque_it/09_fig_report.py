@@ -125,7 +125,7 @@ shown = pd.DataFrame(
 )
 counts = stored["sessions"][["units", "different images"]].sum()
 c = report["c"].mean()
-ceiling = f"mean reliability of sites {c:.2f}" if c == c else "reliability of sites not known"
+ceiling = f"mean reliability of sites {c:.2f}" if pd.notna(c) else "reliability of sites not known"
 facts = f"{data} data; {counts['units']} sites, {counts['different images']} pictures; {ceiling}"
 facts
 
@@ -159,7 +159,7 @@ axes[0].set_ylabel("EV, mean over sites")
 axes[0].set_ylim(bottom=min(layers["low"].min(), 0))
 axis = bottom.subplots()
 panels.interval_rows(axis, bars, "explained variance, with its interval over pictures", zero=True)
-if c == c:
+if pd.notna(c):
     axis.axvline(c, color="#8b1e2d", linestyle=(0, (4, 2)), linewidth=1)
     axis.text(c, -0.55, "ceiling ", color="#8b1e2d", ha="right", fontsize=8)
 axis.set_xlim(left=floor - 0.02)

@@ -53,6 +53,11 @@ def member_weights(members: int, resamples: int, generator: np.random.Generator)
     return (1 + np.sqrt(members / (members - 1)) * (drawn - 1)) / members
 
 
+def every_unit(units: int, resamples: int) -> np.ndarray:
+    """Each unit once in each resample, in no memory: -> (b, u)."""
+    return np.broadcast_to(1.0, (resamples, units))
+
+
 def unit_draws(units: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
     """How often each resample drew each unit: -> (b, u)."""
     return generator.multinomial(units, np.full(units, 1 / units), size=resamples)
@@ -65,7 +70,7 @@ def score_samples(
 
     single, avg, ev: units that respond at all; feve: units kept in that resample, nan without any.
     """
-    every = np.ones((len(draws.weights), r.shape[1]))
+    every = every_unit(r.shape[1], len(draws.weights))
     return mean_samples(metric, p, r, image_ids, draws, [every])[0]
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from src.evaluation.bootstrap import (
     Draws,
     Metric,
+    every_unit,
     interval,
     mean_samples,
     member_weights,
@@ -87,9 +88,8 @@ def _sampled(
     weights = {k: member_weights(k, resamples, generator) for k in sorted(counts)}
     found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
     for x in scored:
-        of_units = [np.ones((resamples, x.responses.shape[1]))]
-        if units:
-            of_units.append(unit_draws(x.responses.shape[1], resamples, generator))
+        size = x.responses.shape[1], resamples
+        of_units = [every_unit(*size), *([unit_draws(*size, generator)] if units else [])]
         for model, p in x.predictions.items():
             members = [p] if p.ndim == 2 else list(p)
             scores = [unit_scores(member, x.responses, x.image_ids) for member in members]
