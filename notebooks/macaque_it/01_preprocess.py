@@ -38,17 +38,21 @@ import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
+from src.data.assembly import find_assembly
 from src.data.inferotemporal import open_inferotemporal
 from src.data.inferotemporal_checks import check_inferotemporal
 from src.data.objects import CATEGORIES, categories_of
 from src.data.pack import pack
 from src.data.sensorium import open_mice
 from src.data.session import open_sessions
-from src.evaluation.probes import ImageResponses
+from src.data.splits import official_split
+from src.evaluation.probes import ImageResponses, scored_trials
+from src.evaluation.reliability import assembly_table, site_table
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
+from src.seeds import numpy_stream
 from src.simulate.inferotemporal import simulate_inferotemporal
 from src.studies import STUDIES
 
@@ -57,8 +61,8 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-seed: int = 42  # seed of the simulation
-source: str = ""  # the course's IT_data.h5; empty: data/raw/macaque_it/full/IT_data.h5
+seed: int = 42  # seed of the simulation, of an assembly's split, and of split halves
+source: str = ""  # IT_data.h5 or an assembly; empty: that in data/raw/macaque_it/full
 site: int = 0  # number of the site to look at
 
 # %%
@@ -66,7 +70,7 @@ study = STUDIES["macaque_it"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks")))
+declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks", "sites", "objects")))
 declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
 
 # %% [markdown]
@@ -79,13 +83,22 @@ declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
 # its own degree. What they read is stored apart, so that every later number can be held against
 # the truth.
 #
+# The presentations behind the means may be had too, as an *assembly*: one HDF5 file with a rate for
+# every presentation, and tables that name picture, repetition, monkey and region. Put it into the
+# same folder as `assembly.h5`, or name it as `source`. If there is no `IT_data.h5`, its eight
+# arrays are made from the assembly and marked `rebuilt`, since the split is then ours and not the
+# course's. If there is one, it has to hold the means of this very assembly. The demo has both.
+#
 # A recording brought in by `00_import_recording` is taken instead, if one is named.
 
 # %%
 truth = places.raw.with_name(f"{places.raw.name}_truth")
 if simulated:
-    simulate_inferotemporal(places.raw, truth, settings.simulation, seed)
-path = source or places.raw / "IT_data.h5"
+    simulate_inferotemporal(places.raw, truth, settings.simulation, seed, assembly=True)
+assembly = None
+if not recording:
+    asked = source or places.raw / "IT_data.h5"
+    path, assembly = find_assembly(asked, places.processed / "IT_data.h5", seed)
 found = open_mice(places.raw) if recording else [open_inferotemporal(path)]
 [f"{one.key}: {one.n_trials} trials, {len(one.unit_ids)} units" for one in found]
 
@@ -136,6 +149,30 @@ table = pd.DataFrame(
 save_table(table, places.tables / "sessions.csv")
 table
 
+# %% [markdown]
+# ## The sites, and how reliable they are
+#
+# Shown the same picture again, a site does not fire the same. What share of its variance over
+# pictures would come again? Each picture's presentations are split in two at random, the means of
+# both halves are correlated over pictures, and r of the halves is carried over to all
+# presentations by Spearman and Brown's formula, c = 2r / (1 + r); this is done ten times, and c is
+# the mean. Without presentations, c is not known, and left empty.
+
+# %%
+rng = numpy_stream(seed, "reliability")
+if assembly is None:
+    scored = ((s, scored_trials(s, official_split(s))) for s in sessions.values())
+    sites = pd.concat(site_table(*each, rng) for each in scored)
+else:
+    sites = assembly_table(found[0], assembly, rng)
+rebuilt = "rebuilt" in checks["field"].tolist()
+sites.insert(0, "data", "simulated" if simulated else "rebuilt" if rebuilt else "recorded")
+save_table(sites, places.tables / "sites.csv")
+sites.fillna({"animal": ""}).groupby(["session", "animal"])["c"].describe().round(3)
+
+# %% [markdown]
+# ## The pictures themselves
+
 # %%
 use_style()
 session = next(iter(sessions.values()))
@@ -156,6 +193,19 @@ save_figure(figure, places.figures / "01_pictures.png")
 # and view change from picture to picture, so that no pixel by itself says what is shown. This is
 # what makes the task hard for a model of pixels.
 #
+# ## Pictures of each object
+#
+# Every object must be in every part, or a score by object has holes: sums over the objects of a
+# category, and the least that any of them has.
+
+# %%
+names = session.objects if known else np.full(session.n_trials, "unknown")
+counts = pd.crosstab(names, session.tiers).rename_axis("object").reset_index()
+counts.insert(0, "category", categories_of(counts["object"]) if known else "all")
+save_table(counts, places.tables / "objects.csv")
+counts.groupby("category").agg(["sum", "min"]).drop(columns="object", level=0)
+
+# %% [markdown]
 # ## One site
 
 # %%

@@ -26,7 +26,9 @@
 # than what is in the picture.
 #
 # Intervals are from 2000 resamples of the scored pictures, the same ones for all models, so that
-# differences are paired. Choices, of alpha, layer weights, windows and epochs, were all made on
+# differences are paired. They say what other pictures would give for *these* sites. A second
+# interval draws sites as well, and says what other sites of the same cortex would give; it is the
+# wider one. Choices, of alpha, layer weights, windows and epochs, were all made on
 # training pictures; the scored ones were looked at here for the first time.
 #
 # The answer is the table of scores and the first figure.
@@ -42,6 +44,7 @@ from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.probes import fitted_trials, group_means, scored_trials
+from src.evaluation.reliability import LOW, ceiling_table, with_ceilings
 from src.evaluation.scores import readable, summary_table, unit_table
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -56,7 +59,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 2000  # bootstrap resamples of the scored pictures
+resamples: int = 2000  # bootstrap resamples of the scored pictures, and of sites
 seed: int = 42  # seed of the bootstrap
 
 # %%
@@ -64,7 +67,7 @@ study = STUDIES["macaque_it"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-names = ("units", "scores", "intervals", "comparisons", "published")
+names = ("units", "scores", "models", "intervals", "comparisons", "ceilings", "published")
 tables = {name: places.tables / f"{name}.csv" for name in names}
 declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04_gains.png")
 
@@ -90,6 +93,7 @@ models |= {plan.model.name: [plan.model.name] for plan in settings.main}
 print(len(systems), "systems,", len(models), "models")
 
 # %%
+sites = pd.read_csv(note_input(places.tables / "sites.csv"), dtype={"session": str})
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 results = load_results(sessions, places.predictions, systems, tier=None)
 for x in results:
@@ -120,13 +124,14 @@ units = pd.concat(
     for model, members in x.predictions.items()
     for k, p in enumerate(members if members.ndim == 3 else members[None], 1)
 )
+units = with_ceilings(units, sites)
 save_table(units, tables["units"])
 kinds = {c: "mean" if units[c].dtype.kind == "f" else "first" for c in units}
 units = units.groupby(["model", "session", "unit_id"], sort=False, as_index=False).agg(kinds)
 
 # %%
 scores = summary_table(units).sort_values("ev", ascending=False, kind="stable")
-scores.insert(0, "data", "simulated" if simulated else "recorded")
+scores.insert(0, "data", sites["data"].iloc[0])
 inside = fits.groupby(["probe", "model"])["ev, held out"].mean()
 best_of = inside.groupby("probe").idxmax().str[1]
 scores["headline"] = ~scores["model"].isin(set(fits["model"]) - set(best_of))
@@ -136,12 +141,30 @@ readable(scores.loc[scores["session"].str.startswith("mean"), shown])
 
 # %% [markdown]
 # `headline` marks one layer of each probe, the one that predicts *held-out training* pictures best.
-# These stand for the probe in summaries, whatever other layers scored here.
-#
+# These stand for the probe in summaries, whatever other layers scored here. A list of models, with
+# what they are, the scores they were chosen by and the files of their predictions, is kept for the
+# figures that follow.
+
+# %%
+listed = fits.groupby(["model", "probe", "system"], sort=False)["ev, held out"].mean().reset_index()
+trained = [plan.model.name for plan in settings.main]
+listed = pd.concat([listed, pd.DataFrame({"model": trained, "system": trained})])
+listed["kind"] = listed["probe"].map({n: probe.kind for n, probe in probes.items()})
+listed["random"] = listed["probe"].isin([n for n, p in probes.items() if settings.starts(p)])
+listed["kind"] = listed["kind"].fillna("trained")
+named = listed["model"].str.rsplit("_", n=1)
+for part, column in enumerate(("family", "layer")):
+    listed[column] = named.str[part].where(listed["kind"] == "layers")
+listed["headline"] = ~listed["model"].isin(set(fits["model"]) - set(best_of))
+listed["folder"] = listed["system"].map(systems)
+save_table(listed, tables["models"])
+listed.loc[listed["headline"], ["model", "kind", "random", "ev, held out"]].drop_duplicates("model")
+
+# %% [markdown]
 # ## How sure is that?
 
 # %%
-draws = {"resamples": resamples, "metrics": ("ev", "avg")}
+draws = {"resamples": resamples, "metrics": ("ev", "avg"), "units": True}
 intervals = interval_table(results, numpy_stream(seed, "intervals"), **draws)
 save_table(intervals, tables["intervals"])
 means = intervals[intervals["session"].str.startswith("mean")]
@@ -198,18 +221,38 @@ save_figure(figure, places.figures / "04_gains.png")
 #
 # ## Against the ceiling
 #
-# The course's file holds means over some forty presentations and not these themselves, so it says
-# nothing about its own noise. A simulation knows: reliability c is the share of a site's variance
-# that other presentations would repeat, and no model can explain more.
+# Reliability c is the share of a site's variance that other presentations would repeat
+# (`01_preprocess`). No model can explain more: EV / c and r / √c say how much of the possible has
+# been done, 1 being all. They stand beside the raw values and never instead of them, since c is an
+# estimate. Sites with c below 0.1 have next to nothing to explain; they are listed, and left out of
+# the ratios. The course's file holds means over some forty presentations and not these themselves,
+# so it says nothing about its own noise, and the ratios are empty.
+
+# %%
+ceilings = ceiling_table(units)
+ceilings.insert(0, "data", sites["data"].iloc[0])
+save_table(ceilings, tables["ceilings"])
+headlines = scores.loc[scores["headline"], "model"]
+possible = ceilings[ceilings["model"].isin(headlines) & (ceilings["group"] == "all")]
+readable(possible.drop(columns=["data", "group", "name"]).sort_values("ev", ascending=False))
+
+# %%
+low = sites[sites["c"] < LOW]
+print(f"{sites['c'].notna().sum()} of {len(sites)} sites of known c, {len(low)} below {LOW}")
+print("sites below:", ", ".join(f"{x.session} {x.unit_id}" for x in low.itertuples()) or "none")
+readable(ceilings[(ceilings["model"] == best) & (ceilings["group"] != "all")])
+
+# %% [markdown]
+# By monkey and by sub-region, posterior to anterior, where an assembly names them.
+#
+# A simulation knows its true c. What was measured from presentations should be that.
 
 # %%
 if simulated:
-    reliability = load_truth(
-        places.raw.with_name(f"{places.raw.name}_truth") / "truth.npz"
-    ).reliability
-    ours = wide[best].to_numpy()
-    print(f"median reliability {np.median(reliability):.3f}")
-    print(f"{best}: r / sqrt(c), median over units: {np.median(ours / np.sqrt(reliability)):.3f}")
+    truth = places.raw.with_name(f"{places.raw.name}_truth") / "truth.npz"
+    error = sites["c"].to_numpy() - load_truth(truth).reliability
+    print(f"c measured, median {sites['c'].median():.3f}; minus c planted: mean {error.mean():.4f}")
+    print(f"largest difference of a site: {np.abs(error).max():.4f}")
 
 # %% [markdown]
 # ## Beside the published numbers
@@ -220,7 +263,7 @@ if simulated:
 # %%
 published = pd.DataFrame([vars(score) for score in study.published])
 published = published.pivot_table("value", ["system", "source"], "metric", sort=False).reset_index()
-published["our data"] = "simulated" if simulated else "real"
+published["our data"] = sites["data"].iloc[0]
 save_table(published, tables["published"])
 readable(published.rename(columns={"avg": "r"}))
 

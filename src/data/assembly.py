@@ -19,11 +19,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from src.data.blocks import AGAIN, BlockSource, entries, read
+from src.data.blocks import AGAIN, BlockSource, entries, file_stamp, read
 from src.data.errors import DataError
 from src.data.inferotemporal import WORDS, Part, write_inferotemporal
 from src.data.objects import categories_of, stratified_tiers
-from src.manifest import replacing
+from src.manifest import fingerprint, replacing
 
 STIMULI = ("stimulus_id", "object_name", "repetition")  # coordinates that are needed
 UNITS = ("animal", "region", "subregion")
@@ -129,10 +129,14 @@ def open_monkeys(path: str | Path, seed: int) -> list[Monkey]:
 def rebuild(assembly: str | Path, path: Path, seed: int) -> Path:
     """Write the arrays of an `IT_data.h5` from an assembly, marked `rebuilt`, at `path`.
 
-    Besides them: repetitions and stimulus_id by tier, animal and subregion by site.
+    Besides them: repetitions and stimulus_id by tier, animal and subregion by site, and origin, by
+    which a file made from this very assembly and seed is known and left as it is.
     """
     source = Assembly(Path(assembly).expanduser().resolve(), seed)
-    means, parts, extra = source.means(), {}, {}
+    origin = np.array([fingerprint([file_stamp(source.path), seed])])
+    if path.exists() and "origin" in entries(path) and read(path, "origin") == origin:
+        return path
+    means, parts, extra = source.means(), {}, {"origin": origin}
     for tier, word in WORDS.items():
         rows = np.flatnonzero(source.tiers == tier)
         rates = None if tier == "test" else means[rows]
@@ -141,6 +145,21 @@ def rebuild(assembly: str | Path, path: Path, seed: int) -> Path:
         extra[f"stimulus_id_{word}"] = source.stimulus_ids[rows]
     extra |= {"animal": source.animal, "subregion": source.subregion}
     return write_inferotemporal(path, parts, extra)
+
+
+def find_assembly(path: Path, rebuilt: Path, seed: int) -> tuple[Path, Assembly | None]:
+    """The file of means to read for `path`, and the assembly of its presentations, if there is one.
+
+    `path` is an `IT_data.h5` or an assembly, of which the means are rebuilt as `rebuilt`. Where it
+    does not exist, `assembly.h5` beside it is taken; where it does, that is looked at for noise.
+    """
+    path = Path(path).expanduser().resolve()
+    beside = path.with_name("assembly.h5")
+    if beside.exists() and not path.exists():
+        path = beside
+    if path.exists() and "values" in entries(path):
+        return rebuild(path, rebuilt, seed), Assembly(path, seed)
+    return path, Assembly(beside, seed) if beside.exists() else None
 
 
 def _require_layout(path: Path) -> None:

@@ -1,14 +1,16 @@
 """Bootstrap over images: how far a score would move with other images of the same kind.
 
-Images are drawn with replacement, each with all its trials; units stay. Every score is a function
-of sums over images, so b resamples are matrix products of the draws (b, i) with per-image sums
-(i, u). Models are compared on the same draws and the same units (paired).
-Source: Efron & Tibshirani 1993, chapters 6 and 13 (percentile interval).
+Images are drawn with replacement, each with all its trials; units stay, or are drawn as well,
+independently of the images. Every score is a function of sums over images, so b resamples are
+matrix products of the draws (b, i) with per-image sums (i, u). Models are compared on the same
+draws of images and units (paired).
+Sources: Efron & Tibshirani 1993, chapters 6 and 13 (percentile interval); Owen 2007, "The
+pigeonhole bootstrap" (both ways; a little wide rather than too narrow).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +53,16 @@ def member_weights(members: int, resamples: int, generator: np.random.Generator)
     return (1 + np.sqrt(members / (members - 1)) * (drawn - 1)) / members
 
 
+def every_unit(units: int, resamples: int) -> np.ndarray:
+    """Each unit once in each resample, in no memory: -> (b, u)."""
+    return np.broadcast_to(1.0, (resamples, units))
+
+
+def unit_draws(units: int, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """How often each resample drew each unit: -> (b, u)."""
+    return generator.multinomial(units, np.full(units, 1 / units), size=resamples)
+
+
 def score_samples(
     metric: Metric, p: np.ndarray, r: np.ndarray, image_ids: np.ndarray, draws: Draws
 ) -> np.ndarray:
@@ -58,13 +70,36 @@ def score_samples(
 
     single, avg, ev: units that respond at all; feve: units kept in that resample, nan without any.
     """
+    every = every_unit(r.shape[1], len(draws.weights))
+    return mean_samples(metric, p, r, image_ids, draws, [every])[0]
+
+
+def mean_samples(
+    metric: Metric,
+    p: np.ndarray,
+    r: np.ndarray,
+    image_ids: np.ndarray,
+    draws: Draws,
+    of_units: Sequence[np.ndarray],
+) -> np.ndarray:
+    """As `score_samples`, for k weightings of units: k times (b, u) -> (k, b)."""
     active = total_variance(r) > 0
     repeats = Repeats.of(image_ids)
     p, r = (np.asarray(x, np.float64)[:, active] for x in (p, r))
     p, r = p - r.mean(axis=0), r - r.mean(axis=0)  # one offset for both: FEVE counts a bias
-    weights = draws.of(repeats.ids)
+    weights, means, first = draws.of(repeats.ids), [], 0
     parts = np.split(weights, range(CHUNK, len(weights), CHUNK))
-    return np.concatenate(list(_means(metric, p, r, repeats, parts)))
+    for scores in _unit_scores(metric, p, r, repeats, parts):
+        some = slice(first, first := first + len(scores))
+        means.append([_weighted_mean(scores, w[some, active]) for w in of_units])
+    return np.concatenate(means, axis=1)
+
+
+def _weighted_mean(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over units that have a score, nan without any: (b, u), (b, u) -> (b,)."""
+    known = ~np.isnan(scores)
+    total = (weights * np.where(known, scores, 0)).sum(axis=1)
+    return divide(total, (weights * known).sum(axis=1))
 
 
 def exchanged_differences(
@@ -89,25 +124,26 @@ def exchanged_differences(
     return first - second
 
 
-def _means(
+def _unit_scores(
     metric: Metric, p: np.ndarray, r: np.ndarray, repeats: Repeats, parts: list[np.ndarray]
 ) -> Iterator[np.ndarray]:
+    """Scores of units, nan where one does not count, for each part of the draws: -> (b, u)."""
     match metric:
         case "single":
             sums = [repeats.sum(x) for x in (p, r, p * p, r * r, p * r)]
-            yield from (weighted_correlation(w, repeats.counts, *sums).mean(axis=1) for w in parts)
+            yield from (weighted_correlation(w, repeats.counts, *sums) for w in parts)
         case "avg":
             p, r = repeats.mean(p), repeats.mean(r)
             sums, once = (p, r, p * p, r * r, p * r), np.ones(len(p))
-            yield from (weighted_correlation(w, once, *sums).mean(axis=1) for w in parts)
+            yield from (weighted_correlation(w, once, *sums) for w in parts)
         case "ev":
             r, e = repeats.mean(r), repeats.mean(r - p)
-            yield from (_mean_explained(w, r, r * r, e, e * e) for w in parts)
+            yield from (_explained(w, r, r * r, e, e * e) for w in parts)
         case "feve":
             sums = [repeats.sum(x) for x in (r, r * r, (r - p) ** 2)]
             noise = np.zeros_like(sums[0])
             noise[repeats.repeated] = repeats.variance(r)
-            yield from (_mean_feve(w, repeats, *sums, noise) for w in parts)
+            yield from (_feve_of_kept(w, repeats, *sums, noise) for w in parts)
 
 
 def weighted_correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndarray) -> np.ndarray:
@@ -122,13 +158,13 @@ def weighted_correlation(weights: np.ndarray, counts: np.ndarray, *sums: np.ndar
     return np.divide(pr - p * r, spread, out=0 * pr, where=spread > 0)
 
 
-def _mean_explained(weights: np.ndarray, *sums: np.ndarray) -> np.ndarray:
-    """Mean explained variance from the sums of r, rr, e, ee in every resample: (b, i) -> (b,)."""
+def _explained(weights: np.ndarray, *sums: np.ndarray) -> np.ndarray:
+    """Explained variance from the sums of r, rr, e, ee in every resample: (b, i) -> (b, u)."""
     r, rr, e, ee = (weights @ x / weights.sum(axis=1, keepdims=True) for x in sums)
-    return 1 - np.nanmean(divide(ee - e * e, np.maximum(rr - r * r, 0)), axis=1)
+    return 1 - divide(ee - e * e, np.maximum(rr - r * r, 0))
 
 
-def _mean_feve(
+def _feve_of_kept(
     weights: np.ndarray,
     repeats: Repeats,
     r: np.ndarray,
@@ -136,14 +172,13 @@ def _mean_feve(
     squared_error: np.ndarray,
     noise: np.ndarray,
 ) -> np.ndarray:
-    """Mean FEVE over the units kept in every resample: (b, i), (i, u) -> (b,)."""
+    """FEVE of the units kept in every resample, nan of others: (b, i), (i, u) -> (b, u)."""
     n = (weights @ repeats.counts)[:, None]
     total = (weights @ rr - (weights @ r) ** 2 / n) / (n - 1)
     repeated = (weights @ repeats.repeated)[:, None]
     noise = divide(weights @ noise, np.broadcast_to(repeated, total.shape))
     explained = 1 - divide(weights @ squared_error / n - noise, total - noise)
-    use = kept(divide(total - noise, total))
-    return divide(np.where(use, explained, 0).sum(axis=1), use.sum(axis=1))
+    return np.where(kept(divide(total - noise, total)), explained, np.nan)
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:

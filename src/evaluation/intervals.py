@@ -11,12 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.evaluation.bootstrap import Draws, Metric, interval, member_weights, score_samples
+from src.evaluation.bootstrap import (
+    Draws,
+    Metric,
+    every_unit,
+    interval,
+    mean_samples,
+    member_weights,
+    unit_draws,
+)
 from src.evaluation.metrics import total_variance
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
 
 METRICS: tuple[Metric, ...] = ("single", "avg", "feve")
+LIMITS = {False: ("low", "high"), True: ("low", "high", "low_units", "high_units")}
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class _Sampled:
 
     score: float
     units: np.ndarray  # (u,) nan where the unit does not count
-    samples: np.ndarray  # (b,) the score in resamples of the images
+    samples: np.ndarray  # (1, b) the score in resamples of images; (2, b) of images and units too
 
 
 def _sampled(
@@ -68,6 +77,7 @@ def _sampled(
     generator: np.random.Generator,
     resamples: int,
     metrics: Sequence[Metric],
+    units: bool,
 ) -> dict[tuple[str, Metric, str], _Sampled]:
     """Scores by model, metric and session, without sessions that have none, and their means."""
     scored = [x for x in results if total_variance(x.responses).any()]
@@ -78,16 +88,18 @@ def _sampled(
     weights = {k: member_weights(k, resamples, generator) for k in sorted(counts)}
     found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
     for x in scored:
+        size = x.responses.shape[1], resamples
+        of_units = [every_unit(*size), *([unit_draws(*size, generator)] if units else [])]
         for model, p in x.predictions.items():
             members = [p] if p.ndim == 2 else list(p)
             scores = [unit_scores(member, x.responses, x.image_ids) for member in members]
             for metric in metrics:
                 columns = [s[metric].where(s["kept"] | (metric != "feve")) for s in scores]
-                if not np.isnan(units := np.mean(columns, axis=0)).all():
-                    args = x.responses, x.image_ids, draws
-                    samples = np.transpose([score_samples(metric, m, *args) for m in members])
-                    samples = np.sum(samples * weights[len(members)], axis=1)
-                    sampled = _Sampled(np.nanmean(units), units, samples)
+                if not np.isnan(known := np.mean(columns, axis=0)).all():
+                    args = x.responses, x.image_ids, draws, of_units
+                    samples = [mean_samples(metric, m, *args) for m in members]
+                    samples = np.einsum("kwb,bk->wb", samples, weights[len(members)])
+                    sampled = _Sampled(np.nanmean(known), known, samples)
                     found.setdefault((model, metric), {})[x.session] = sampled
     return {
         (*key, session): sampled
@@ -108,17 +120,23 @@ def interval_table(
     resamples: int = 1000,
     level: float = 0.95,
     metrics: Sequence[Metric] = METRICS,
+    units: bool = False,
 ) -> pd.DataFrame:
     """Scores with bootstrap intervals over images: a row for each model, metric, session, and mean.
 
     Sessions that share image ids share the draws of these images. Where a model has several
-    members, members are drawn as well, the same ones for all sessions and models.
+    members, members are drawn as well, the same ones for all sessions and models. With `units`, a
+    second interval, low_units to high_units, is over images and units: what holds for other units
+    of the same area too.
     """
-    rows = (
-        (*key, s.score, *interval(s.samples, level))
-        for key, s in _sampled(results, generator, resamples, metrics).items()
-    )
-    return pd.DataFrame(rows, columns=["model", "metric", "session", "score", "low", "high"])
+    sampled = _sampled(results, generator, resamples, metrics, units)
+    rows = ((*key, s.score, *_limits(s.samples, level)) for key, s in sampled.items())
+    return pd.DataFrame(rows, columns=["model", "metric", "session", "score", *LIMITS[units]])
+
+
+def _limits(samples: np.ndarray, level: float) -> list[float]:
+    """The interval of each row of samples, one after the other: (1 or 2, b) -> 2 or 4 limits."""
+    return [limit for row in samples for limit in interval(row, level)]
 
 
 def comparison_table(
@@ -128,18 +146,19 @@ def comparison_table(
     resamples: int = 1000,
     level: float = 0.95,
     metrics: Sequence[Metric] = METRICS,
+    units: bool = False,
 ) -> pd.DataFrame:
     """Differences model - other, paired over units and images, with bootstrap intervals.
 
-    units_better is the share of units in which `model` scores higher.
+    units_better is the share of units in which `model` scores higher; `units` as for scores.
     """
-    sampled, rows = _sampled(results, generator, resamples, metrics), []
+    sampled, rows = _sampled(results, generator, resamples, metrics, units), []
     places = dict.fromkeys((metric, session) for _, metric, session in sampled)
     for (model, other), place in product(pairs, places):
         a, b = sampled[model, *place], sampled[other, *place]
         counted = ~np.isnan(a.units)
         better = np.mean(a.units[counted] > b.units[counted])
-        limits = interval(a.samples - b.samples, level)
+        limits = _limits(a.samples - b.samples, level)
         rows.append((model, other, *place, a.score - b.score, *limits, better))
-    names = ["model", "other", "metric", "session", "difference", "low", "high", "units_better"]
+    names = ["model", "other", "metric", "session", "difference", *LIMITS[units], "units_better"]
     return pd.DataFrame(rows, columns=names)

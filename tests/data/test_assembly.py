@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from src.config import InputConfig
-from src.data.assembly import Assembly, open_monkeys, rebuild
+from src.data.assembly import Assembly, find_assembly, open_monkeys, rebuild
 from src.data.errors import DataError
 from src.data.inferotemporal import KEYS, open_inferotemporal
 from src.data.inferotemporal_checks import check_inferotemporal
@@ -96,6 +96,34 @@ def test_the_courses_file_is_rebuilt(simulated, tmp_path):
     assert "rebuilt" in report.field.tolist()
     pack(open_inferotemporal(path), tmp_path / "pooled")
     assert set(Session(tmp_path / "pooled", InputConfig()).area) == {"pIT", "cIT", "aIT"}
+
+
+def test_a_file_is_rebuilt_again_only_from_another_assembly_or_split(copy, tmp_path):
+    path = rebuild(copy, tmp_path / "new/IT_data.h5", SEED)
+    first = path.stat().st_mtime_ns
+    assert rebuild(copy, path, SEED).stat().st_mtime_ns == first
+    objects = open_inferotemporal(path).objects
+    assert (open_inferotemporal(rebuild(copy, path, SEED + 1)).objects != objects).any()
+    with h5py.File(copy, "r+") as file:
+        file["values"][:] += 1
+        del file.attrs["hash"]
+    before = open_inferotemporal(path).rates("train")
+    np.testing.assert_allclose(
+        open_inferotemporal(rebuild(copy, path, SEED + 1)).rates("train"), before + 1, atol=1e-5
+    )
+
+
+def test_what_is_read_is_a_file_of_means_or_one_rebuilt(simulated, copy, tmp_path):
+    rebuilt = tmp_path / "rebuilt/IT_data.h5"
+    path, assembly = find_assembly(simulated.path, rebuilt, SEED)  # both are there
+    assert path == simulated.path and assembly.path == simulated.assembly and not rebuilt.exists()
+    for asked in (tmp_path / "IT_data.h5", copy):  # beside which, or which, is an assembly
+        path, assembly = find_assembly(asked, rebuilt, SEED)
+        assert (path, assembly.path) == (rebuilt, tmp_path / "assembly.h5")
+        rebuilt.unlink()
+    alone = shutil.copy(simulated.path, tmp_path / "rebuilt/other.h5")
+    assert find_assembly(alone, rebuilt, SEED) == (alone, None)
+    assert find_assembly(tmp_path / "no/IT_data.h5", rebuilt, SEED)[1] is None
 
 
 def _numbers(a, b):

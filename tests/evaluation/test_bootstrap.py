@@ -5,7 +5,7 @@ import pytest
 
 from src.correlation import explained_variance
 from src.evaluation import metrics
-from src.evaluation.bootstrap import Draws, interval, score_samples
+from src.evaluation.bootstrap import Draws, interval, mean_samples, score_samples, unit_draws
 
 
 def gaussian_trials(rng, images=100, counts=10, share=(0.3, 0.5, 0.8), gain=0.8, error=0.5):
@@ -113,3 +113,19 @@ def test_silent_units_do_not_enter():
             score_samples(metric, np.hstack([p, silent]), np.hstack([r, silent]), ids, draws),
             score_samples(metric, p, r, ids, draws),
         )
+
+
+@pytest.mark.parametrize("metric", ["single", "avg", "feve", "ev"])
+def test_drawn_units_are_literal_copies_of_their_columns(metric):
+    rng = np.random.default_rng(2)
+    p, r, ids = gaussian_trials(rng, 25, rng.integers(1, 11, 25), share=(0.05, 0.3, 0.8, 0.5))
+    r[:, 3] = 1.0  # a unit without responses never counts
+    draws, units = Draws.make(ids, 60, rng), unit_draws(4, 60, rng)
+    every = np.ones((60, 4))
+    samples = mean_samples(metric, p, r, ids, draws, [every, units])
+    np.testing.assert_array_equal(samples[0], score_samples(metric, p, r, ids, draws))
+    for k in (0, 7, 59):
+        columns = np.repeat(np.arange(4), units[k])
+        one = Draws(draws.ids, draws.weights[k : k + 1])
+        wanted = score_samples(metric, p[:, columns], r[:, columns], ids, one)
+        np.testing.assert_allclose(samples[1, k], wanted[0], atol=1e-9)

@@ -157,3 +157,52 @@ def test_members_add_their_own_uncertainty():
     assert row["difference"] == pytest.approx(np.diff(means[::-1].mean(axis=1)).item())
     error = (means[0] - means[1]).std(ddof=1) / 2
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def two_way(rng, units=15, images=60):
+    """A session whose score varies from unit to unit and from image to image, and the truth.
+
+    EV of a unit is 1 - e / (1 + e), e its error variance, which a hard image multiplies.
+    """
+    hard = rng.gamma(2, 0.5, (images, 1))
+    error = rng.choice([0.2, 0.5, 2.0], units)
+    p = rng.normal(size=(images, units))
+    r = p + rng.normal(size=p.shape) * np.sqrt(hard * error)
+    truth = np.mean([1 - e / (1 + e) for e in (0.2, 0.5, 2.0)])
+    return SessionResults("a", np.arange(images), r, {"model": p}), truth
+
+
+def test_an_interval_over_images_and_units_covers_what_holds_for_other_units():
+    """Truths are of both populations; over images alone, the drawn units' luck is not counted."""
+    over_images, over_both = 0, 0
+    for seed in range(120):
+        rng = np.random.default_rng([11, seed])
+        session, truth = two_way(rng)
+        row = interval_table([session], rng, 200, metrics=("ev",), units=True).iloc[0]
+        over_images += row["low"] <= truth <= row["high"]
+        over_both += row["low_units"] <= truth <= row["high_units"]
+    assert over_images / 120 < 0.75 and 0.88 <= over_both / 120 <= 0.99
+
+
+def test_units_add_an_interval_and_change_no_other():
+    data = results()
+    plain = interval_table(data, np.random.default_rng(0), 50)
+    both = interval_table(data, np.random.default_rng(0), 50, units=True)
+    assert both[plain.columns.tolist()].equals(plain)
+    assert both.columns.tolist() == [*plain, "low_units", "high_units"]
+
+
+def test_a_difference_is_paired_over_units_too():
+    """Units differ widely, models by the same in each: only a paired interval is narrow."""
+    rng = np.random.default_rng(5)
+    session, _ = two_way(rng, units=40, images=200)
+    worse = 0.9 * session.predictions["model"]
+    pair = {"model": session.predictions["model"], "worse": worse}
+    data = [SessionResults("a", session.image_ids, session.responses, pair)]
+    given = {"metrics": ("ev",), "units": True}
+    scores = interval_table(data, np.random.default_rng(0), 300, **given).iloc[0]
+    row = comparison_table(data, [("model", "worse")], np.random.default_rng(0), 300, **given)
+    row = row.iloc[0]
+    width = row["high_units"] - row["low_units"]
+    assert 0 < width < 0.2 * (scores["high_units"] - scores["low_units"])
+    assert row["low_units"] <= row["difference"] <= row["high_units"]

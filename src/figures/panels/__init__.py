@@ -21,6 +21,7 @@ from src.figures.panels.cortex import (
 )
 from src.figures.panels.curves import members_curve, size_curve
 from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
+from src.figures.panels.geometry import correlation_map, rank_map, rate_profile
 from src.figures.panels.images import (
     group_means,
     image_performance,
@@ -51,6 +52,7 @@ from src.figures.panels.recording import (
     stimulus,
     units_per_session,
 )
+from src.figures.panels.report import text_table
 from src.figures.panels.retinotopy import (
     color_square,
     null_histogram,
@@ -74,6 +76,7 @@ __all__ = [
     "clusters_in_cortex",
     "color_square",
     "control_intervals",
+    "correlation_map",
     "dissimilarity",
     "distance_curve",
     "elbow",
@@ -102,6 +105,8 @@ __all__ = [
     "property_scatter",
     "rand_bars",
     "rank_lag",
+    "rank_map",
+    "rate_profile",
     "rates_by_group",
     "receptive_field",
     "response_bars",
@@ -121,6 +126,7 @@ __all__ = [
     "snr_distributions",
     "soma_cloud",
     "stimulus",
+    "text_table",
     "third_differences",
     "third_scores",
     "thumbnail_sheet",

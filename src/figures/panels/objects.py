@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from src.figures.panels.geometry import SHADES, group_spans, rank_map
 from src.figures.style import FAINT, INK, point_size
-
-SHADES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#666666", "#332288")
 
 
 def picture(axis: Axes, image: np.ndarray) -> None:
@@ -22,8 +21,7 @@ def picture(axis: Axes, image: np.ndarray) -> None:
 
 def rates_by_group(axis: Axes, rates: np.ndarray, groups: np.ndarray) -> None:
     """The rate of one unit for every image, groups side by side: (n,), (n,) sorted by group."""
-    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
-    ends = np.r_[starts[1:], len(groups)]
+    starts, ends = group_spans(groups)
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
         x, shade = np.arange(start, end), SHADES[k % len(SHADES)]
         axis.vlines(x, 0, rates[start:end], color=shade, linewidth=0.5)
@@ -47,26 +45,11 @@ def group_bars(axis: Axes, rates: np.ndarray, groups: np.ndarray, names: Sequenc
 
 
 def dissimilarity(axis: Axes, gram: np.ndarray, groups: np.ndarray | None = None) -> None:
-    """1 minus the correlation of images about their mean, from their Gram: (n, n), (n,) sorted.
-
-    Values are replaced by their rank, so that every map uses the whole scale of grey.
-    """
+    """1 minus the correlation of images about their mean, from their Gram: (n, n), (n,) sorted."""
     centered = gram - gram.mean(0) - gram.mean(1)[:, None] + gram.mean()
     norm = np.sqrt(np.maximum(np.diag(centered), 1e-12 * np.trace(centered)))
     distance = 1 - centered / np.outer(norm, norm)
-    pairs = np.triu_indices(len(gram), 1)
-    rank = np.zeros_like(distance)
-    rank[pairs] = distance[pairs].argsort().argsort() / max(len(pairs[0]) - 1, 1)
-    axis.imshow(rank + rank.T, cmap="Greys_r", vmin=0, vmax=1)
-    axis.set(xticks=[], yticks=[])
-    if groups is not None:
-        names, starts = np.unique(groups, return_index=True)
-        ends = np.r_[starts[1:], len(groups)]
-        axis.set_yticks((starts + ends - 1) / 2, names)
-        axis.tick_params(axis="y", length=0)
-        for start in starts[1:]:
-            axis.axhline(start - 0.5, color="white", linewidth=0.6)
-            axis.axvline(start - 0.5, color="white", linewidth=0.6)
+    rank_map(axis, distance, groups)
 
 
 def unit_boxes(axis: Axes, units: pd.DataFrame, score: str) -> None:
