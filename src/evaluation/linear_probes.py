@@ -53,7 +53,7 @@ def fit_probe(
     probe: Probe, session: Any, images: ImageResponses, features: Path, seed: int
 ) -> dict[str, FittedProbe]:
     """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
-    folds = None if images.objects is None else _folds(images.objects, seed)
+    folds = folds_of(images.objects, seed)
     hashes = image_sha256(session.images)
     names = [name.split("/") for name in probe.layers]
     places = [(features / network / session.key, layer) for network, layer in names]
@@ -88,8 +88,13 @@ def _grams(places: list[tuple[Path, str]], hashes: Sequence[str]) -> list[np.nda
     return [open_gram(*place, hashes) for place in places]
 
 
-def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
-    """Folds in which every object occurs, or where one is too rare every category: (n,) -> (n,)."""
+def folds_of(objects: np.ndarray | None, seed: int) -> np.ndarray | None:
+    """Folds in which every object occurs, or where one is too rare every category: (n,) -> (n,).
+
+    None without objects: each image is then held out alone.
+    """
+    if objects is None:
+        return None
     rare = np.unique(objects, return_counts=True)[1].min() < FOLDS
     return stratified_folds(categories_of(objects) if rare else objects, FOLDS, seed)
 

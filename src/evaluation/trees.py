@@ -27,7 +27,12 @@ def tree_candidates(x: np.ndarray, y: np.ndarray, to: np.ndarray) -> np.ndarray:
 def _boosted(x: np.ndarray, y: np.ndarray, to: np.ndarray) -> np.ndarray:
     """One unit: (n, q), (n,), (m, q) -> (a, m)."""
     model = HistGradientBoostingRegressor(
-        max_iter=TREES[-1], max_leaf_nodes=4, max_bins=31, early_stopping=False, random_state=0
+        max_iter=TREES[-1],
+        learning_rate=0.2,
+        max_leaf_nodes=4,
+        max_bins=31,
+        early_stopping=False,
+        random_state=0,
     )
     stages = model.fit(x, y).staged_predict(to)
     return np.array([np.full(len(to), y.mean()), *islice(stages, STEP - 1, None, STEP)])

@@ -233,7 +233,7 @@ def test_without_objects_each_image_is_held_out_alone(world):
 @pytest.mark.parametrize(("times", "kind"), [(5, np.array), (3, categories_of)])
 def test_folds_hold_every_object_or_where_it_is_rare_every_category(times, kind):
     objects = np.repeat(OBJECTS, times)
-    folds = linear_probes._folds(objects, 1)
+    folds = linear_probes.folds_of(objects, 1)
     for fold in range(5):
         assert set(kind(objects[folds == fold])) == set(kind(objects))
 
