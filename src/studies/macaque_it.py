@@ -76,18 +76,17 @@ def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
     return tuple(network.name for network in networks)
 
 
-def _together(network: str, *layers: str, best: tuple[str, ...], trees: int) -> tuple[Probe, ...]:
-    """All layers of a network at once, stacked and as components; trees on components of some."""
-    every, some = (tuple(f"{network}/{layer}" for layer in names) for names in (layers, best))
+def _together(network: str, *layers: str, trees: int) -> tuple[Probe, ...]:
+    """All layers of a network at once: stacked, as components, and by trees on a few of these."""
+    every = (network,), tuple(f"{network}/{layer}" for layer in layers)
     return (
-        Probe("stacked", "stacked", (network,), every),
-        Probe("all_layers", "components", (network,), every),
-        Probe("trees", "trees", (network,), some, components=trees),
+        Probe("stacked", "stacked", *every),
+        Probe("all_layers", "components", *every),
+        Probe("trees", "trees", *every, components=trees),
     )
 
 
 PIXELS = Probe("pixels", "pixels")
-BLOCKS = ("block1", "block2", "block3", "block4")  # of the network that learns objects here
 PLANTED = FrozenNetwork("planted", "random_map")
 
 
@@ -113,7 +112,7 @@ def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan
             Probe("untrained", "layers", _names(untrained)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
-            *_together("objects", *BLOCKS, "pool", best=BLOCKS[1:3], trees=trees),
+            *_together("objects", "block1", "block2", "block3", "block4", "pool", trees=trees),
         ),
         simulation=name if name == "demo" else "tiny",
     )
@@ -132,7 +131,7 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=12,
-    trees=30,
+    trees=15,
     plans=(
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
@@ -181,7 +180,7 @@ FULL = Profile(
         Probe("untrained", "layers", _names(_RESNETS)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
-        *_together("resnet50", *RESNET_LAYERS, best=RESNET_LAYERS[2:4], trees=50),
+        *_together("resnet50", *RESNET_LAYERS, trees=50),
     ),
     resources=Resources(memory_mb=16000, minutes=12 * 60, gpus=1),
 )

@@ -62,6 +62,7 @@ from src.figures.panels.scores import (
     score_against_ceiling,
     score_distributions,
     score_intervals,
+    text_table,
 )
 from src.figures.panels.training import learning_curve
 
@@ -119,6 +120,7 @@ __all__ = [
     "snr_distributions",
     "soma_cloud",
     "stimulus",
+    "text_table",
     "third_differences",
     "third_scores",
     "thumbnail_sheet",

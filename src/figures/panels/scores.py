@@ -83,3 +83,17 @@ def predicted_against_measured(
     axis.set(xlabel="predicted response (s.d.)", ylabel="measured response (s.d.)")
     axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axis.text(0.04, 0.96, f"r = {score:.3f}", transform=axis.transAxes, va="top")
+
+
+def text_table(axis: Axes, table: pd.DataFrame) -> None:
+    """A table of texts as a figure: names of columns over a rule, first column to the left."""
+    axis.set_axis_off()
+    axis.set(xlim=(0, 1), ylim=(len(table) + 0.5, -1))
+    widths = [max(len(name), *map(len, table[name])) + 3 for name in table]
+    right = np.cumsum(widths) / sum(widths)
+    for column, (name, edge) in enumerate(zip(table, right, strict=True)):
+        where = {"ha": "right" if column else "left", "va": "center"}
+        for row, text in enumerate([name, *table[name]]):
+            weight = "bold" if row == 0 else "normal"
+            axis.text(edge if column else 0, row - 0.5, text, fontweight=weight, **where)
+    axis.axhline(0, color=FAINT, linewidth=1)
