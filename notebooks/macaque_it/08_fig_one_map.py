@@ -126,26 +126,44 @@ intervals = interval_table(results, numpy_stream(seed, "one map"), **draws)
 
 # %%
 inside = {k: explained_variance(maps[k].held_out, fitted[k].responses) for k in sessions}
-means = {key: np.nanmean(values) for key, values in inside.items()}
-means[f"mean of {len(means)}"] = np.mean(list(means.values()))
+held_out = {key: np.nanmean(values) for key, values in inside.items()}
+held_out[f"mean of {len(sessions)}"] = np.mean(list(held_out.values()))
 wide = intervals.pivot(index="session", columns="metric", values=["score", "low", "high"])
-wide.columns = [f"{'r' if m == 'avg' else m}{'' if x == 'score' else ' ' + x}" for x, m in wide]
-found = wide.loc[[k for k in means if k in wide.index], sorted(wide)].reset_index()
-found["ev, held out"] = found["session"].map(means)
-words = {"study": study.name, "network": network, "layer": layer, **vars(asked), "seed": seed}
-found = found.assign(**words, data="simulated" if simulated else "recorded")
-save_table(found[[*words, "data", *found.columns.difference([*words, "data"], sort=False)]], table)
-found.drop(columns=[*words, "data"]).round(3)
+columns = {
+    f"{label}{suffix}": wide[which, metric].reindex(list(held_out))
+    for metric, label in {"ev": "ev", "avg": "r"}.items()
+    for which, suffix in {"score": "", "low": " low", "high": " high"}.items()
+}
+found = pd.DataFrame(columns).rename_axis("session").reset_index()
+found["ev, held out"] = found["session"].map(held_out)
+found["axes"] = found["session"].map({key: fit.inputs for key, fit in maps.items()})
+found.round(3)
 
 # %%
-outside = np.concatenate([explained_variance(x.predictions[name], x.responses) for x in results])
-both = {"held out of the fitted": np.concatenate(list(inside.values())), "scored": outside}
-shades = {"held out of the fitted": "#e69f00", "scored": "#0072b2"}
-cells = pd.DataFrame({"session": found["session"]})
+words = {"study": study.name, "network": network, "layer": layer, **asked.words, "seed": seed}
+words["data"] = "simulated" if simulated else "recorded"
+save_table(pd.concat([pd.DataFrame([words] * len(found)), found], axis=1), table)
+
+# %% [markdown]
+# ## The table, and the sites behind it
+
+# %%
+cells = found if len(sessions) > 1 else found[:1]
+columns = {"session": cells["session"]}
 for metric, label in (("ev", "EV"), ("r", "r")):
-    parts = found[metric], found[f"{metric} low"], found[f"{metric} high"]
-    cells[label] = [f"{x:.3f} [{a:.3f}, {b:.3f}]" for x, a, b in zip(*parts, strict=True)]
-cells["EV, held out"] = [f"{x:.3f}" for x in found["ev, held out"]]
+    parts = cells[metric], cells[f"{metric} low"], cells[f"{metric} high"]
+    columns[label] = [f"{x:.3f} [{a:.3f}, {b:.3f}]" for x, a, b in zip(*parts, strict=True)]
+columns["EV, held out"] = [f"{x:.3f}" for x in cells["ev, held out"]]
+cells = pd.DataFrame(columns)
+
+# %%
+scored = []
+for key, session in sessions.items():
+    seen = ImageResponses.of(session, scored_trials(session, official_split(session)))
+    scored.append(explained_variance(maps[key].predicted[seen.rows], seen.responses))
+both = {"held out of the fitted": [*inside.values()], "scored": scored}
+both = {label: np.concatenate(values) for label, values in both.items()}
+shown = {label: values[np.isfinite(values)] for label, values in both.items()}
 
 # %%
 use_style()
@@ -153,7 +171,7 @@ height = 0.9 + 0.26 * len(cells)
 figure, axes = plt.subplots(2, 1, figsize=(6.4, height + 2.6), height_ratios=[height, 2.6])
 panels.text_table(axes[0], cells)
 axes[0].set_title(f"{network}, {layer}: {features}, {readout}")
-shown = {label: values[np.isfinite(values)] for label, values in both.items()}
+shades = dict(zip(shown, ("#e69f00", "#0072b2"), strict=True))
 panels.score_histograms(axes[1], shown, shades, "explained variance (EV)")
 if simulated:
     mark_simulated(figure)

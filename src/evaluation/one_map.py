@@ -55,6 +55,13 @@ class OneMap:
         asked = {"learning_rate": self.lr, "epochs": self.epochs}
         return replace(MlpConfig(), **{name: value for name, value in asked.items() if value})
 
+    @property
+    def words(self) -> dict[str, str | float | None]:
+        """What describes the map in a table; what has no bearing on it is empty."""
+        mlp = {"lr": self.mlp.learning_rate, "epochs": self.mlp.epochs}
+        mlp = mlp if self.readout == "mlp" else dict.fromkeys(mlp)
+        return {"features": self.features, "readout": self.readout, **mlp}
+
     def axes(self, n: int) -> int:
         """How many principal axes of n training images are read, if there are as many."""
         return (self.components or min(COMPONENTS, n // 2)) if self.features == "pca" else n

@@ -241,6 +241,7 @@ def test_every_panel_is_drawn():
         "similarity_map",
         "similarity_scale",
         "stimulus",
+        "text_table",
         "thumbnail_sheet",
         "unit_boxes",
         "unit_scatter",
@@ -552,3 +553,18 @@ def test_similarity_map_is_centered_on_zero_and_marks_its_reference(axis):
     assert axis.lines[0].get_xydata().tolist() == [[1, 2]]
     panels.similarity_scale([axis], 0.5)
     assert axis.figure.axes[-1].get_yticks().tolist() == [-0.5, 0, 0.5]
+
+
+def test_a_table_is_drawn_as_it_is(axis):
+    """Every text below its column's name; the first column begins left, others end right."""
+    table = pd.DataFrame({"session": ["one", "two"], "EV": ["0.10 [0.05, 0.15]", "0.2"]})
+    assert panels.text_table(axis, table) is None
+    at = {text.get_text(): text.get_position() for text in axis.texts}
+    assert list(at) == ["session", "one", "two", "EV", "0.10 [0.05, 0.15]", "0.2"]
+    assert [at[t][0] for t in ("session", "one", "two")] == [0, 0, 0]
+    assert [at[t][0] for t in ("EV", "0.2")] == [1, 1]
+    rows = [("session", "EV"), ("one", "0.10 [0.05, 0.15]"), ("two", "0.2")]
+    heights = [{at[t][1] for t in row} for row in rows]
+    assert heights == [{-0.5}, {0.5}, {1.5}] and axis.get_ylim() == (2.5, -1)
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
