@@ -175,6 +175,13 @@ readable(gains[gains["model"] == best].drop(columns="session"))
 together = [tuple(pair) in joint.items() for pair in gains[["model", "other"]].to_numpy()]
 readable(gains[together].drop(columns="session"))
 
+# %% [markdown]
+# **What one sees.** A row above zero with its whole interval is a gain that other pictures would
+# repeat. Layers have different parts of what sites read, so with enough pictures two say more than
+# one; with few, as in the smallest profile, more weights to choose can cost as much as they bring.
+# Trees start from a handful of components and split one at a time: where the truth is a weighted
+# sum of many features, which it is for simulated sites, they pay for a freedom they do not need.
+
 # %%
 use_style()
 figure, axes = plt.subplots(1, 2, figsize=(9, 1 + 0.26 * len(order)), sharey=True)
