@@ -85,8 +85,8 @@ study = STUDIES["macaque_it"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-usual = next(probe for probe in settings.probes if probe.kind == "stacked").layers[-2]
-network, layer = network or usual.split("/")[0], layer or usual.split("/")[1]
+usual = next(probe for probe in settings.probes if probe.kind == "stacked").pairs[-2]
+network, layer = network or usual[0], layer or usual[1]
 asked = OneMap(features, components, readout, lr, epochs)
 name = "_".join(["08", network, layer, features, readout])
 table, drawn = places.tables / f"{name}.csv", places.figures / f"{name}.png"

@@ -55,8 +55,7 @@ def fit_probe(
     """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
     folds = folds_of(images.objects, seed)
     hashes = image_sha256(session.images)
-    names = [name.split("/") for name in probe.layers]
-    places = [(features / network / session.key, layer) for network, layer in names]
+    places = [(features / network / session.key, layer) for network, layer in probe.pairs]
     grams = partial(_grams, places, hashes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AtGridEdge)  # FittedProbe.edge says so

@@ -66,6 +66,11 @@ class Probe:
     question: str = ""  # as in Plan
     components: int = 1000  # of each layer at most, for components and trees
 
+    @property
+    def pairs(self) -> list[tuple[str, ...]]:
+        """Network and layer of each of `layers`."""
+        return [tuple(name.split("/")) for name in self.layers]
+
 
 @dataclass(frozen=True)
 class Resources:
