@@ -192,6 +192,19 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class MlpConfig:
+    """One hidden layer from features to units: AdamW along a cosine, best epoch of a tenth kept."""
+
+    hidden: int = 256
+    dropout: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    epochs: int = 40
+    batch_size: int = 64
+    threads: int = 1  # fixed, because bytes agree only at one thread count
+
+
+@dataclass(frozen=True)
 class ClassifierConfig:
     """Training to name objects: AdamW, a rate that rises over whole epochs, then a cosine."""
 

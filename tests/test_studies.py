@@ -38,7 +38,7 @@ def test_networks_and_layers_exist(profile):
     for probe in profile.probes:
         assert set(probe.networks) <= set(known)
         assert bool(probe.networks) == (probe.kind != "pixels")
-        assert bool(probe.layers) == (probe.kind in ("combined", "fields"))
+        assert bool(probe.layers) == (probe.kind not in ("pixels", "layers"))
         for network, layer in (name.split("/") for name in probe.layers):
             assert network in probe.networks and layer in known[network]
 

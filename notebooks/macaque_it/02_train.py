@@ -129,11 +129,12 @@ if settings.simulation and not recording:
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** Left, the loss: of single steps on training pictures, and of inner pictures
-# after every epoch. Where the two part, the network has begun to learn its pictures by heart. In
-# the middle, the correlation over the inner pictures, averaged over sites; the marked epoch is the
-# one that was kept. A network that names objects is high after two epochs, one that begins with
-# nothing climbs slowly: that is what borrowed features are worth. A curve that is flat from its
-# start has a learning rate that is too low, or an output that does not vary. Right, that rate.
+# **What one sees.** Left, the loss: of single steps on training pictures (rates and objects, where
+# both are learned), and of rates on inner pictures after every epoch. Where the two part, the
+# network has begun to learn its pictures by heart. In the middle, the correlation over the inner
+# pictures, averaged over sites; the marked epoch is the one that was kept. A network that names
+# objects is high after two epochs, one that begins with nothing climbs slowly: that is what
+# borrowed features are worth. A curve that is flat from its start has a learning rate that is too
+# low, or an output that does not vary. Right, that rate.
 #
 # Next: `03_predict` asks the trained network about pictures it never saw.

@@ -102,6 +102,14 @@ pd.DataFrame(
 # `fields` looks at them through one of many Gaussian windows, for each site the one that predicts
 # held-out training pictures best. Pixels get four maps: with the right alpha; with alpha 1, as
 # published; by least squares; and from principal components.
+#
+# Layers can also be put together afterwards. `stacked` fits each alone and adds the predictions,
+# with weights that are not negative and chosen on held-out predictions, so that a layer which only
+# fits its own pictures well gets none (Breiman 1996). `all_layers` puts a thousand principal
+# components of each layer side by side, as one project did with six layers of ResNet-50; it got
+# −.609 by least squares, which here stands beside ridge. `trees` are boosted trees on a few
+# components of each layer: not linear, so they show what a linear map leaves. Components are found
+# anew without each fold; found once on all pictures, they would have seen those held out.
 
 # %%
 systems = {k: fit_probe(plan, s, fitted[k], places.features, seed) for k, s in sessions.items()}

@@ -173,11 +173,37 @@ means = means.set_index("model").loc[order].reset_index()
 
 # %%
 best = order[0]
-pairs = [(best, name) for name in order[1:]]
+alone = fits[fits["probe"].isin(p.name for p in probes.values() if p.kind == "layers")]
+alone = alone.groupby("system")["ev, held out"].mean()
+joint = {
+    name: alone[alone.index.str.startswith(probe.networks)].idxmax()
+    for name, probe in probes.items()
+    if probe.layers
+}
+pairs = list(dict.fromkeys([*((best, name) for name in order[1:]), *joint.items()]))
 comparisons = comparison_table(results, pairs, numpy_stream(seed, "comparisons"), **draws)
 save_table(comparisons, tables["comparisons"])
 gains = comparisons[comparisons["session"].str.startswith("mean") & (comparisons["metric"] == "ev")]
-readable(gains.drop(columns="session"))
+readable(gains[gains["model"] == best].drop(columns="session"))
+
+# %% [markdown]
+# ## Several layers or one?
+#
+# Each probe that reads several layers, against the one layer of the same networks that predicts
+# held-out training pictures best: `stacked` adds predictions of single layers with weights that
+# suit a site, `combined` and `fields` weigh the layers in one regression, `all_layers` takes the
+# principal components of all of them side by side, and `trees` need not be linear.
+
+# %%
+together = [tuple(pair) in joint.items() for pair in gains[["model", "other"]].to_numpy()]
+readable(gains[together].drop(columns="session"))
+
+# %% [markdown]
+# **What one sees.** A row above zero with its whole interval is a gain that other pictures would
+# repeat. Layers have different parts of what sites read, so with enough pictures two say more than
+# one; with few, as in the smallest profile, more weights to choose can cost as much as they bring.
+# Trees start from a handful of components and split one at a time: where the truth is a weighted
+# sum of many features, which it is for simulated sites, they pay for a freedom they do not need.
 
 # %%
 use_style()

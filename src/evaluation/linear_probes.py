@@ -1,14 +1,16 @@
-"""The probes of a profile: linear maps from pixels or stored features to the rates of a session.
+"""The probes of a profile: maps from pixels or stored features to the rates of a session.
 
-Every choice (alpha, weights of layers, windows) is made on held-out predictions of the images that
-are fitted; predictions are for all images of the session.
+All are linear but `trees`. Every choice (alpha, weights of layers, windows, number of trees) is
+made on held-out predictions of the images that are fitted; predictions are for all images of the
+session.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,29 +20,32 @@ import numpy as np
 from src.data.hashes import image_sha256
 from src.data.objects import categories_of
 from src.evaluation.bands import choose_bands
-from src.evaluation.decomposition import Decomposition, decompose, principal_components
+from src.evaluation.components import FoldedComponents, ridge_candidates
+from src.evaluation.decomposition import Decomposition, decompose
 from src.evaluation.feature_grams import open_gram
 from src.evaluation.fields import choose_fields
 from src.evaluation.folds import stratified_folds
 from src.evaluation.gram import streamed_gram
 from src.evaluation.probes import ImageResponses
-from src.evaluation.ridge import AtGridEdge, fit_ridge, held_out_residuals, search
+from src.evaluation.ridge import ALPHAS, AtGridEdge, fit_ridge, held_out_residuals, search
+from src.evaluation.stacks import fit_stack, held_out_stack
+from src.evaluation.trees import TREES, tree_candidates
 from src.models.feature_files import layer_names, open_features
 from src.models.windows import WindowGrid
 from src.studies.records import Probe
 
 FOLDS = 5
-COMPONENTS = 1000  # of pixels, or half the training images where these are fewer
+COMPONENTS = 1000  # of pixels
 
 
 @dataclass(frozen=True, eq=False)
 class FittedProbe:
-    """One linear map of one session, and how it was chosen."""
+    """One map of one session, and how it was chosen."""
 
     predicted: np.ndarray  # (i, u) all images of the session
     held_out: np.ndarray  # (n, u) fitted images, each without its fold
-    alpha: np.ndarray  # (u,) scaled units
-    edge: np.ndarray  # (u,) -1 or 1 where alpha is an end of the grid
+    alpha: np.ndarray  # (u,) scaled units; of a stack its heaviest layer's, nan for trees
+    edge: np.ndarray  # (u,) -1 or 1 where alpha, or the number of trees, is an end of the grid
     chosen: Mapping[str, np.ndarray] = field(default_factory=dict)  # of each unit: window, weights
 
 
@@ -48,10 +53,10 @@ def fit_probe(
     probe: Probe, session: Any, images: ImageResponses, features: Path, seed: int
 ) -> dict[str, FittedProbe]:
     """All maps of a probe by name, fitted on `images` of a session; `features`: their folder."""
-    folds = None if images.objects is None else _folds(images.objects, seed)
+    folds = folds_of(images.objects, seed)
     hashes = image_sha256(session.images)
-    names = [name.split("/") for name in probe.layers]
-    places = [(features / network / session.key, layer) for network, layer in names]
+    places = [(features / network / session.key, layer) for network, layer in probe.pairs]
+    grams = partial(_grams, places, hashes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AtGridEdge)  # FittedProbe.edge says so
         match probe.kind:
@@ -65,15 +70,30 @@ def fit_probe(
                     for layer in layer_names(place.parent)
                 }
             case "combined":
-                grams = [open_gram(*place, hashes) for place in places]
-                return {probe.name: _combined(probe.layers, grams, images, folds)}
+                return {probe.name: _combined(probe.layers, grams(), images, folds)}
+            case "stacked":
+                return {probe.name: _stacked(probe.layers, grams(), images, folds)}
+            case "components":
+                return _together(probe, grams(), images, folds)
+            case "trees":
+                found = _folded(grams(), images, folds, probe.components)
+                return {probe.name: _trees(found, images.responses)}
             case "fields":
                 maps = [open_features(*place, hashes) for place in places]
                 return {probe.name: _fields(WindowGrid(probe.centers), maps, images, folds)}
 
 
-def _folds(objects: np.ndarray, seed: int) -> np.ndarray:
-    """Folds in which every object occurs, or where one is too rare every category: (n,) -> (n,)."""
+def _grams(places: list[tuple[Path, str]], hashes: Sequence[str]) -> list[np.ndarray]:
+    return [open_gram(*place, hashes) for place in places]
+
+
+def folds_of(objects: np.ndarray | None, seed: int) -> np.ndarray | None:
+    """Folds in which every object occurs, or where one is too rare every category: (n,) -> (n,).
+
+    None without objects: each image is then held out alone.
+    """
+    if objects is None:
+        return None
     rare = np.unique(objects, return_counts=True)[1].min() < FOLDS
     return stratified_folds(categories_of(objects) if rare else objects, FOLDS, seed)
 
@@ -87,7 +107,8 @@ def _pixels(
     whole = decompose(gram, images.rows)
     given = {"pixels_least_squares": 0.0, "pixels_ridge_1": whole.in_scaled_units(1.0)}
     found = {name: _given(whole, gram, images, a, folds) for name, a in given.items()}
-    found["pixels_components"] = _components(gram, images, folds)
+    components = _folded([gram], images, folds, COMPONENTS)
+    found["pixels_components"] = _best(components, images.responses, np.zeros(1))
     return {**found, "pixels": _ridge(gram, images, folds)}
 
 
@@ -106,21 +127,62 @@ def _given(
     return FittedProbe(predicted, y - residual, np.full(units, alpha), np.zeros(units, int))
 
 
-def _components(gram: np.ndarray, images: ImageResponses, folds: np.ndarray | None) -> FittedProbe:
-    """Least squares on principal components, which a fold finds without its rows (defect D7)."""
-    rows, y = images.rows, images.responses
-    folds = np.arange(len(rows)) % FOLDS if folds is None else folds
-    k, held_out = min(COMPONENTS, len(rows) // 2), np.empty_like(y)
+def _folded(
+    grams: list[np.ndarray], images: ImageResponses, folds: np.ndarray | None, k: int
+) -> FoldedComponents:
+    """The first k components of each layer, at most half as many as there are images."""
+    rows = images.rows
+    return FoldedComponents.of(grams, rows, spread(folds, len(rows)), min(k, len(rows) // 2))
 
-    def predicted(fitted: np.ndarray, to: np.ndarray) -> np.ndarray:
-        few = principal_components(decompose(gram, rows[fitted]), k)
-        return fit_ridge(few, y[fitted], 0.0).predict(gram[to])
 
-    for fold in np.unique(folds):
-        held_out[folds == fold] = predicted(folds != fold, rows[folds == fold])
-    units, everything = y.shape[1], np.ones(len(rows), bool)
-    alpha, edge = np.zeros(units), np.zeros(units, int)
-    return FittedProbe(predicted(everything, slice(None)), held_out, alpha, edge)
+def spread(folds: np.ndarray | None, n: int) -> np.ndarray:
+    """Folds for what is costly to refit, where single images would be held out: -> (n,)."""
+    return np.arange(n) % FOLDS if folds is None else folds
+
+
+def _best(found: FoldedComponents, y: np.ndarray, alphas: np.ndarray) -> FittedProbe:
+    """Ridge with the best of the alphas, or with the one there is."""
+    predicted, best = found.best(partial(ridge_candidates, alphas=alphas), y)
+    return FittedProbe(predicted, best.held_out, alphas[best.index], best.edge)
+
+
+def _together(
+    probe: Probe, grams: list[np.ndarray], images: ImageResponses, folds: np.ndarray | None
+) -> dict[str, FittedProbe]:
+    """Components of all layers side by side, as published: with the right alpha, and without."""
+    found, y = _folded(grams, images, folds, probe.components), images.responses
+    grids = {probe.name: ALPHAS, f"{probe.name}_least_squares": np.zeros(1)}
+    return {name: _best(found, y, alphas) for name, alphas in grids.items()}
+
+
+def _trees(found: FoldedComponents, y: np.ndarray) -> FittedProbe:
+    predicted, best = found.best(tree_candidates, y)
+    chosen = {"trees": TREES[best.index]}
+    return FittedProbe(predicted, best.held_out, np.full(y.shape[1], np.nan), best.edge, chosen)
+
+
+def _stacked(
+    layers: tuple[str, ...],
+    grams: list[np.ndarray],
+    images: ImageResponses,
+    folds: np.ndarray | None,
+) -> FittedProbe:
+    """Every layer by itself, then all predictions with the weights that suit a unit."""
+    alone, y = [_ridge(gram, images, folds) for gram in grams], images.responses
+    inside = [one.held_out for one in alone]
+    stack, held_out = fit_stack(inside, y), held_out_stack(inside, y, spread(folds, len(y)))
+    heaviest = stack.weights.argmax(axis=1), np.arange(y.shape[1])
+    alpha, edge = (
+        np.array([getattr(one, x) for one in alone])[heaviest] for x in ("alpha", "edge")
+    )
+    predicted = stack.predict([one.predicted for one in alone])
+    return FittedProbe(predicted, held_out, alpha, edge, _by_layer(layers, stack.weights))
+
+
+def _by_layer(layers: tuple[str, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of a table of units: (u, l) -> l of (u,)."""
+    names = [f"weight_{name.replace('/', '_')}" for name in layers]
+    return dict(zip(names, weights.T, strict=True))
 
 
 def _ridge(gram: np.ndarray, images: ImageResponses, folds: np.ndarray | None) -> FittedProbe:
@@ -136,10 +198,7 @@ def _combined(
 ) -> FittedProbe:
     shares = simplex(len(grams), 4 if len(grams) == 2 else 3)
     choice = choose_bands(grams, images.rows, images.responses, shares, groups=folds)
-    weights = {
-        f"weight_{name.replace('/', '_')}": w
-        for name, w in zip(layers, choice.weights.T, strict=True)
-    }
+    weights = _by_layer(layers, choice.weights)
     return FittedProbe(choice.predict(grams), choice.held_out, choice.alpha, choice.edge, weights)
 
 

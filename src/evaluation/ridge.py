@@ -9,7 +9,7 @@ Golub, Heath & Wahba 1979; for groups Cook & Weisberg 1982). Center and scale ar
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,17 @@ Criterion = Literal["r2", "r", "mse"]
 
 class AtGridEdge(UserWarning):
     """The best alpha is the smallest or largest offered: a better one may lie outside."""
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """For each unit the best of a candidates, by a criterion over held-out predictions."""
+
+    index: np.ndarray  # (u,) which candidate
+    edge: np.ndarray  # (u,) -1 where it is the first, 1 the last, else 0
+    score: np.ndarray  # (u,) its criterion, nan for constant units
+    held_out: np.ndarray  # (n, u) its predictions
+    scores: np.ndarray  # (a, u) criterion of every candidate
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,22 +94,36 @@ def search(
     if alphas.ndim != 1 or not len(alphas) or alphas[0] <= 0 or (np.diff(alphas) <= 0).any():
         raise DataError(f"alphas {alphas.shape} must be above 0 and ascend: sort them")
     y = np.asarray(y, np.float64)
+    residuals = held_out_residuals(decomposition, y, alphas, groups)
+    best = best_held_out((y - residual for residual in residuals), y, per_unit, criterion)
+    fit = fit_ridge(decomposition, y, alphas[best.index])
+    return RidgeChoice(fit, alphas[best.index], best.edge, best.score, best.held_out, best.scores)
+
+
+def best_held_out(
+    candidates: Iterable[np.ndarray],
+    y: np.ndarray,
+    per_unit: bool = True,
+    criterion: Criterion = "r2",
+) -> Best:
+    """The candidate that predicts held-out rows best, for each unit: a of (n, u), (n, u) -> Best.
+
+    `per_unit`, `criterion` as in choose_alpha. A constant unit has no score and gets the last.
+    """
     score_of = {"r2": r_squared, "r": correlation, "mse": _minus_mse}[criterion]
-    scores = np.empty((len(alphas), y.shape[1]))
-    best = np.full(y.shape[1], len(alphas) - 1)
+    scores, constant = [], np.ptp(y, axis=0) == 0
+    best = np.zeros(y.shape[1], int)
     best_score, held_out = np.full(y.shape[1], -np.inf), np.empty_like(y)
-    for i, residual in enumerate(held_out_residuals(decomposition, y, alphas, groups)):
-        scores[i] = score_of(y - residual, y)
-        scores[i, np.ptp(y, axis=0) == 0] = np.nan
+    for i, predicted in enumerate(candidates):
+        scores.append(np.where(constant, np.nan, score_of(predicted, y)))
         seen = scores[i] if per_unit else np.full_like(scores[i], _mean_of_known(scores[i]))
-        better = (seen > best_score) | (np.isnan(seen) & (i == len(alphas) - 1))
+        better = (seen > best_score) | np.isnan(seen)
         best[better], best_score[better] = i, seen[better]
-        held_out[:, better] = y[:, better] - residual[:, better]
-    score = np.take_along_axis(scores, best[None], axis=0)[0]
-    ends = (best == len(alphas) - 1).astype(int) - (best == 0)
-    edge = np.where(np.isnan(score) | (len(alphas) == 1), 0, ends)
-    fit = fit_ridge(decomposition, y, alphas[best])
-    return RidgeChoice(fit, alphas[best], edge, score, held_out, scores)
+        held_out[:, better] = predicted[:, better]
+    score = np.take_along_axis(np.array(scores), best[None], axis=0)[0]
+    ends = (best == len(scores) - 1).astype(int) - (best == 0)
+    edge = np.where(np.isnan(score) | (len(scores) == 1), 0, ends)
+    return Best(best, edge, score, held_out, np.array(scores))
 
 
 def warn_at_edge(edge: np.ndarray, alphas: np.ndarray) -> None:

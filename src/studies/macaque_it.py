@@ -120,6 +120,16 @@ def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
     return tuple(network.name for network in networks)
 
 
+def _together(network: str, *layers: str, trees: int) -> tuple[Probe, ...]:
+    """All layers of a network at once: stacked, as components, and by trees on a few of these."""
+    every = (network,), tuple(f"{network}/{layer}" for layer in layers)
+    return (
+        Probe("stacked", "stacked", *every),
+        Probe("all_layers", "components", *every),
+        Probe("trees", "trees", *every, components=trees),
+    )
+
+
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
 
@@ -132,7 +142,7 @@ def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> 
     return Plan(model, training, members, "inner")
 
 
-def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> Profile:
+def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan, ...]) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
     recipe = ClassifierConfig(epochs=epochs)
     objects = FrozenNetwork("objects", "object_network", start="objects", training=recipe)
@@ -149,6 +159,7 @@ def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> P
             Probe("untrained", "layers", _names(untrained)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
+            *_together("objects", "block1", "block2", "block3", "block4", "pool", trees=trees),
         ),
         simulation=name if name == "demo" else "tiny",
     )
@@ -162,6 +173,7 @@ SMOKE = _simulated(
     "smoke",
     draws=1,
     epochs=2,
+    trees=5,
     plans=(
         _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),
         _trained(_head("objects/block2", hidden=8), replace(_HEAD, max_epochs=2)),
@@ -175,6 +187,7 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=12,
+    trees=15,
     plans=(
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
@@ -201,6 +214,7 @@ RECORDING = Profile(
         Probe("layers", "layers", _names(_CORTEX_NETWORKS)),
         Probe("combined", "combined", _names(_CORTEX_NETWORKS), _CORTEX),
         Probe("fields", "fields", _names(_CORTEX_NETWORKS), _CORTEX),
+        Probe("stacked", "stacked", _names(_CORTEX_NETWORKS), _CORTEX),
         *(
             Probe(
                 *(f"{kind}_halves", kind, _names(_CORTEX_NETWORKS), layers),
@@ -213,6 +227,7 @@ RECORDING = Profile(
     resources=Resources(memory_mb=8000, minutes=120),
 )
 
+RESNET_LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "avgpool")
 _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
 _DENSENET = FrozenNetwork("densenet201", "densenet201", "IMAGENET1K_V1")
 _VIT = FrozenNetwork("vit_b_16", "vit_b_16", "IMAGENET1K_V1")
@@ -254,6 +269,7 @@ FULL = Profile(
         Probe("untrained", "layers", _names(_RESNETS)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
+        *_together("resnet50", *RESNET_LAYERS, trees=50),
     ),
     resources=Resources(memory_mb=16000, minutes=12 * 60, gpus=1),
 )

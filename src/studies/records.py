@@ -56,19 +56,27 @@ class FrozenNetwork:
 
 @dataclass(frozen=True)
 class Probe:
-    """Linear maps from images to responses, without a network trained on responses.
+    """Maps from images to responses, without a network trained on responses.
 
     pixels: several baselines. layers: ridge from each layer of each network. combined: ridge from
     all layers named, each weighted. fields: the same through the Gaussian window of each unit.
+    stacked: ridge from each layer named, and a weighted sum of the predictions. components: ridge
+    from the principal components of all layers named, side by side. trees: boosted trees on them.
     """
 
     name: str
-    kind: Literal["pixels", "layers", "combined", "fields"]
+    kind: Literal["pixels", "layers", "combined", "fields", "stacked", "components", "trees"]
     networks: tuple[str, ...] = ()  # names of frozen networks
-    layers: tuple[str, ...] = ()  # "network/layer", for combined and fields
+    layers: tuple[str, ...] = ()  # "network/layer", for all but pixels and layers
     centers: int = 7  # a side, of the windows of fields, in four sizes
     split: Literal["official", "halves"] = "official"
     question: str = ""  # as in Plan
+    components: int = 1000  # of each layer at most, for components and trees
+
+    @property
+    def pairs(self) -> list[tuple[str, ...]]:
+        """Network and layer of each of `layers`."""
+        return [tuple(name.split("/")) for name in self.layers]
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,23 @@
 """Every kind of probe against scikit-learn, on simulated sites; nothing scored has a say."""
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from src.data.hashes import image_sha256
 from src.data.objects import OBJECTS, categories_of
 from src.data.splits import official_split
-from src.evaluation import linear_probes
+from src.evaluation import linear_probes, trees
 from src.evaluation.decomposition import decompose_features
 from src.evaluation.feature_grams import store_grams
 from src.evaluation.fields import choose_fields
@@ -39,13 +42,24 @@ PROBES = {
     "layers": Probe("layers", "layers", ("planted", "other")),
     "combined": Probe("combined", "combined", ("planted", "other"), BOTH),
     "fields": Probe("fields", "fields", ("planted", "other"), BOTH),
+    "stacked": Probe("stacked", "stacked", ("planted", "other"), BOTH),
+    "components": Probe("together", "components", ("planted", "other"), BOTH),
+    "trees": Probe("trees", "trees", ("planted", "other"), BOTH, components=4),
 }
 GRID = WindowGrid(centers=3, sigmas=(0.3,))
 
 
-@pytest.fixture(autouse=True)
-def few_windows(monkeypatch):
-    monkeypatch.setattr(linear_probes, "WindowGrid", lambda _: GRID)
+STAGES = np.array([0, 10, 20])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Few windows and few trees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear_probes, "WindowGrid", lambda _: GRID)
+        patch.setattr(linear_probes, "TREES", STAGES)
+        patch.setattr(trees, "TREES", STAGES)
+        yield
 
 
 def stored(session, folder: Path, seed: int) -> Path:
@@ -71,12 +85,10 @@ def world(inferotemporal, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(world):
+def found(world, small):
     """What every probe finds, by kind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_probes, "WindowGrid", lambda _: GRID)
-        fit = partial(fit_probe, session=world.session, images=world.fitted, seed=3)
-        return {kind: fit(probe, features=world.features) for kind, probe in PROBES.items()}
+    fit = partial(fit_probe, session=world.session, images=world.fitted, seed=3)
+    return {kind: fit(probe, features=world.features) for kind, probe in PROBES.items()}
 
 
 def features_of(world, name):
@@ -169,6 +181,55 @@ def test_combined_layers_are_ridge_on_weighted_features(world, found):
         assert (r_squared(one.held_out, y) >= r_squared(alone.held_out, y) - 1e-9).all()
 
 
+def test_a_stack_adds_the_predictions_of_its_layers(world, found):
+    one, alone = found["stacked"]["stacked"], found["layers"]
+    layers = [alone[name.replace("/", "_")] for name in BOTH]
+    y = world.fitted.responses
+    for unit in range(0, 16, 5):
+        model = LinearRegression(positive=True)
+        model.fit(np.column_stack([layer.held_out[:, unit] for layer in layers]), y[:, unit])
+        weights = [one.chosen[f"weight_{n.replace('/', '_')}"][unit] for n in BOTH]
+        np.testing.assert_allclose(weights, model.coef_, atol=1e-6)
+        predicted = np.column_stack([layer.predicted[:, unit] for layer in layers])
+        np.testing.assert_allclose(one.predicted[:, unit], model.predict(predicted), atol=1e-6)
+        assert one.alpha[unit] == layers[np.argmax(weights)].alpha[unit]
+    inside = np.mean([r_squared(layer.held_out, y).mean() for layer in layers])
+    assert r_squared(one.held_out, y).mean() > inside
+
+
+def test_components_of_layers_side_by_side_are_those_of_scikit_learn(world, found):
+    """Half as many as images of each, or all a layer has, found anew without each fold (D7)."""
+    parts = [features_of(world, name) for name in BOTH]
+    ends = np.cumsum([0, *(part.shape[1] for part in parts)])
+    columns = [(str(a), PCA(min(96, b - a)), slice(a, b)) for a, b in pairwise(ends)]
+    model = make_pipeline(ColumnTransformer(columns), LinearRegression())
+    predicted, held_out = refit(world, model, np.hstack(parts))
+    one = found["components"]["together_least_squares"]
+    np.testing.assert_allclose(one.predicted, predicted, atol=1e-4)
+    np.testing.assert_allclose(one.held_out, held_out, atol=1e-4)
+    assert (one.alpha == 0).all()
+    y, ridge = world.fitted.responses, found["components"]["together"]
+    assert np.isin(ridge.alpha, ALPHAS).all() and len(np.unique(ridge.alpha)) > 1
+    assert (r_squared(ridge.held_out, y) > r_squared(one.held_out, y)).all()
+
+
+def test_trees_read_components_of_layers(world, found):
+    one = found["trees"]["trees"]
+    axes = [
+        PCA(4).fit(x[world.fitted.rows]).transform(x)
+        for x in map(partial(features_of, world), BOTH)
+    ]
+    x = np.hstack(axes)
+    assert set(one.chosen["trees"]) <= set(STAGES) and np.isnan(one.alpha).all()
+    np.testing.assert_array_equal(one.edge == 1, one.chosen["trees"] == 20)
+    unit = np.argmax(one.chosen["trees"] > 0)
+    model = HistGradientBoostingRegressor(
+        max_iter=one.chosen["trees"][unit], learning_rate=0.2, max_leaf_nodes=4, max_bins=31
+    )
+    model.fit(x[world.fitted.rows], world.fitted.responses[:, unit])
+    assert np.corrcoef(model.predict(x), one.predicted[:, unit])[0, 1] > 0.98  # but for signs
+
+
 def test_fields_are_windows_of_the_grid(world, found):
     one, table = found["fields"]["fields"], GRID.table()
     maps = [features_of(world, name).reshape(320, -1, 4, 4) for name in BOTH]
@@ -211,7 +272,7 @@ def test_choices_do_not_look_at_scored_images(world, found, altered, kind):
     for name, one in found[kind].items():
         np.testing.assert_array_equal(again[name].alpha, one.alpha)
         for column, values in one.chosen.items():
-            np.testing.assert_array_equal(again[name].chosen[column], values)
+            np.testing.assert_allclose(again[name].chosen[column], values, rtol=1e-6)
         np.testing.assert_allclose(again[name].held_out, one.held_out, atol=1e-5)
         rows = world.fitted.rows
         np.testing.assert_allclose(again[name].predicted[rows], one.predicted[rows], atol=1e-5)
@@ -233,7 +294,7 @@ def test_without_objects_each_image_is_held_out_alone(world):
 @pytest.mark.parametrize(("times", "kind"), [(5, np.array), (3, categories_of)])
 def test_folds_hold_every_object_or_where_it_is_rare_every_category(times, kind):
     objects = np.repeat(OBJECTS, times)
-    folds = linear_probes._folds(objects, 1)
+    folds = linear_probes.folds_of(objects, 1)
     for fold in range(5):
         assert set(kind(objects[folds == fold])) == set(kind(objects))
 

@@ -55,3 +55,6 @@ def test_every_cell_of_a_table_is_on_the_page(axis):
     sides = [cells[1, k].get_text().get_ha() for k in range(3)]
     assert sides == ["left", "left", "right"]
     np.testing.assert_allclose([cells[2, k].get_width() for k in range(3)], (0.4, 0.4, 0.2))
+    panels.text_table(axis, table)
+    widths = [axis.tables[1].get_celld()[0, k].get_width() for k in range(3)]
+    np.testing.assert_allclose(widths, [8 / 19, 5 / 19, 6 / 19])

@@ -10,12 +10,18 @@ from matplotlib.axes import Axes
 from src.figures.style import FAINT
 
 
-def text_table(axis: Axes, table: pd.DataFrame, widths: Sequence[float], words: int = 1) -> None:
+def text_table(
+    axis: Axes, table: pd.DataFrame, widths: Sequence[float] = (), words: int = 1
+) -> None:
     """A table of text, its first columns, `words` of them, to the left and the rest to the right.
 
-    `widths` are those of the columns, as shares of the axis. Rows fill the height of the axis.
+    `widths` are those of the columns, as shares of the axis; by default as their texts need. Rows
+    fill the height of the axis.
     """
     axis.set_axis_off()
+    if not widths:
+        long = [3 + max(len(str(text)) for text in (name, *table[name])) for name in table]
+        widths = [length / sum(long) for length in long]
     cells = axis.table(
         table.astype(str).to_numpy(), colLabels=list(table), colWidths=widths, bbox=(0, 0, 1, 1)
     )
