@@ -63,6 +63,7 @@ def jobs(study):
     yield from (("02_extract", {"network": n.name}) for n in profiles[study].networks)
     yield from (("03_probe", {"probe": p.name}) for p in profiles[study].probes)
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
+    yield from (("02_search", {"model": p.model.name}) for p in profiles[study].plans if p.search)
     yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
 
 
@@ -120,6 +121,12 @@ def recorded(wildcards):
 def planned(wildcards):
     """What it says about one model."""
     return fingerprint(asdict(plan(wildcards)))
+
+
+def found(wildcards):
+    """The record of the search for a model's recipe, if there is one."""
+    searched = plan(wildcards).search
+    return [record("02_search_{model}").format(**wildcards)] if searched else []
 
 
 def shown(wildcards):
@@ -241,10 +248,31 @@ rule preprocess:
         RUN
 
 
+rule search:
+    input:
+        code=code("02_search"),
+        data=rules.preprocess.output,
+    output:
+        record("02_search_{model}"),
+    log:
+        str(places.records / "02_search_{model}.ipynb"),
+    params:
+        given=given,
+        settings=planned,
+    threads: lambda w: plan(w).training.threads
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+        gpu=asks("gpus"),
+    shell:
+        RUN
+
+
 rule train:
     input:
         code=code("02_train"),
         data=rules.preprocess.output,
+        recipe=found,
     output:
         record("02_train_{model}_{member}"),
     log:

@@ -23,9 +23,10 @@
 # | model | what it is |
 # |---|---|
 # | `it_cnn` | published: three blocks of convolution and pooling, two dense layers |
+# | `it_cnn_searched` | the same network, with the recipe that `02_search` found |
 # | `field_cnn` | ours: three convolutional layers, every site reads at a place of its own |
 #
-# Both have a *linear* output, since normalised rates are negative half of the time, and both are
+# All have a *linear* output, since normalised rates are negative half of the time, and all are
 # trained on the mean squared error. The published search for a learning rate ended below 0.0001,
 # where nothing was learned in ten epochs, and its schedule counted batches where epochs were
 # meant. Here the unit of a schedule is the epoch, and the rate is drawn in the figure.
@@ -50,6 +51,7 @@ from src.models.encoder import Encoder
 from src.paths import run_paths
 from src.seeds import member_seed
 from src.studies import STUDIES
+from src.training.found import found_plan
 from src.training.trainer import train
 
 # %% tags=["parameters"]
@@ -65,8 +67,8 @@ seed: int = 42  # every member derives its own seed from this one
 # %%
 study = STUDIES["macaque_it"]
 settings = study.profile(profile)
-plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
+plan = found_plan(settings.plan(model), places)
 folder = places.member(model, member)
 declare(folder / "weights.pt", folder / "history.csv")
 
