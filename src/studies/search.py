@@ -89,8 +89,8 @@ class Search:
 def _require_type(one: Range | Choice, hint: Any) -> None:
     """A range of an integer must be of integers: 5.79 epochs never come (defect D3)."""
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    whole = int in kinds
+    whole, named = int in kinds, " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     if isinstance(one, Range) and (whole != one.integer or not {int, float} & {*kinds}):
-        raise ValueError(f"{one.field} is {hint}: a range of it takes integer={whole}")
+        raise ValueError(f"{one.field} is {named}: a range of it takes integer={whole}")
     if whole and not all(type(v) is int or (v is None and type(None) in kinds) for v in one.tried):
-        raise ValueError(f"{one.field} is {hint}, not one of {one.tried}: give integers")
+        raise ValueError(f"{one.field} is {named}, not one of {one.tried}: give integers")
