@@ -135,7 +135,7 @@ DEMO = _simulated(
     epochs=12,
     plans=(
         _SMALL,
-        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=10, epochs=4, startup=4),
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=10, epochs=3, startup=3),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
     ),
 )

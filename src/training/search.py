@@ -33,7 +33,7 @@ from src.studies.records import Plan
 from src.studies.search import Choice, Range
 from src.training.found import NAME, best_trial, save_found
 from src.training.provenance import recorded_inputs
-from src.training.trainer import train
+from src.training.trainer import Watch, train
 
 DIRECTION = "maximize"  # a correlation
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -176,7 +176,7 @@ def _name(number: int) -> str:
     return f"trial_{number:03d}"
 
 
-def _reporting(study: optuna.Study, trial: Trial):
+def _reporting(study: optuna.Study, trial: Trial) -> Watch:
     """What training shows its epochs to: raises TrialPruned when it is of no more use."""
     known = set(study.trials[trial.number].intermediate_values)  # of a killed trial
 
