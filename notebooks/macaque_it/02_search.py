@@ -110,8 +110,8 @@ save_figure(figure, figure_path)
 # **What one sees.** Left, every trial at its learning rate. The score rises over decades, has a
 # summit, and falls off where the network no longer varies with the picture; trials at both ends
 # would have looked, by themselves, like a model that cannot do the task. A search whose best trial
-# lies at the edge of its range has not found a summit but a wall, and should be widened. Hollow marks
-# are pruned trials; where each trial keeps up with the median of the former ones, there are none.
+# lies at the edge of its range has not found a summit but a wall, and should be widened. Hollow
+# marks are pruned trials; where each keeps up with the median of the former ones, there are none.
 # Right, the best score so far: once draws heed the scores, trials gather near the best.
 #
 # ## What was found
@@ -146,8 +146,8 @@ for models, n in ((len(trials), images), (200, images), (200, 288)):
 # This is the trap: 288 pictures are the set on which published projects both chose and reported. At
 # their score, a correlation of .56, the winner of two hundred configurations looks .05 better than
 # it is, and more at a lower score; and nothing has been learned from one trial to the next.
-# Differences between trials that are smaller than this say nothing. Here the price is paid on the inner pictures: the score above is a means
-# to choose, and it is no result.
+# Differences between trials that are smaller than this say nothing. Here the price is paid on the
+# inner pictures: the score above is a means to choose, and it is no result.
 #
 # Next: `02_train` trains the network for its full length with what was found, `03_predict` and
 # `04_evaluate` score it, beside the same network with the recipe set by hand, on pictures that no
