@@ -63,6 +63,7 @@ def jobs(study):
     yield from (("02_extract", {"network": n.name}) for n in profiles[study].networks)
     yield from (("03_probe", {"probe": p.name}) for p in profiles[study].probes)
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
+    yield from (("02_search", {"model": p.model.name}) for p in profiles[study].plans if p.search)
     yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
 
 
@@ -126,6 +127,12 @@ def planned(wildcards):
     """What it says about one model, and about the networks it starts from."""
     networks = [profiles[wildcards.study].network(name) for name in plan(wildcards).networks]
     return fingerprint([asdict(part) for part in (plan(wildcards), *networks)])
+
+
+def found(wildcards):
+    """The record of the search for a model's recipe, if there is one."""
+    searched = plan(wildcards).search
+    return [record("02_search_{model}").format(**wildcards)] if searched else []
 
 
 def shown(wildcards):
@@ -246,11 +253,32 @@ rule preprocess:
         RUN
 
 
+rule search:
+    input:
+        code=code("02_search"),
+        data=rules.preprocess.output,
+    output:
+        record("02_search_{model}"),
+    log:
+        str(places.records / "02_search_{model}.ipynb"),
+    params:
+        given=given,
+        settings=planned,
+    threads: lambda w: plan(w).training.threads
+    resources:
+        mem_mb=asks("memory_mb"),
+        runtime=asks("minutes"),
+        gpu=asks("gpus"),
+    shell:
+        RUN
+
+
 rule train:
     input:
         code=code("02_train"),
         data=rules.preprocess.output,
         features=lambda w: extracted(plan(w).networks, w),
+        recipe=found,
     output:
         record("02_train_{model}_{member}"),
     log:

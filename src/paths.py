@@ -28,6 +28,10 @@ class RunPaths:
         """Folder of one ensemble member's checkpoint and history."""
         return self.runs / model / f"member_{member:02d}"
 
+    def search(self, model: str) -> Path:
+        """Folder of the search for one model's recipe."""
+        return self.runs / model / "search"
+
 
 def run_paths(study: str, run: str, data_root: str = "", output_root: str = "") -> RunPaths:
     """Folders of run `run` (profile or recording) of `study`; empty roots: the repository's own."""

@@ -296,8 +296,8 @@ def test_the_clusters_plugins_are_installed():
     assert {"local", "slurm", "kubernetes"} <= set(executors)
 
 
-def test_every_frozen_network_and_every_probe_is_a_job(tmp_path):
-    """A dry run of the real notebooks; a probe waits for the features it reads, and no others."""
+def test_every_network_probe_and_search_is_a_job(tmp_path):
+    """A dry run of the real notebooks; a job waits for features or a recipe it reads, no others."""
     places = ["--data-root", str(tmp_path / "data"), "--output-root", str(tmp_path / "figures")]
     command = ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--study", "macaque_it"]
     done = subprocess.run([*command, *places, "--", "--dry-run"], capture_output=True, text=True)
@@ -311,5 +311,11 @@ def test_every_frozen_network_and_every_probe_is_a_job(tmp_path):
     probes = {f"03_probe_{p.name}": {f"02_extract_{n}" for n in p.networks} for p in profile.probes}
     found = {job: needs for job, needs in jobs.items() if job.startswith("03_probe")}
     assert found == {job: {"01_preprocess", *needs} for job, needs in probes.items()}
+    recipe = {
+        p.model.name: {f"02_search_{p.model.name}"} if p.search else set() for p in profile.plans
+    }
+    trained = {f"02_train_{name}_1": {"01_preprocess", *needs} for name, needs in recipe.items()}
+    assert {job: needs for job, needs in jobs.items() if job.startswith("02_train")} == trained
+    assert {job for job in jobs if job.startswith("02_search")} == set().union(*recipe.values())
     assert {"01_preprocess", "04_evaluate", "05_fig_layers"} <= set(jobs)
     assert not (tmp_path / "data").exists()

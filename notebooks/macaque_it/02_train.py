@@ -24,6 +24,7 @@
 # | model | where it begins | what it learns |
 # |---|---|---|
 # | `it_cnn` | nothing; published: three blocks, two dense layers | rates |
+# | `it_cnn_searched` | the same, with the recipe that `02_search` found | rates |
 # | `field_cnn` | nothing; ours: every site reads at a place of its own | rates |
 # | `dual_task` | nothing; published: three blocks, then a branch for each task | rates, objects |
 # | `map_head` | stored maps of a frozen network | rates, by two blocks and two dense layers |
@@ -57,6 +58,7 @@ from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import member_seed
 from src.studies import STUDIES
+from src.training.found import found_plan
 from src.training.start import trained_network
 from src.training.trainer import train
 
@@ -74,8 +76,8 @@ seed: int = 42  # every member derives its own seed from this one
 # %%
 study = STUDIES["macaque_it"]
 settings = study.profile(profile)
-plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
+plan = found_plan(settings.plan(model), places)
 folder = places.member(model, member)
 declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv")))
 

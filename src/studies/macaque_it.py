@@ -25,6 +25,7 @@ from src.studies.records import (
     Study,
     profiles,
 )
+from src.studies.search import Choice, Range, Search
 
 WHOLE = InputConfig(scale="full")
 
@@ -142,6 +143,19 @@ def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> 
     return Plan(model, training, members, "inner")
 
 
+def _searched(
+    plan: Plan, *more: Range | Choice, trials: int, epochs: int, startup: int = 5
+) -> Plan:
+    """The same model under another name: 02_search finds its recipe, within wide bounds."""
+    space = (
+        Range("learning_rate", 1e-5, 1e-1, log=True),
+        Range("weight_decay", 1e-5, 1e-1, log=True),
+        *more,
+    )
+    model = replace(plan.model, name=f"{plan.model.name}_searched")
+    return replace(plan, model=model, search=Search(space, trials, epochs, startup=startup))
+
+
 def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan, ...]) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
     recipe = ClassifierConfig(epochs=epochs)
@@ -169,13 +183,15 @@ def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan
 _TUNED_DEMO = replace(
     _IT_CNN, batch_size=64, learning_rate=5e-3, max_epochs=8, warmup_epochs=2, clip=1.0
 )
+_TINY = _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64))
 SMOKE = _simulated(
     "smoke",
     draws=1,
     epochs=2,
     trees=5,
     plans=(
-        _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),
+        _TINY,
+        _searched(_TINY, Choice("batch_size", (32, 64)), trials=6, epochs=3, startup=2),
         _trained(_head("objects/block2", hidden=8), replace(_HEAD, max_epochs=2)),
         _trained(
             _narrow(DUAL_TASK, 4, 8, hidden=8, branch=(8,)), replace(_DUAL_TASK, max_epochs=2)
@@ -183,13 +199,15 @@ SMOKE = _simulated(
         _trained(_tuned("joint", _OBJECTS, True), replace(_TUNED, max_epochs=2, object_weight=1)),
     ),
 )
+_SMALL = _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64))
 DEMO = _simulated(
     "demo",
     draws=5,
     epochs=12,
     trees=15,
     plans=(
-        _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
+        _SMALL,
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=10, epochs=3, startup=3),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
         _trained(
             _head("objects/block3", 64, hidden=128),
@@ -239,10 +257,21 @@ def _whole(network: FrozenNetwork, name: str, naming: bool = False) -> ModelConf
     return _tuned(name, core, naming)
 
 
+_WHOLE = _trained(IT_CNN, replace(_IT_CNN, threads=8))
 FULL = Profile(
     "full",
     (
-        _trained(IT_CNN, replace(_IT_CNN, threads=8)),
+        _WHOLE,
+        _searched(
+            _WHOLE,
+            Choice("batch_size", (32, 64, 128)),
+            Range("warmup_epochs", 0, 3, integer=True),
+            Range("jitter", 0, 8, integer=True),
+            Range("readout.dropout", 0.0, 0.6),
+            trials=50,
+            epochs=10,
+            startup=10,
+        ),
         _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
         _trained(DUAL_TASK, replace(_DUAL_TASK, threads=8)),
         _trained(

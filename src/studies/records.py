@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from src.config import ClassifierConfig, DetectorTraining, ModelConfig, TrainingConfig
+from src.studies.search import PARTS, Search
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,24 @@ class Plan:
     split: Literal["official", "resplit", "kfold", "inner"] = "official"
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
+    search: Search | None = None  # 02_search finds some values first, and the others stand
+
+    def __post_init__(self) -> None:
+        if self.search:
+            if self.split != "inner":
+                raise ValueError(f"a search on split {self.split!r} sees scored images: use inner")
+            self.search.check(self.training, self.model)
+
+    def varied(self, values: Mapping[str, Any]) -> Plan:
+        """The plan with other values: `learning_rate` of its recipe, `core.channels` of its model.
+
+        Names with a dot belong to a part of the model.
+        """
+        model, recipe = self.model, {n: v for n, v in values.items() if "." not in n}
+        for part in PARTS:
+            own = {n.split(".")[1]: v for n, v in values.items() if n.startswith(f"{part}.")}
+            model = replace(model, **{part: replace(getattr(model, part), **own)})
+        return replace(self, model=model, training=replace(self.training, **recipe))
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ WATCHED = (
 )  # of a regression; see `Run.validate`
 NAMED = ("validation_named",)  # share of objects named, of a model that names them
 
+Watch = Callable[[Mapping[str, Any]], None]  # is shown each row of a history, and may raise
+
 
 def train(
     encoder: Encoder,
@@ -54,6 +56,7 @@ def train(
     folder: Path,
     device: str = "auto",
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
@@ -61,6 +64,7 @@ def train(
     history in `history.csv`, and the loss of each step in `steps.csv`. `resume.pt` is there while
     it trains. A finished member with the same recorded inputs is kept, a killed one is continued;
     other inputs train it again from its start.
+    `watch` sees every epoch of a run that is not finished, of one continued its former ones again.
     """
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
@@ -76,7 +80,7 @@ def train(
         keep_memory()
         with threads(config.threads):
             run = Run(encoder, sessions, splits, config, seed)
-            content = run.to_the_end(resume, inputs, progress)
+            content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
         checkpoint.write(weights, content)
     columns = COLUMNS + WATCHED * (config.loss == "mse") + NAMED * bool(config.object_weight)
     history = pd.DataFrame(content["history"], columns=columns)
@@ -152,7 +156,13 @@ class Run:
         """What is validated and kept: the encoder, or its moving average where there is one."""
         return self.average.module if self.average else self.encoder
 
-    def to_the_end(self, resume: Path, inputs: dict[str, Any], progress: bool) -> dict[str, Any]:
+    def to_the_end(
+        self,
+        resume: Path,
+        inputs: dict[str, Any],
+        progress: bool,
+        watch: Watch,
+    ) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
         if content := current_content(resume, inputs):
             self.load_state(content)
@@ -160,11 +170,14 @@ class Run:
             self.schedule = Schedule.start(self.config, self.validate())
             self.best = self.weights()
         done, label = self.schedule.epoch, resume.parent.name
+        for row in self.history:
+            watch(row)
         with reporting(self.config.max_epochs, done, label, progress) as report:
             while not self.schedule.finished:
                 row = self.epoch()
                 checkpoint.write(resume, {"inputs": inputs, **self.state()}, note=False)
                 report(self.schedule.finished, row)
+                watch(row)
         result = self.result()
         if constant := self.watched.get("constant_units"):
             print(f"{label}: predictions of {constant} units hardly vary over validation trials")

@@ -178,6 +178,9 @@ RATES = RNG.normal(size=60)
 WINDOWS = pd.DataFrame(
     {"x": [-0.6, 0.0, 0.2], "y": [0.2, 0.0, 0.6], "sigma": [0.15, np.inf, 0.4], "r": 0.5}
 )
+TRIALS = pd.DataFrame(
+    {"trial": [0, 1], "state": ["complete", "pruned"], "score": [0.2, 0.1], "best": 0.2, "rate": 1}
+)
 
 DRAWN = {
     "score_differences": (CONTEST,),
@@ -226,6 +229,8 @@ DRAWN = {
     "group_bars": (RATES, np.array(["faces", "cars"])[np.arange(60) % 2], ["cars", "faces"]),
     "score_histograms": (dict(zip("ab", RNG.random((2, 40)), strict=True)), SHADES, "r"),
     "windows": (WINDOWS,),
+    "trial_scores": (TRIALS, "rate"),
+    "best_so_far": (TRIALS,),
 }
 
 

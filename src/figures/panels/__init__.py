@@ -65,12 +65,14 @@ from src.figures.panels.scores import (
     score_distributions,
     score_intervals,
 )
+from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import learning_curve, learning_rates, loss_curves
 
 __all__ = [
     "attention_change",
     "attention_map",
     "behavior_traces",
+    "best_so_far",
     "center_shifts",
     "change_boxes",
     "clusters_in_cortex",
@@ -130,6 +132,7 @@ __all__ = [
     "third_differences",
     "third_scores",
     "thumbnail_sheet",
+    "trial_scores",
     "unit_boxes",
     "unit_scatter",
     "units_per_session",
