@@ -257,6 +257,7 @@ rule search:
     input:
         code=code("02_search"),
         data=rules.preprocess.output,
+        features=lambda w: extracted(plan(w).networks, w),
     output:
         record("02_search_{model}"),
     log:

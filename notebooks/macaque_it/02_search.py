@@ -43,11 +43,11 @@ import numpy as np
 import pandas as pd
 
 from src.config import as_plain
-from src.data.session import open_sessions
 from src.data.splits import member_splits
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
+from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.simulate.selection import equal_models, selection_gain
@@ -82,7 +82,7 @@ print(f"{plan.search.trials} trials of {plan.search.epochs} epochs")
 pd.DataFrame([as_plain(one) for one in plan.search.space], dtype=object).fillna("")
 
 # %%
-sessions = open_sessions(places.processed, plan.model.inputs)
+sessions = open_inputs(places.processed, plan.model.inputs, places.features)
 (splits, *_) = member_splits(sessions, plan.split, plan.members, seed, plan.images)
 parts = {"train": "fitted", "validation": "compare trials", "test": "not looked at"}
 counts = {k: {parts[p]: len(getattr(s, p)) for p in parts} for k, s in splits.items()}

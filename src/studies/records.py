@@ -28,6 +28,8 @@ class Plan:
         if self.search:
             if self.split != "inner":
                 raise ValueError(f"a search on split {self.split!r} sees scored images: use inner")
+            if getattr(self.model.core, "source", ""):
+                raise ValueError(f"model {self.model.name!r}: a search starts from random weights")
             self.search.check(self.training, self.model)
 
     def varied(self, values: Mapping[str, Any]) -> Plan:
