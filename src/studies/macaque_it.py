@@ -12,6 +12,7 @@ from src.config import (
     GaussianReadoutConfig,
     InputConfig,
     ModelConfig,
+    ReconstructionConfig,
     TrainingConfig,
 )
 from src.studies.records import (
@@ -85,20 +86,31 @@ def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> 
     return Plan(model, training, members, "inner")
 
 
-def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> Profile:
+def _simulated(
+    name: str, draws: int, epochs: int, redraws: int, plans: tuple[Plan, ...]
+) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
-    recipe = ClassifierConfig(epochs=epochs)
-    objects = FrozenNetwork("objects", "object_network", start="objects", training=recipe)
+    objects = FrozenNetwork(
+        "objects", "object_network", start="random", training=ClassifierConfig(epochs=epochs)
+    )
+    autoencoder = FrozenNetwork(
+        "autoencoder",
+        "autoencoder",
+        start="random",
+        training=ReconstructionConfig(redraws, 16, 1e-3, jitter=2),
+        channels=(8, 16, 32),
+    )
     others, untrained = _untrained("random_map", draws), _untrained("object_network", draws)
     return Profile(
         name,
         plans,
-        (PLANTED, *others, objects, *untrained),
+        (PLANTED, *others, objects, autoencoder, *untrained),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
             Probe("other_maps", "layers", _names(others)),
             Probe("objects", "layers", ("objects",)),
+            Probe("autoencoder", "layers", ("autoencoder",)),
             Probe("untrained", "layers", _names(untrained)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
@@ -111,6 +123,7 @@ SMOKE = _simulated(
     "smoke",
     draws=1,
     epochs=2,
+    redraws=2,
     plans=(
         _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64)),
     ),
@@ -119,6 +132,7 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=12,
+    redraws=10,
     plans=(
         _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64)),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
@@ -152,17 +166,37 @@ RECORDING = Profile(
 
 _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
 _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
+# The same, then trained on to name the objects of the very images, more slowly.
+_OBJECTS = replace(
+    _RESNET,
+    name="resnet50_objects",
+    training=ClassifierConfig(epochs=10, batch_size=32, learning_rate=1e-4, jitter=8, threads=8),
+)
+# Trained without labels: a file from its authors, to be put into data/weights.
+_BARLOW = FrozenNetwork(
+    "barlow_twins",
+    "resnet50",
+    "barlow_twins_resnet50.pth",
+    layers=("layer1", "layer2", "layer3", "layer4.0", "layer4"),
+)
+_AUTOENCODER = FrozenNetwork(
+    "autoencoder",
+    "autoencoder",
+    start="random",
+    training=ReconstructionConfig(learning_rate=1e-3, jitter=8, threads=8),
+)
 FULL = Profile(
     "full",
     (
         _trained(IT_CNN, replace(_IT_CNN, threads=8)),
         _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
     ),
-    (_RESNET, *_RESNETS),
+    (_RESNET, *_RESNETS, _OBJECTS, _BARLOW, _AUTOENCODER),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("untrained", "layers", _names(_RESNETS)),
+        *(Probe(n, "layers", (n,)) for n in _names((_OBJECTS, _BARLOW, _AUTOENCODER))),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
     ),
