@@ -68,7 +68,8 @@ class Decoder(nn.Module):
         outputs = (image_shape[0], *config.channels[:-1])
         pairs = list(zip(config.channels, outputs, strict=True))[::-1]
         self.convolutions = nn.ModuleList(_full(config, a, b, generator) for a, b in pairs)
-        nn.init.zeros_(self.convolutions[-1].weight)  # a start at grey, and not at loud noise
+        with torch.no_grad():  # it starts near grey: no ReLU follows, and much louder is worse
+            self.convolutions[-1].weight.mul_(0.1)
         self.norms = nn.ModuleList(
             BatchNorm(b, config.batch_norm_momentum, linear=True) for _, b in pairs[:-1]
         )

@@ -55,7 +55,8 @@ class Pictures:
     def require_labels(self, part: str, classes: int) -> None:
         """DataError unless each has an integer label and the network an output for it."""
         shapes, labels = self._shapes(part), self.labels
-        if labels is None or labels.dtype.kind not in "iu" or len(self.images) != labels.size:
+        fit = labels is not None and labels.shape == self.images.shape[:1]
+        if not fit or labels.dtype.kind not in "iu":
             raise DataError(f"{shapes}: give each image one integer, the place of its name")
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:

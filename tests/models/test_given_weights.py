@@ -40,7 +40,7 @@ FORMS = {
     "twice": {"model": {"state_dict": under("encoder.", STATE)}},
     "backbone": {"model": under("module.", under("backbone.", STATE) | MORE)},
     "momentum": {"state_dict": under("module.encoder_q.", STATE) | MOMENTUM},
-    "teacher": {"student": under("module.backbone.", STATE), "teacher": under("backbone.", STATE)},
+    "teacher": {"student": MORE, "teacher": under("backbone.", STATE)},
     "heads": under("module.", STATE | under("projection_head.", MORE)),
 }
 
