@@ -88,14 +88,12 @@ def _in_package(record: NetworkRecord) -> Iterator[Path]:
 def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
     """The tensors of a file under our names, floats as float32; no code of the file is run."""
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = _inner(torch.load(file, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"{file} is no file of weights ({reason}): get it again, or save the state dict alone"
         ) from None
-    while inner := [v for k in WRAPPERS if isinstance(v := _entry(state, k), Mapping)]:
-        state = inner[0]
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise DataError(f"{file} holds no plain state dict: save module.state_dict()")
     named = {}
@@ -106,8 +104,12 @@ def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
     return named
 
 
-def _entry(content: Any, name: str) -> Any:
-    return content.get(name) if isinstance(content, Mapping) else None
+def _inner(content: Any) -> Any:
+    """The weights within what the file of a training run holds."""
+    for name in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            return _inner(content[name])
+    return content
 
 
 def _backbone(
