@@ -205,15 +205,14 @@ class MlpConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """Training to name objects: AdamW, a rate that rises over whole epochs, then a cosine."""
+class PretrainingConfig:
+    """Training without responses: AdamW, a rate that rises over whole epochs, then a cosine."""
 
     epochs: int = 20
     batch_size: int = 64  # at most; the batches of an epoch are of equal size, give or take one
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_epochs: int = 1
-    label_smoothing: float = 0.1
     jitter: int = 4  # pixels by which an image may move, each way
     flip: bool = True  # left to right, every other image
     threads: int = 1  # fixed, because bytes agree only at one thread count
@@ -227,11 +226,28 @@ class ClassifierConfig:
             raise ValueError(
                 f"warmup_epochs={self.warmup_epochs} leaves nothing of epochs={self.epochs}"
             )
-        if not (self.learning_rate > 0 <= self.weight_decay and 0 <= self.label_smoothing < 1):
+        if not self.learning_rate > 0 <= self.weight_decay:
             raise ValueError(
-                f"learning_rate={self.learning_rate!r} must be above 0, weight_decay="
-                f"{self.weight_decay!r} not below, label_smoothing={self.label_smoothing!r} in 0..1"
+                f"learning_rate={self.learning_rate!r} must be above 0, "
+                f"weight_decay={self.weight_decay!r} not below"
             )
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(PretrainingConfig):
+    """Training to name the objects in images, by cross-entropy."""
+
+    label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing={self.label_smoothing!r} must be in 0..1")
+
+
+@dataclass(frozen=True)
+class ReconstructionConfig(PretrainingConfig):
+    """Training to draw images again from a short code, by mean squared error."""
 
 
 @dataclass(frozen=True)

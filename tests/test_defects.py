@@ -198,7 +198,7 @@ MACAQUE_IT = {
         "evaluation/test_probes.py::test_group_means_are_those_of_fitted_trials",
         "evaluation/test_linear_scores.py::test_permuted_responses_destroy_every_score",
         "evaluation/test_ceilings.py::test_split_half_and_spearman_brown",
-        "training/test_classifier.py::test_chance_is_that_of_a_classifier_that_does_not_look",
+        "training/test_pretraining.py::test_chance_is_that_of_a_classifier_that_does_not_look",
     ),
     "D16 fits on their own images as evidence": (
         "evaluation/test_linear_scores.py::test_in_sample_scores_are_labelled",
@@ -214,11 +214,11 @@ MACAQUE_IT = {
     ),
     "D19 scored in training mode": (
         "models/test_extraction.py::test_modes_are_restored_also_after_an_error",
-        "training/test_classifier.py::test_evaluation_leaves_each_part_in_its_mode",
+        "training/test_pretraining.py::test_evaluation_leaves_each_part_in_its_mode",
         "evaluation/test_prediction.py::test_prediction_is_made_in_evaluation_mode",
     ),
     "D20 a schedule of another optimizer; the worst taken for the best": (
-        "training/test_classifier.py::test_rates_of_the_optimizer_are_the_closed_form",
+        "training/test_pretraining.py::test_rates_of_the_optimizer_are_the_closed_form",
         "training/test_regression.py::test_steps_are_those_of_adamw_on_clipped_gradients",
         "training/test_trainer.py::test_the_best_weights_come_back",
     ),

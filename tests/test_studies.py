@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 from src.config import ClassifierConfig
 from src.models.frozen import frozen_network
@@ -12,16 +13,18 @@ from src.studies.records import FrozenNetwork, Probe, Profile
 
 MACAQUE = STUDIES["macaque_it"]
 EVERY = pytest.mark.parametrize("profile", MACAQUE.profiles.values(), ids=lambda p: p.name)
-OWN = ("random_map", "object_network")
+OWN = ("random_map", "object_network", "autoencoder")
 
 
 def layers_of(plan: FrozenNetwork) -> set[str]:
-    """Names of the layers of a network, from its record."""
-    own = plan.network in OWN
-    record = (
-        frozen_network(plan, 32, 42).record if own else network_record(plan.network, plan.weights)
-    )
-    return {layer.name for layer in record.layers}
+    """Names a network's layers may have: those of its record, and paths of its modules."""
+    if plan.network in OWN:
+        record = frozen_network(plan, 32, 42).record
+        return {layer.name for layer in record.layers}
+    record = network_record(plan.network, plan.weights)
+    with torch.device("meta"):
+        paths = dict(record.build().named_modules())
+    return {*paths, *(layer.name for layer in record.layers)}
 
 
 @EVERY
@@ -59,7 +62,7 @@ def test_the_untrained_control_is_of_five_starts():
 
 
 def small() -> Profile:
-    trained = FrozenNetwork("o", "object_network", start="objects", training=ClassifierConfig())
+    trained = FrozenNetwork("o", "object_network", start="random", training=ClassifierConfig())
     starts = [FrozenNetwork(f"r{k}", "random_map", start="random", draw=k) for k in (1, 2)]
     probes = [
         Probe("pixels", "pixels"),

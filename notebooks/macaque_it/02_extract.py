@@ -42,7 +42,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from src.config import InputConfig
+from src.config import ClassifierConfig, InputConfig, ReconstructionConfig
 from src.data.hashes import image_sha256
 from src.data.objects import CLASSES, categories_of, classes_of, numbers_of
 from src.data.session import open_sessions
@@ -52,12 +52,14 @@ from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.models.activations import prepare
+from src.models.autoencoder import redrawn
 from src.models.extraction import Reduction, extract
 from src.models.feature_files import open_features
 from src.models.frozen import frozen_network
 from src.paths import run_paths
 from src.studies import STUDIES
-from src.training.classifier import train_classifier
+from src.training.pretraining import pretrain
+from src.training.tasks import Pictures
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -76,7 +78,9 @@ plan = settings.network(network)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 table, drawn = places.tables / f"02_{network}.csv", places.figures / f"02_{network}.png"
-declare(table, drawn)
+again = drawn.with_stem(f"02_{network}_redrawn")
+redraws = isinstance(plan.training, ReconstructionConfig)
+declare(table, drawn, *[again] * redraws)
 plan
 
 # %%
@@ -87,24 +91,50 @@ shown = frozen_network(plan, session.image_shape[-1], seed, kept)
 print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
 
 # %% [markdown]
-# ## Learning to name objects
+# ## What it learns first
 #
-# One network of the demo is trained here to sort the training pictures into 22 classes: eight
-# animals, eight fruits, and airplanes, cars, chairs, faces, ships and tables. It sees no rate.
-# Networks from a file, or with random weights, skip this.
+# Most networks are taken as they are: with the weights of a file, or with random ones. Others learn
+# from the training pictures before they are frozen, and none of them sees a rate.
+#
+# **To name objects**: 22 classes, eight animals, eight fruits, and airplanes, cars, chairs, faces,
+# ships and tables. A network of the demo starts at random; a large one, already trained on a
+# million photographs, gets a new last layer and goes on at a lower rate (fine-tuning).
+#
+# **To draw the picture again** (an auto-encoder; Hinton & Salakhutdinov 2006): the picture has to
+# pass through a code of only 168 numbers, as many as there are sites, and a second network draws it
+# from these. It needs no names. The last layer is linear: normalised pixels lie on both sides of
+# zero, and a published version that ended in a sigmoid, which gives numbers from 0 to 1, could not
+# draw half of them.
 
 # %%
 if plan.training:
-    parts = []
+    names, parts = isinstance(plan.training, ClassifierConfig), []
     for tier in ("train", "validation"):
         trials = session.trials(tier)
-        pictures = session.pixels(trials)
-        parts += [pictures, numbers_of(classes_of(session.objects[trials]), CLASSES)]
+        labels = numbers_of(classes_of(session.objects[trials]), CLASSES) if names else None
+        parts.append(Pictures(session.pixels(trials), labels))
     ready = partial(prepare, record=shown.record)
     folder = places.runs / network / "member_01"
-    train_classifier(shown.module, *parts, plan.training, seed, folder, ready, device)
+    pretrain(shown.module, *parts, plan.training, seed, folder, ready, device)
+
+# %%
+use_style()
+if redraws:
+    figure, axis = plt.subplots(figsize=(7.5, 2.2))
+    pictures = parts[1].images[:8]
+    panels.picture_rows(axis, {"shown": pictures, "drawn again": redrawn(shown, pictures)})
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, again)
 
 # %% [markdown]
+# **What one sees**, for an auto-encoder: validation pictures, which it never trained on, and what
+# it makes of them. Large patches of light and dark are in their places; outlines, stripes and
+# texture are gone. In the demo that is over a third of the variance of the pixels; as many
+# principal components would keep three fifths, so its few epochs, not the length of the code, set
+# the limit. Whether IT keeps the same is for `03_probe` to say: a code can hold nearly all that is
+# needed to draw a picture, and little of what is needed to tell a bear from a cow.
+#
 # ## One pass
 #
 # Maps are averaged down to at most 14 x 14 cells, which keeps where things are to within a
@@ -141,7 +171,6 @@ chosen = ImageResponses.of(session, session.trials("train"))
 groups = categories_of(chosen.objects) if chosen.objects is not None else None
 order = np.arange(len(chosen.rows)) if groups is None else np.argsort(groups, kind="stable")
 order = order[:: max(len(order) // 200, 1)]
-use_style()
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6))
 for axis, layer in zip(axes, (layers[0], layers[-1]), strict=True):
     gram = open_gram(places.features / network / session.key, layer, hashes[session.key])

@@ -57,6 +57,14 @@ def normalized(x: Tensor, record: NetworkRecord) -> Tensor:
     return (x.expand(-1, 3, -1, -1) * (how.white / 255) - mean) / std
 
 
+def restored(x: Tensor, record: NetworkRecord) -> np.ndarray:
+    """Pictures to look at, from what a network takes: (n, 3, s, s) float32 -> uint8, clipped."""
+    how = record.preprocessing
+    mean, std = (x.new_tensor(v)[:, None, None] for v in (how.mean, how.std))
+    pixels = ((x * std + mean) * (255 / how.white)).round().clamp(0, 255).to(torch.uint8)
+    return (pixels.flip(1) if how.order == "BGR" else pixels).numpy()
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode for a while; every part gets back the mode it had (defect D19)."""

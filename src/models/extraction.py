@@ -92,14 +92,15 @@ def extract(
 ) -> Path:
     """Features of n images, in their order, into `folder`; read them with `open_features`.
 
-    `images` give (m, [c,] h, h) uint8 by slice. `layers` are names of the record, whole or each
-    with its reduction. A folder made from the same inputs is left as it is, another is made anew,
-    and a killed pass goes on at its last whole batch and ends in the same bytes. The network is
-    used where it is (device), in evaluation mode. DataError if a layer is the same for all images.
+    `images` give (m, [c,] h, h) uint8 by slice. `layers` are names of the record or paths of
+    modules, whole or each with its reduction. A folder made from the same inputs is left as it is,
+    another is made anew, and a killed pass goes on at its last whole batch and ends in the same
+    bytes. The network is used where it is (device), in evaluation mode. DataError if a layer is the
+    same for all images.
     """
     folder = Path(folder)
     reductions = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, Reduction())
-    chosen = [network.record.layer(name) for name in reductions]
+    chosen = [network.layer(name) for name in reductions]
     if not len(images) or not chosen:
         raise DataError(f"{folder}: {len(images)} images, {len(chosen)} layers: give one of each")
     description = _description(network, images, chosen, reductions, batch, dtype)

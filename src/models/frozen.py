@@ -1,15 +1,26 @@
-"""The frozen networks of a profile: registered ones, and two of the house that need no file."""
+"""The frozen networks of a profile: registered ones, and three of the house that need no file."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from torch import nn
 
+from src.config import ClassifierConfig, ReconstructionConfig
 from src.data.errors import DataError
 from src.data.objects import CLASSES
-from src.models.networks import Layer, Network, NetworkRecord, Preprocessing, network_record
+from src.models.autoencoder import AutoEncoder
+from src.models.layers import linear
+from src.models.networks import (
+    Layer,
+    Network,
+    NetworkRecord,
+    Preprocessing,
+    last_linear,
+    network_record,
+)
 from src.models.object_network import ObjectNetwork
 from src.models.pretrained import load_network, random_network
 from src.seeds import stream
@@ -18,6 +29,12 @@ from src.studies.records import FrozenNetwork
 
 PLAIN = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels in 0..1
 CENTERED = Preprocessing((0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
+CHANNELS = {"object_network": (16, 32, 64, 128), "autoencoder": (32, 64, 128)}
+LEARNS = {"random_map": (), "autoencoder": ReconstructionConfig}  # others: to name objects
+LEARNED = {
+    ClassifierConfig: "trained to name the objects of the training images",
+    ReconstructionConfig: "trained to draw the training images again",
+}
 
 
 def frozen_network(
@@ -27,39 +44,73 @@ def frozen_network(
 
     `weights` is the file of a registered network, or its folder. Random starts are drawn from the
     seed and the plan's number; `random_map` with the file's start is the one a simulation of that
-    seed read. One that is to name objects comes untrained: `02_extract` trains it.
+    seed read. One with something to learn comes before it has: `02_extract` trains it.
     """
+    _require_possible(plan)
     draw = seed if plan.start == "file" else seed + 1 + plan.draw
+    if plan.network in ("random_map", *CHANNELS):
+        network = _own(plan, size, draw)
+    else:
+        record = network_record(plan.network, plan.weights)
+        drawn = plan.start == "random"
+        network = random_network(record, draw) if drawn else load_network(record, weights)
+        if plan.training:
+            renew_classifier(network, len(CLASSES), draw)
+    how = f", {LEARNED[type(plan.training)]}" if plan.training else ""
+    return replace(network, module=network.module.eval(), weights=network.weights + how)
+
+
+def _require_possible(plan: FrozenNetwork) -> None:
+    name, learns = f"network '{plan.name}' ({plan.network})", plan.training
+    if learns and not isinstance(learns, LEARNS.get(plan.network, ClassifierConfig)):
+        raise DataError(f"{name} cannot be {LEARNED[type(learns)]}: take another")
+    if plan.network in CHANNELS and plan.start == "file":
+        raise DataError(f"{name} has no file of weights: give start='random'")
+    if plan.channels and plan.network not in CHANNELS:
+        raise DataError(f"{name} has its channels: leave {plan.channels} out")
+
+
+def renew_classifier(network: Network, classes: int, seed: int) -> None:
+    """Put a fresh linear layer in the place of the last one, with an output a class."""
+    if not (name := last_linear(network.module)):
+        raise DataError(f"network '{network.record.name}' has no linear layer that names objects")
+    inputs = network.module.get_submodule(name).in_features
+    network.module.set_submodule(name, linear(inputs, classes, stream(seed, "init", "classifier")))
+
+
+def _own(plan: FrozenNetwork, size: int, draw: int) -> Network:
+    """A network of the house, built anew."""
+    channels = plan.channels or CHANNELS.get(plan.network, ())
+    blocks, how = tuple(f"block{i + 1}" for i in range(len(channels))), CENTERED
     match plan.network:
         case "random_map":
-            record = _own(plan, size, ("layer1", "layer2"), PLAIN, partial(RandomMap, draw))
-            return Network(record, record.build().eval(), record.weights)
+            layers, how = (Layer("layer1", "layer1"), Layer("layer2", "layer2")), PLAIN
+            build = partial(RandomMap, draw)
         case "object_network":
-            generator = partial(stream, draw, "init", "objects")
-            blocks = ("block1", "block2", "block3", "block4", "pool")
-            record = _own(plan, size, blocks, CENTERED, partial(_object_network, generator))
-            return Network(record, record.build().eval(), record.weights)
-    record = network_record(plan.network, plan.weights)
-    if plan.start == "objects":
-        raise DataError(f"network '{plan.network}' is not trained on objects here: use its file")
-    return random_network(record, draw) if plan.start == "random" else load_network(record, weights)
-
-
-def _own(
-    plan: FrozenNetwork, size: int, layers: tuple[str, ...], how: Preprocessing, build: partial
-) -> NetworkRecord:
-    origin = {"file": "those a simulation read", "random": f"random start {plan.draw}"}
-    return NetworkRecord(
+            layers = tuple(Layer(name, name) for name in (*blocks, "pool"))
+            build = partial(_object_network, channels, draw)
+        case _:
+            nodes = (Layer(name, f"core.blocks.{i}") for i, name in enumerate(blocks))
+            layers = (*nodes, Layer("code", "code"))
+            build = partial(_autoencoder, channels, size, draw)
+    origin = "those a simulation read" if plan.start == "file" else f"random start {plan.draw}"
+    record = NetworkRecord(
         name=plan.network,
-        weights=origin.get(plan.start, "trained on the objects of the training images"),
-        layers=tuple(Layer(name, name) for name in layers),
+        weights=origin,
+        layers=layers,
         input_size=size,
         preprocessing=how,
         license="MIT",
         citation="this repository",
         build=build,
     )
+    return Network(record, record.build(), origin)
 
 
-def _object_network(generator: partial) -> nn.Module:
-    return ObjectNetwork(len(CLASSES), generator=generator())
+def _object_network(channels: tuple[int, ...], draw: int) -> nn.Module:
+    generator = stream(draw, "init", "objects")
+    return ObjectNetwork(len(CLASSES), channels, generator=generator)
+
+
+def _autoencoder(channels: tuple[int, ...], size: int, draw: int) -> nn.Module:
+    return AutoEncoder((3, size, size), channels, generator=stream(draw, "init", "autoencoder"))

@@ -39,7 +39,7 @@ class NetworkCore(Core):
         network = frozen_network(plan, config.size or image_shape[-1], seed)
         size = config.size or network.record.input_size
         self.config, self.record = config, replace(network.record, input_size=size)
-        self.layer = self.record.layer(config.layer) if config.layer else None
+        self.layer = network.layer(config.layer) if config.layer else None
         self.network = _without_classifier(network) if self.layer is None else network.module
         self._shape = self._prune(torch.zeros(1, *image_shape))
         self.channels = self._shape[0]

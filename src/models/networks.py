@@ -60,20 +60,13 @@ class NetworkRecord:
     package: str = ""  # installed package that holds the file
     rename: tuple[tuple[str, str], ...] = ()  # patterns of the file's names, and ours
     reference: Statistics = ()  # of the synthetic image: `check_network`
+    optional: tuple[str, ...] = ()  # parts the file may lack, or hold in another form
 
     def plain(self) -> dict[str, Any]:
         """What says which network this is, as plain values for a manifest."""
         names = ("name", "weights", "input_size", "license", "citation")
         kept = {name: getattr(self, name) for name in names}
         return {**kept, "preprocessing": asdict(self.preprocessing)}
-
-    def layer(self, name: str) -> Layer:
-        """The layer of that name; DataError, with the names there are, for another."""
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        names = ", ".join(layer.name for layer in self.layers)
-        raise DataError(f"network '{self.name}' has no layer '{name}': choose of {names}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +78,19 @@ class Network:
     weights: str  # the record's, or how they were drawn
     file_sha256: str = ""
     batch_norm: str = "of the weights"  # where its statistics come from
+
+    def layer(self, name: str) -> Layer:
+        """The record's layer of that name, or the module at that path; DataError for another."""
+        for layer in self.record.layers:
+            if layer.name == name:
+                return layer
+        if name in dict(self.module.named_modules()):
+            return Layer(name, name, channels_last=self.record.layers[0].channels_last)
+        names = ", ".join(layer.name for layer in self.record.layers)
+        raise DataError(
+            f"network '{self.record.name}' has no layer '{name}': choose of {names}, or give the "
+            "path of a module"
+        )
 
 
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -103,15 +109,29 @@ CITATIONS = {
     "efficientnet": "Tan & Le 2019, arXiv:1905.11946",
     "swin": "Liu et al. 2021, arXiv:2103.14030",
 }
+# Networks trained without labels, which come as files of many forms: by a word of the file's name.
+SELF_SUPERVISED = {
+    "barlow": "Zbontar et al. 2021, arXiv:2103.03230",
+    "dinov2": "Oquab et al. 2023, arXiv:2304.07193",
+    "dino": "Caron et al. 2021, arXiv:2104.14294",
+    "vicreg": "Bardes et al. 2022, arXiv:2105.04906",
+    "swav": "Caron et al. 2020, arXiv:2006.09882",
+    "mocov3": "Chen et al. 2021, arXiv:2104.02057",
+    "moco": "He et al. 2020, arXiv:1911.05722",
+}
+HEADS = ("projector", "projection_head", "prototypes")  # what such training adds to a network
 BRANCHED = ("googlenet", "inception_v3")  # side branches for training, and an input of their own
 
 
 def network_record(name: str, weights: str = "") -> NetworkRecord:
-    """A network's record by name; `weights` is the member of torchvision's enum.
+    """A network's record by name; `weights` is the member of torchvision's enum, or a file's name.
 
     Without weights: `alexnet`, `resnet50_caffe`, `efficientnet_lite0` to `2`, of one file each.
-    With weights: a classification model of torchvision, such as ("resnet50", "IMAGENET1K_V2").
+    With weights: a classification model of torchvision, such as ("resnet50", "IMAGENET1K_V2") or,
+    with weights of your own or of somebody else, ("resnet50", "barlow_twins.pth").
     """
+    if "." in weights:
+        return _given_record(name, weights)
     if weights:
         return _torchvision_record(name, weights)
     own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite())}
@@ -222,14 +242,38 @@ def _torchvision_module(name: str, without: tuple[str, ...] = (), **options: Any
     return module
 
 
-def _torchvision_record(name: str, weights: str) -> NetworkRecord:
+def _given_record(name: str, file: str) -> NetworkRecord:
+    """An architecture of torchvision with the weights of any file, all but the classifier's."""
+    members = _members(name)
+    word = re.sub(r"[^a-z0-9]", "", file.lower())
+    citations = [citation for family, citation in SELF_SUPERVISED.items() if family in word]
+    return NetworkRecord(
+        name=name,
+        weights=file,
+        layers=_torchvision_layers(name),
+        input_size=next(iter(members)).transforms().crop_size[0],
+        preprocessing=IMAGENET,
+        license="unknown",
+        citation=citations[0] if citations else "unknown",
+        build=partial(_torchvision_module, name),
+        file=file,
+        optional=(last_linear(_named(name)), *HEADS),
+    )
+
+
+def _members(name: str) -> Any:
+    """The weights torchvision knows for an architecture; DataError for another's name."""
     ensure()
     from torchvision import models
 
     known = [n for n in models.list_models(module=models) if n not in BRANCHED]
     if name not in known:
         raise DataError(f"network '{name}' is no classifier of torchvision: {', '.join(known)}")
-    members = models.get_model_weights(name)
+    return models.get_model_weights(name)
+
+
+def _torchvision_record(name: str, weights: str) -> NetworkRecord:
+    members = _members(name)
     if weights not in members.__members__:
         choices = ", ".join(members.__members__)
         raise DataError(f"network '{name}' has no weights '{weights}': choose of {choices}")
@@ -253,10 +297,21 @@ def _torchvision_record(name: str, weights: str) -> NetworkRecord:
     )
 
 
+def _named(name: str) -> nn.Module:
+    """torchvision's architecture for its names only: no memory, no random numbers."""
+    with torch.device("meta"):
+        return _torchvision_module(name)
+
+
+def last_linear(module: nn.Module) -> str:
+    """The path of a network's last linear layer, its classifier; "" if there is none."""
+    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    return linear[-1] if linear else ""
+
+
 def _torchvision_layers(name: str) -> tuple[Layer, ...]:
     """The stages of an architecture: after its pooling, its dense blocks, its encoder's layers."""
-    with torch.device("meta"):  # names only: no memory, no random numbers
-        module = _torchvision_module(name)
+    module = _named(name)
     if "resne" in name:
         pairs = (*RESNET, ("avgpool", "avgpool"))
     elif name.startswith("densenet"):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib.util
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,13 +26,15 @@ from src.seeds import stream
 
 TOLERANCE = 2e-3  # of a layer's standard deviation: other processors round otherwise
 BATCH = 32
+WRAPPERS = ("state_dict", "model", "teacher")  # where the file of a training run has the weights
+PREFIXES = ("module", "backbone", "encoder", "encoder_q")  # of the network's names within it
 
 
 def load_network(record: NetworkRecord, path: str | Path | None = None) -> Network:
     """A network with the weights its record names, in evaluation mode, in float32.
 
     `path` is the file or a folder to look in first, before the installed package and torch hub's
-    cache.
+    cache. Parts the record calls optional are drawn where the file does not have them.
     DataError if the file is missing or damaged, is another one, its tensors do not fit, or a fixed
     image gives other activations than recorded (`check_network`).
     """
@@ -45,9 +48,14 @@ def load_network(record: NetworkRecord, path: str | Path | None = None) -> Netwo
     state = _read(file, record)
     with _drawing(record, 0):
         module = record.build()
+    lacking = []
+    if record.optional:
+        state = _backbone(file, state, module.state_dict())
+        lacking = _complete(state, module.state_dict(), record.optional)
     _require_same(file, module.state_dict(), state)
     module.load_state_dict(state)
-    network = Network(record, module.eval(), record.weights, sha256)
+    without = f", without {', '.join(lacking)}" if lacking else ""
+    network = Network(record, module.eval(), record.weights + without, sha256)
     if record.reference:
         check_network(network)
     manifest.note_input(file)
@@ -80,10 +88,12 @@ def _in_package(record: NetworkRecord) -> Iterator[Path]:
 def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
     """The tensors of a file under our names, floats as float32; no code of the file is run."""
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = _inner(torch.load(file, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{file} is no file of weights ({reason}): get it again") from None
+        raise DataError(
+            f"{file} is no file of weights ({reason}): get it again, or save the state dict alone"
+        ) from None
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise DataError(f"{file} holds no plain state dict: save module.state_dict()")
     named = {}
@@ -92,6 +102,56 @@ def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
             name = re.sub(pattern, ours, name)
         named[name] = value.float() if value.is_floating_point() else value
     return named
+
+
+def _inner(content: Any) -> Any:
+    """The weights within what the file of a training run holds."""
+    for name in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            return _inner(content[name])
+    return content
+
+
+def _backbone(
+    file: Path, state: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The part of a training run's state that is the network, without its prefix.
+
+    Beside it there may be networks that only the training needed.
+    """
+    shared = {p: sum(p + name in state for name in ours) for p in _prefixes(state)}
+    best = sorted(p for p, n in shared.items() if n == max(shared.values()))
+    if best[1:] and shared[best[0]]:
+        raise DataError(f"{file} holds several networks, {', '.join(best)}: save one of them")
+    return {k.removeprefix(best[0]): v for k, v in state.items() if k.startswith(best[0])}
+
+
+def _prefixes(names: Iterable[str]) -> set[str]:
+    """Nothing, and what names begin with as long as they are words of PREFIXES: module.encoder."""
+    found = {""}
+    for name in names:
+        words = takewhile(PREFIXES.__contains__, name.split("."))
+        found |= set(accumulate(f"{word}." for word in words))
+    return found
+
+
+def _complete(
+    state: dict[str, Tensor], ours: Mapping[str, Tensor], optional: tuple[str, ...]
+) -> list[str]:
+    """Give `state` our tensors of optional parts it lacks or has in another form; -> their names.
+
+    Optional parts we do not have are left out.
+    """
+    lacking = []
+    for part in optional:
+        wanted = {name: v for name, v in ours.items() if name.startswith(f"{part}.")}
+        found = {name: v for name, v in state.items() if name.startswith(f"{part}.")}
+        if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in found.items()}:
+            lacking += [part] * bool(wanted)
+            for name in found:
+                del state[name]
+            state.update(wanted)
+    return lacking
 
 
 def _require_same(file: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:

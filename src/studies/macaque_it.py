@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from src.config import (
-    BaselineCoreConfig,
     ClassifierConfig,
-    ConvCoreConfig,
-    DenseReadoutConfig,
-    GaussianReadoutConfig,
-    InputConfig,
     ModelConfig,
     NetworkCoreConfig,
+    ReconstructionConfig,
     TrainingConfig,
+)
+from src.studies.macaque_it_models import (
+    DUAL_RECIPE,
+    DUAL_TASK,
+    FIELD_CNN,
+    FIELD_RECIPE,
+    HEAD_RECIPE,
+    IT_CNN,
+    IT_RECIPE,
+    TUNED_RECIPE,
+    map_head,
+    narrow,
+    tuned,
 )
 from src.studies.records import (
     FrozenNetwork,
@@ -26,87 +35,6 @@ from src.studies.records import (
     profiles,
 )
 from src.studies.search import Choice, Range, Search
-
-WHOLE = InputConfig(scale="full")
-
-# The published network trained on rates alone, with learning rates that train it.
-IT_CNN = ModelConfig("it_cnn", ConvCoreConfig(), WHOLE, DenseReadoutConfig(), output="identity")
-_IT_CNN = TrainingConfig(
-    batch_size=128,
-    learning_rate=1e-3,
-    schedule="cosine",
-    max_epochs=15,
-    optimizer="adamw",
-    weight_decay=1e-2,
-    loss="mse",
-    average=0.9,
-    jitter=4,
-)
-# Ours: units read at one place of a map instead of all of it.
-FIELD_CNN = ModelConfig(
-    "field_cnn",
-    BaselineCoreConfig(
-        layers=3,
-        input_kernel=7,
-        input_stride=2,
-        pool=2,
-        laplace=0.0,
-        batch_norm_momentum=0.1,
-    ),
-    WHOLE,
-    GaussianReadoutConfig(position="free", init_mu_range=0.2, init_sigma=0.4, feature_l1=0.0),
-    output="identity",
-)
-_FIELD_CNN = replace(_IT_CNN, batch_size=32, learning_rate=5e-3, max_epochs=45, average=0.95)
-
-# The same blocks for rates and for the class of the object, then a branch for each.
-_BRANCH = DenseReadoutConfig(channels=(256, 512))
-DUAL_TASK = ModelConfig(
-    "dual_task",
-    ConvCoreConfig(),
-    replace(WHOLE, objects=True),
-    _BRANCH,
-    objects=_BRANCH,
-    output="identity",
-)
-_DUAL_TASK = replace(_IT_CNN, batch_size=64, object_weight=0.1)
-
-# Networks that know objects: convolutions on their frozen maps, as published, or all of them
-# trained on, with the published recipe and its warm-up (specification 6.1, 6.4).
-_HEAD = replace(_IT_CNN, learning_rate=1e-4, max_epochs=9, jitter=0)
-_TUNED = TrainingConfig(
-    batch_size=32,
-    learning_rate=1e-3,
-    min_learning_rate=1e-6,
-    schedule="cosine",
-    warmup_epochs=2,
-    cosine_epochs=15,
-    max_epochs=10,
-    clip=1.0,
-    loss="mse",
-)
-
-
-def _head(maps: str, *channels: int, hidden: int) -> ModelConfig:
-    inputs, readout = replace(WHOLE, maps=maps), DenseReadoutConfig(hidden)
-    return ModelConfig("map_head", ConvCoreConfig(channels), inputs, readout, output="identity")
-
-
-def _tuned(name: str, core: NetworkCoreConfig, naming: bool = False) -> ModelConfig:
-    """A network whose last linear layer gives rates; with a second one that names objects."""
-    linear, inputs = DenseReadoutConfig(hidden=0), InputConfig(scale="full", raw=True)
-    inputs, objects = replace(inputs, objects=naming), linear if naming else None
-    return ModelConfig(name, core, inputs, linear, objects=objects, output="identity")
-
-
-def _narrow(
-    model: ModelConfig, *channels: int, hidden: int, branch: tuple[int, ...] = ()
-) -> ModelConfig:
-    """A network trained on rates with fewer channels: for a laptop."""
-    core = replace(model.core, channels=channels)
-    readout = DenseReadoutConfig(hidden, channels=branch)
-    objects = readout if model.objects else None
-    return replace(model, core=core, readout=readout, objects=objects)
 
 
 def _untrained(network: str, draws: int, weights: str = "") -> tuple[FrozenNetwork, ...]:
@@ -156,20 +84,31 @@ def _searched(
     return replace(plan, model=model, search=Search(space, trials, epochs, startup=startup))
 
 
-def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan, ...]) -> Profile:
+def _simulated(
+    name: str, draws: int, epochs: int, redraws: int, trees: int, plans: tuple[Plan, ...]
+) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
-    recipe = ClassifierConfig(epochs=epochs)
-    objects = FrozenNetwork("objects", "object_network", start="objects", training=recipe)
+    objects = FrozenNetwork(
+        "objects", "object_network", start="random", training=ClassifierConfig(epochs=epochs)
+    )
+    autoencoder = FrozenNetwork(
+        "autoencoder",
+        "autoencoder",
+        start="random",
+        training=ReconstructionConfig(redraws, 16, 1e-3, jitter=2),
+        channels=(8, 16, 32),
+    )
     others, untrained = _untrained("random_map", draws), _untrained("object_network", draws)
     return Profile(
         name,
         plans,
-        (PLANTED, *others, objects, *untrained),
+        (PLANTED, *others, objects, autoencoder, *untrained),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
             Probe("other_maps", "layers", _names(others)),
             Probe("objects", "layers", ("objects",)),
+            Probe("autoencoder", "layers", ("autoencoder",)),
             Probe("untrained", "layers", _names(untrained)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
@@ -181,41 +120,45 @@ def _simulated(name: str, draws: int, epochs: int, trees: int, plans: tuple[Plan
 
 # A small network at a small size, trained on for as long as a laptop likes.
 _TUNED_DEMO = replace(
-    _IT_CNN, batch_size=64, learning_rate=5e-3, max_epochs=8, warmup_epochs=2, clip=1.0
+    IT_RECIPE, batch_size=64, learning_rate=5e-3, max_epochs=8, warmup_epochs=2, clip=1.0
 )
-_TINY = _trained(_narrow(IT_CNN, 4, 8, hidden=8), replace(_IT_CNN, max_epochs=2, batch_size=64))
+_TINY = _trained(narrow(IT_CNN, 4, 8, hidden=8), replace(IT_RECIPE, max_epochs=2, batch_size=64))
 SMOKE = _simulated(
     "smoke",
     draws=1,
     epochs=2,
     trees=5,
+    redraws=2,
     plans=(
         _TINY,
         _searched(_TINY, Choice("batch_size", (32, 64)), trials=6, epochs=3, startup=2),
-        _trained(_head("objects/block2", hidden=8), replace(_HEAD, max_epochs=2)),
+        _trained(map_head("objects/block2", hidden=8), replace(HEAD_RECIPE, max_epochs=2)),
         _trained(
-            _narrow(DUAL_TASK, 4, 8, hidden=8, branch=(8,)), replace(_DUAL_TASK, max_epochs=2)
+            narrow(DUAL_TASK, 4, 8, hidden=8, branch=(8,)), replace(DUAL_RECIPE, max_epochs=2)
         ),
-        _trained(_tuned("joint", _OBJECTS, True), replace(_TUNED, max_epochs=2, object_weight=1)),
+        _trained(
+            tuned("joint", _OBJECTS, True), replace(TUNED_RECIPE, max_epochs=2, object_weight=1)
+        ),
     ),
 )
-_SMALL = _trained(_narrow(IT_CNN, 16, 32, 64, hidden=128), replace(_IT_CNN, batch_size=64))
+_SMALL = _trained(narrow(IT_CNN, 16, 32, 64, hidden=128), replace(IT_RECIPE, batch_size=64))
 DEMO = _simulated(
     "demo",
     draws=5,
     epochs=12,
     trees=15,
+    redraws=10,
     plans=(
         _SMALL,
         _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=10, epochs=3, startup=3),
-        _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), _FIELD_CNN),
+        _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), FIELD_RECIPE),
         _trained(
-            _head("objects/block3", 64, hidden=128),
-            replace(_HEAD, learning_rate=1e-3, batch_size=64, max_epochs=15),
+            map_head("objects/block3", 64, hidden=128),
+            replace(HEAD_RECIPE, learning_rate=1e-3, batch_size=64, max_epochs=15),
         ),
-        _trained(_narrow(DUAL_TASK, 16, 32, 64, hidden=64, branch=(128,)), _DUAL_TASK),
-        _trained(_tuned("tuned", _OBJECTS), _TUNED_DEMO),
-        _trained(_tuned("joint", _OBJECTS, True), replace(_TUNED_DEMO, object_weight=0.3)),
+        _trained(narrow(DUAL_TASK, 16, 32, 64, hidden=64, branch=(128,)), DUAL_RECIPE),
+        _trained(tuned("tuned", _OBJECTS), _TUNED_DEMO),
+        _trained(tuned("joint", _OBJECTS, True), replace(_TUNED_DEMO, object_weight=0.3)),
     ),
 )
 
@@ -254,10 +197,29 @@ _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
 
 def _whole(network: FrozenNetwork, name: str, naming: bool = False) -> ModelConfig:
     core = NetworkCoreConfig(network.name, network.network, network.weights)
-    return _tuned(name, core, naming)
+    return tuned(name, core, naming)
 
 
-_WHOLE = _trained(IT_CNN, replace(_IT_CNN, threads=8))
+_WHOLE = _trained(IT_CNN, replace(IT_RECIPE, threads=8))
+# The same, then trained on to name the objects of the very images, more slowly.
+_RESNET_OBJECTS = replace(
+    _RESNET,
+    name="resnet50_objects",
+    training=ClassifierConfig(epochs=10, batch_size=32, learning_rate=1e-4, jitter=8, threads=8),
+)
+# Trained without labels: a file from its authors, to be put into data/weights.
+_BARLOW = FrozenNetwork(
+    "barlow_twins",
+    "resnet50",
+    "barlow_twins_resnet50.pth",
+    layers=("layer1", "layer2", "layer3", "layer4.0", "layer4"),
+)
+_AUTOENCODER = FrozenNetwork(
+    "autoencoder",
+    "autoencoder",
+    start="random",
+    training=ReconstructionConfig(learning_rate=1e-3, jitter=8, threads=8),
+)
 FULL = Profile(
     "full",
     (
@@ -272,30 +234,35 @@ FULL = Profile(
             epochs=10,
             startup=10,
         ),
-        _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
-        _trained(DUAL_TASK, replace(_DUAL_TASK, threads=8)),
+        _trained(FIELD_CNN, replace(FIELD_RECIPE, threads=8), 5),
+        _trained(DUAL_TASK, replace(DUAL_RECIPE, threads=8)),
         _trained(
-            _head("resnet50/layer3", 512, 256, hidden=512), replace(_HEAD, threads=8), members=5
+            map_head("resnet50/layer3", 512, 256, hidden=512),
+            replace(HEAD_RECIPE, threads=8),
+            members=5,
         ),
-        _trained(_whole(_DENSENET, "densenet201_tuned"), replace(_TUNED, threads=8), members=3),
-        _trained(_whole(_RESNET, "resnet50_tuned"), replace(_TUNED, threads=8)),
         _trained(
-            _whole(_VIT, "vit_tuned"), replace(_TUNED, learning_rate=1e-4, threads=8)
+            _whole(_DENSENET, "densenet201_tuned"), replace(TUNED_RECIPE, threads=8), members=3
+        ),
+        _trained(_whole(_RESNET, "resnet50_tuned"), replace(TUNED_RECIPE, threads=8)),
+        _trained(
+            _whole(_VIT, "vit_tuned"), replace(TUNED_RECIPE, learning_rate=1e-4, threads=8)
         ),  # at the rate of the others it learns nothing
         *(
             _trained(
                 _whole(_RESNET, f"resnet50_joint_{weight:g}".replace(".", "_"), True),
-                replace(_TUNED, object_weight=weight, threads=8),
+                replace(TUNED_RECIPE, object_weight=weight, threads=8),
             )
             for weight in (1, 0.3)
         ),
     ),
-    (_RESNET, *_RESNETS, _DENSENET, _VIT),
+    (_RESNET, *_RESNETS, _RESNET_OBJECTS, _BARLOW, _AUTOENCODER, _DENSENET, _VIT),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("others", "layers", ("densenet201", "vit_b_16")),
         Probe("untrained", "layers", _names(_RESNETS)),
+        *(Probe(n, "layers", (n,)) for n in _names((_RESNET_OBJECTS, _BARLOW, _AUTOENCODER))),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         *_together("resnet50", *RESNET_LAYERS, trees=50),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from src.config import ClassifierConfig, DetectorTraining, ModelConfig, TrainingConfig
+from src.config import DetectorTraining, ModelConfig, PretrainingConfig, TrainingConfig
 from src.studies.search import PARTS, Search
 
 
@@ -55,24 +55,20 @@ class Plan:
 class FrozenNetwork:
     """A network that is shown the images and never trained on responses: its features are stored.
 
-    With the weights of its record in src/models/networks.py, a file; or drawn from `draw`, an
-    untrained control; or trained here to name the objects of the training images.
+    `start` says where its weights begin: in a file (for a map a simulation read, in its seed), or
+    drawn from `draw`. `training` says what it then learns from the training images, if anything: to
+    name objects, or to draw its input again. Without, a drawn one is an untrained control.
     """
 
     name: str  # how tables, folders and figures call it
     network: str
-    weights: str = ""  # member of torchvision's enum, where the network is one of its models
-    start: Literal["file", "random", "objects"] = "file"
+    weights: str = ""  # for a model of torchvision: a member of its enum, or the name of a file
+    start: Literal["file", "random"] = "file"
     draw: int = 0  # number of the random start
-    layers: tuple[str, ...] = ()  # empty: all that its record names
+    layers: tuple[str, ...] = ()  # empty: all that its record names; any module path is a layer
     pool: int = 14  # maps are averaged to at most so many cells a side
-    training: ClassifierConfig | None = None  # of one that starts by learning to name objects
-
-    def __post_init__(self) -> None:
-        if (self.start == "objects") != (self.training is not None):
-            raise ValueError(
-                f"network {self.name!r} starts from {self.start!r}: objects need a recipe"
-            )
+    training: PretrainingConfig | None = None
+    channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own
 
 
 @dataclass(frozen=True)
@@ -146,9 +142,9 @@ class Profile:
         return self._called("has no probe", name, {p.name: p for p in self.probes})
 
     def starts(self, probe: Probe) -> bool:
-        """Whether the networks of a probe are random starts, of which only the mean counts."""
-        drawn = [self.network(name).start == "random" for name in probe.networks]
-        return bool(drawn) and all(drawn)
+        """Whether a probe's networks are untrained starts, of which only the mean counts."""
+        networks = [self.network(name) for name in probe.networks]
+        return bool(networks) and all(n.start == "random" and not n.training for n in networks)
 
     def _called(self, lacks: str, name: str, known: dict[str, Any]) -> Any:
         if name not in known:

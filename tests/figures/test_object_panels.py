@@ -30,6 +30,25 @@ def test_a_picture_is_shown_in_its_own_range(axis, channels):
     assert axis.images[0].get_clim() == (0, 255)
 
 
+def test_versions_of_pictures_are_rows_one_above_the_other(axis):
+    """A grey and a colored row, the second half as fine."""
+    rows = {
+        "shown": RNG.integers(0, 256, (3, 1, 8, 8), np.uint8),
+        "drawn": RNG.integers(0, 256, (3, 3, 4, 4), np.uint8),
+    }
+    assert panels.picture_rows(axis, rows) is None
+    for k, (drawn, images) in enumerate(zip(axis.images, rows.values(), strict=True)):
+        assert list(drawn.get_extent()) == [0, 24, 8 * k + 8, 8 * k]
+        shown, size = np.asarray(drawn.get_array()), images.shape[-1]
+        for i, image in enumerate(images):
+            part = shown[:, i * size : (i + 1) * size]
+            np.testing.assert_array_equal(
+                part, np.broadcast_to(image.transpose(1, 2, 0), part.shape)
+            )
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["shown", "drawn"]
+    assert axis.get_yticks().tolist() == [4, 12] and axis.get_ylim() == (16, 0)
+
+
 def test_every_rate_is_a_line_in_the_shade_of_its_group(axis):
     assert panels.rates_by_group(axis, RATES, GROUPS) is None
     segments = np.concatenate([lines.get_segments() for lines in axis.collections])

@@ -1,24 +1,31 @@
 """Frozen networks: the map that simulated sites read, starts by their numbers, names of layers."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from src.config import ClassifierConfig
+from src.config import ClassifierConfig, ReconstructionConfig
 from src.data.errors import DataError
 from src.data.objects import CLASSES
 from src.models.activations import activations, prepare
+from src.models.extraction import state_sha256
 from src.models.feature_files import layer_names
 from src.models.frozen import frozen_network
+from src.models.networks import network_record
+from src.models.pretrained import random_network
 from src.seeds import stream
 from src.simulate.inferotemporal import random_map
 from src.simulate.random_map import RandomMap
 from src.studies.records import FrozenNetwork
+from src.training.pretraining import pretrain
+from src.training.tasks import Pictures
 
 SIZE, SEED = 32, 7
-OBJECTS = FrozenNetwork("o", "object_network", start="objects", training=ClassifierConfig())
+OBJECTS = FrozenNetwork("o", "object_network", start="random", training=ClassifierConfig())
 
 
 def images(n=20, size=SIZE):
@@ -46,7 +53,7 @@ def test_the_planted_map_is_the_one_that_simulated_sites_read():
     assert network.weights == "those a simulation read" and not network.module.training
 
 
-@pytest.mark.parametrize("network", ["random_map", "object_network"])
+@pytest.mark.parametrize("network", ["random_map", "object_network", "autoencoder"])
 def test_random_starts_differ_and_repeat_by_seed(network):
     before = torch.get_rng_state()
     starts = [FrozenNetwork(f"r{k}", network, start="random", draw=k) for k in (1, 2)]
@@ -54,7 +61,8 @@ def test_random_starts_differ_and_repeat_by_seed(network):
     assert torch.equal(before, torch.get_rng_state())
     assert not equal(*states)
     assert equal(states[0], state(starts[0])) and not equal(states[0], state(starts[0], SEED + 9))
-    assert not equal(states[0], state(FrozenNetwork("planted", network)))
+    if network == "random_map":
+        assert not equal(states[0], state(FrozenNetwork("planted", network)))
     assert frozen_network(starts[1], SIZE, SEED).weights == "random start 2"
 
 
@@ -75,20 +83,71 @@ def test_a_network_that_is_to_name_objects_comes_untrained_with_a_class_an_outpu
     layers = activations(network, prepare(images(4), network.record), network.record.layers)
     assert list(layers) == ["block1", "block2", "block3", "block4", "pool"]
     assert network.module.classifier.out_features == len(CLASSES)
-    assert network.weights == "trained on the objects of the training images"
+    assert network.weights == "random start 0, trained to name the objects of the training images"
+    untrained = frozen_network(replace(OBJECTS, training=None), SIZE, SEED)
+    assert equal(untrained.module.state_dict(), network.module.state_dict())
+    assert untrained.weights == "random start 0"
 
 
-def test_objects_are_learned_only_by_the_network_of_the_house():
-    plan = FrozenNetwork("o", "alexnet", start="objects", training=ClassifierConfig())
-    with pytest.raises(DataError, match="'alexnet' is not trained on objects here: use its file"):
-        frozen_network(plan, SIZE, SEED)
+def test_blocks_have_the_channels_of_the_plan():
+    network = frozen_network(replace(OBJECTS, channels=(4, 8)), SIZE, SEED)
+    layers = activations(network, prepare(images(4), network.record), network.record.layers)
+    assert {n: x.shape[1] for n, x in layers.items()} == {"block1": 4, "block2": 8, "pool": 8}
 
 
-def test_a_recipe_and_the_start_it_is_for_go_together():
-    with pytest.raises(ValueError, match="'o' starts from 'objects'"):
-        FrozenNetwork("o", "object_network", start="objects")
-    with pytest.raises(ValueError, match="'o' starts from 'random'"):
-        FrozenNetwork("o", "object_network", start="random", training=ClassifierConfig())
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"network": "alexnet"}, "'alexnet' has no linear layer that names objects"),
+        ({"network": "random_map"}, r"'o' \(random_map\) cannot be trained to name"),
+        ({"network": "autoencoder"}, r"\(autoencoder\) cannot be trained to name"),
+        ({"training": ReconstructionConfig()}, r"\(object_network\) cannot be trained to draw"),
+        ({"start": "file"}, r"'o' \(object_network\) has no file of weights: give start='random'"),
+        ({"network": "alexnet", "channels": (4,)}, r"has its channels: leave \(4,\) out"),
+    ],
+    ids=str,
+)
+def test_plans_that_cannot_be_are_refused(changes, says):
+    with pytest.raises(DataError, match=says):
+        frozen_network(replace(OBJECTS, **changes), SIZE, SEED)
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """A plan to train resnet18 on to name objects, and the folder its weights are in."""
+    record = network_record("resnet18", "given.pth")
+    torch.save(random_network(record, 3).module.state_dict(), tmp_path / "given.pth")
+    training = ClassifierConfig(3, 6, 1e-3, warmup_epochs=0, jitter=0, flip=False)
+    return FrozenNetwork("t", "resnet18", "given.pth", training=training), tmp_path
+
+
+def test_a_registered_network_gets_a_new_classifier_and_goes_on_from_its_weights(tuned):
+    plan, folder = tuned
+    network = frozen_network(plan, SIZE, SEED, folder)
+    given, ours = torch.load(folder / "given.pth"), network.module.state_dict()
+    assert all(torch.equal(ours[name], v) for name, v in given.items() if name[:3] != "fc.")
+    assert ours["fc.weight"].shape == (len(CLASSES), 512)
+    assert network.weights == "given.pth, trained to name the objects of the training images"
+    repeated, other = (frozen_network(plan, SIZE, s, folder).module for s in (SEED, SEED + 1))
+    assert equal(ours, repeated.state_dict()) and not equal(ours, other.state_dict())
+
+
+def test_fine_tuning_changes_the_features_that_are_kept(tuned):
+    plan, folder = tuned
+    network = frozen_network(plan, SIZE, SEED, folder)
+    network = replace(network, record=replace(network.record, input_size=SIZE))
+    shown, labels = images(12)[:, None], np.arange(12)
+    ready = partial(prepare, record=network.record)
+    before = state_sha256(network.module)
+    (layer,) = (x for x in network.record.layers if x.name == "layer2")
+    old = activations(network, ready(shown), [layer])["layer2"]
+    parts = Pictures(shown, labels), Pictures(shown[:6], labels[:6])
+    history = pretrain(
+        network.module, *parts, plan.training, 1, folder / "run", ready, "cpu", False
+    )
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0] and not network.module.training
+    assert state_sha256(network.module) != before
+    assert (activations(network, ready(shown), [layer])["layer2"] - old).abs().max() > 1e-3
 
 
 def test_the_map_is_two_rectified_convolutions_of_filters_without_sum():

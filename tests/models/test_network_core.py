@@ -52,7 +52,7 @@ def tuned(name, network, weights, units=168, size=224):
 @pytest.mark.parametrize(("name", "last"), [("block2", "block2"), ("", "pool")])
 def test_it_gives_what_the_network_has_at_that_layer(name, last):
     theirs, ours = network(), core(replace(OBJECTS, layer=name)).eval()
-    layer = theirs.record.layer(last)
+    layer = theirs.layer(last)
     expected = activations(theirs, prepare(PICTURES, theirs.record), [layer])[last]
     expected = expected.reshape(len(PICTURES), ours.channels, *ours.output_shape(SIZE, SIZE))
     pixels = torch.from_numpy(PICTURES).float()

@@ -19,6 +19,19 @@ def picture(axis: Axes, image: np.ndarray) -> None:
     axis.set(xticks=[], yticks=[])
 
 
+def picture_rows(axis: Axes, rows: Mapping[str, np.ndarray]) -> None:
+    """Pictures side by side, a row a version of them: (n, c, h, h) uint8 by name."""
+    size = max(images.shape[-1] for images in rows.values())
+    for k, images in enumerate(rows.values()):
+        strip = np.concatenate(list(images), axis=2).transpose(1, 2, 0)
+        color = strip if strip.shape[-1] == 3 else np.repeat(strip, 3, axis=2)
+        axis.imshow(color, extent=(0, size * len(images), size * (k + 1), size * k))
+    axis.set(xlim=(0, size * len(images)), ylim=(size * len(rows), 0), xticks=[])
+    axis.spines[:].set_visible(False)
+    axis.set_yticks([size * (k + 0.5) for k in range(len(rows))], rows)
+    axis.tick_params(axis="y", length=0)
+
+
 def rates_by_group(axis: Axes, rates: np.ndarray, groups: np.ndarray) -> None:
     """The rate of one unit for every image, groups side by side: (n,), (n,) sorted by group."""
     starts, ends = group_spans(groups)

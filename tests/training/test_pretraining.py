@@ -1,4 +1,4 @@
-"""Training to name objects: what is learned, what a killed run gives, what evaluation leaves."""
+"""Training on images alone: what is learned, what a killed run gives, what evaluation leaves."""
 
 from dataclasses import replace
 from math import log
@@ -9,24 +9,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from src.config import ClassifierConfig
+from src.config import ClassifierConfig, ReconstructionConfig
 from src.data.errors import DataError
+from src.models.autoencoder import AutoEncoder
 from src.models.object_network import ObjectNetwork
 from src.seeds import numpy_stream, stream
-from src.training import checkpoint, classifier
-from src.training.classifier import (
-    Pictures,
-    Run,
-    accuracy,
-    augmented,
-    chance_levels,
-    learning_rate,
-    train_classifier,
-)
+from src.training import checkpoint, pretraining
+from src.training.pretraining import Run, augmented, learning_rate, pretrain, share_right
+from src.training.tasks import Pictures, chance_levels, task_of
 
 CLASSES, SIZE = 4, 16
 CONFIG = ClassifierConfig(epochs=3, batch_size=32, learning_rate=0.01, jitter=1, flip=False)
@@ -55,6 +49,10 @@ def network(seed=1):
     return ObjectNetwork(CLASSES, (8, 16), generator=stream(seed, "init"))
 
 
+def parts(data=DATA):
+    return Pictures(*data[:2]), Pictures(*data[2:])
+
+
 @pytest.fixture
 def fit(tmp_path):
     """Train a fresh small network in a folder: keyword arguments change the configuration."""
@@ -62,7 +60,7 @@ def fit(tmp_path):
     def run(folder="one", seed=7, data=DATA, prepare=prepare, module=None, show=False, **changes):
         config, module = replace(CONFIG, **changes), module or network()
         place = tmp_path / folder
-        return train_classifier(module, *data, config, seed, place, prepare, "cpu", show)
+        return pretrain(module, *parts(data), config, seed, place, prepare, "cpu", show)
 
     run.folder = tmp_path
     return run
@@ -73,8 +71,7 @@ def contents(folder):
 
 
 def a_run(module=None, **changes):
-    parts = Pictures(*DATA[:2]), Pictures(*DATA[2:])
-    return Run(module or network(), *parts, replace(CONFIG, **changes), 7, prepare)
+    return Run(module or network(), *parts(), replace(CONFIG, **changes), 7, prepare)
 
 
 def test_it_learns_what_can_be_learned(fit, capsys):
@@ -99,7 +96,7 @@ def test_a_finished_folder_holds_weights_and_history(fit):
     history = fit(module=module)
     assert set(contents(fit.folder / "one")) == {"weights.pt", "history.csv"}
     pd.testing.assert_frame_equal(history, pd.read_csv(fit.folder / "one" / "history.csv"))
-    assert list(history) == ["epoch", "learning_rate", "loss", "accuracy", "validation"]
+    assert list(history) == ["epoch", "learning_rate", "loss", "training", "validation"]
     assert list(history["epoch"]) == [1, 2, 3]
     content = checkpoint.read(fit.folder / "one" / "weights.pt")
     assert content["validation"] == history["validation"].iloc[-1]
@@ -152,7 +149,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(fit, after):
 @pytest.mark.parametrize("file", ["weights.pt", "history.csv"])
 def test_a_run_cut_off_as_it_writes_continues_to_the_same_bytes(fit, file, monkeypatch):
     fit("whole")
-    replacing = classifier.manifest.replacing
+    replacing = pretraining.manifest.replacing
 
     def cut(path, note=True):
         if path.name == file:
@@ -160,7 +157,7 @@ def test_a_run_cut_off_as_it_writes_continues_to_the_same_bytes(fit, file, monke
         return replacing(path, note)
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier.manifest, "replacing", cut)
+        patch.setattr(pretraining.manifest, "replacing", cut)
         with pytest.raises(Interrupted):
             fit("cut")
     fit("cut", prepare=breaking(2))  # nothing is left to train
@@ -229,7 +226,7 @@ def test_an_epoch_is_the_one_written_out():
             v = second[name] = 0.999 * second.get(name, 0) + 0.001 * p.grad**2
             change = (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
             p.data -= rate * (0.1 * p.data + change)
-    run = Run(network(), Pictures(*DATA[:2]), Pictures(*DATA[2:]), config, 7, prepare)
+    run = Run(network(), *parts(), config, 7, prepare)
     assert run.train_epoch(1)["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
     for ours, theirs in zip(run.network.parameters(), module.parameters(), strict=True):
         assert (ours - theirs).norm() < 1e-3 * theirs.norm() + 1e-4
@@ -240,13 +237,14 @@ def test_evaluation_leaves_each_part_in_its_mode():
     module.block1.eval()
     modes = [part.training for part in module.modules()]
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    score = accuracy(module, *DATA[2:], prepare, batch_size=7)
-    assert score == accuracy(module, *DATA[2:], prepare, batch_size=80)  # no batch statistics
+    task = task_of(CONFIG, module, *parts(), prepare)
+    score = share_right(module, parts()[1], task, prepare, batch_size=7)
+    assert score == share_right(module, parts()[1], task, prepare, 80)  # no batch statistics
     assert [part.training for part in module.modules()] == modes
     assert all(torch.equal(before[n], value) for n, value in module.state_dict().items())
     module.classifier.forward = breaking(0)
     with pytest.raises(Interrupted):
-        accuracy(module, *DATA[2:], prepare)
+        share_right(module, parts()[1], task, prepare)
     assert [part.training for part in module.modules()] == modes
 
 
@@ -326,3 +324,77 @@ def test_images_on_disk_train_like_those_in_memory(fit):
     fit("memory")
     fit("disk", data=(np.load(path, mmap_mode="r"), *DATA[1:]))
     assert contents(fit.folder / "memory") == contents(fit.folder / "disk")
+
+
+def shaded(n, seed):
+    """Gratings with one bright half: -> (n, 1, 16, 16) uint8."""
+    images, labels = gratings(n, seed)
+    images[labels < 2, :, :8] //= 4
+    return images
+
+
+DRAWN = (Pictures(shaded(160, 1)), Pictures(shaded(80, 2)))
+REDRAW = ReconstructionConfig(epochs=3, batch_size=32, learning_rate=0.01, jitter=1, flip=False)
+
+
+def autoencoder():
+    return AutoEncoder((3, SIZE, SIZE), (8,), 6, generator=stream(1, "init"))
+
+
+def test_pictures_are_drawn_again_from_a_code(tmp_path, capsys):
+    """The share drawn is scikit-learn's R2 about the mean training picture."""
+    module, config = autoencoder(), replace(REDRAW, epochs=8)
+    history = pretrain(module, *DRAWN, config, 7, tmp_path / "a", prepare, "cpu")
+    with torch.no_grad():
+        x, drawn = (f(prepare(DRAWN[1].images)).numpy() for f in (lambda x: x, module))
+    both = [x - prepare(DRAWN[0].images).mean(0).numpy(), drawn - x]
+    ours, errors = (np.concatenate([v.ravel(), -v.ravel()]) for v in both)  # of mean 0
+    share = r2_score(ours, ours + errors)
+    assert history["validation"].iloc[-1] == pytest.approx(share, abs=1e-5)
+    assert 0.3 < share < 1 and history["training"].iloc[-1] > 0.3
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    assert f"{share:.1%} of the variance of validation images drawn" in capsys.readouterr().out
+    assert checkpoint.read(tmp_path / "a" / "weights.pt")["chance"] == {"mean_image": 0.0}
+
+
+def test_a_network_that_draws_the_mean_training_picture_has_a_share_of_nothing():
+    mean = prepare(DRAWN[0].images).mean(0)
+
+    class Mean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mean = nn.Parameter(mean)
+
+        def forward(self, x):
+            return self.mean.expand_as(x)
+
+    task = task_of(REDRAW, Mean(), *DRAWN, prepare)
+    assert share_right(Mean(), DRAWN[1], task, prepare) == pytest.approx(0, abs=1e-6)
+    assert share_right(nn.Sequential(Mean(), nn.Identity()), DRAWN[0], task, prepare, 7) < 1e-6
+
+
+@pytest.mark.parametrize("after", [2 + 3 + 3, 2 + 3 + 8 + 2])
+def test_an_interrupted_drawing_continues_to_the_same_bytes(tmp_path, after):
+    """As above; the mean picture takes three calls more."""
+
+    def fit(folder, prepare=prepare):
+        pretrain(autoencoder(), *DRAWN, REDRAW, 7, tmp_path / folder, prepare, "cpu", False)
+
+    fit("whole")
+    with pytest.raises(Interrupted):
+        fit("cut", breaking(after))
+    assert set(contents(tmp_path / "cut")) == ({"resume.pt"} if after > 2 + 3 + 8 else set())
+    fit("cut")
+    assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+
+
+def test_what_does_not_suit_the_task_is_refused(tmp_path):
+    def fit(module, parts, config):
+        pretrain(module, *parts, config, 7, tmp_path, prepare, "cpu", False)
+
+    with pytest.raises(DataError, match=r"labels are \(160,\), but images are to be drawn"):
+        fit(autoencoder(), parts(), REDRAW)
+    with pytest.raises(DataError, match=r"draws \(4,\), images are \(3, 16, 16\)"):
+        fit(network(), DRAWN, REDRAW)
+    with pytest.raises(DataError, match=r"training images are .* labels none: give each"):
+        fit(network(), DRAWN, CONFIG)
