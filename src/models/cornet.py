@@ -115,7 +115,7 @@ class RecurrentArea(nn.Module):
         return self.output(F.relu(self.norm1(self.conv1(x))))
 
     def silent(self, below: Tensor) -> Tensor:
-        """State while nothing has come from below, one value a channel: (n, c, h, w) -> (n, f, ...).
+        """State as long as nothing came from below, a value a channel: (n, c, h, w) -> (n, f, ...).
 
         Zeros stay zeros in a convolution without bias, and normalised become the norm's bias.
         """

@@ -95,13 +95,16 @@ def extract(
     `images` give (m, [c,] h, h) uint8 by slice. `layers` are names of the record, whole or each
     with its reduction. A folder made from the same inputs is left as it is, another is made anew,
     and a killed pass goes on at its last whole batch and ends in the same bytes. The network is
-    used where it is (device), in evaluation mode. DataError if a layer is the same for all images.
+    used where it is (device), in evaluation mode. DataError if a layer is the same for all images:
+    at once, where its record says so.
     """
     folder = Path(folder)
     reductions = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, Reduction())
     chosen = [network.record.layer(name) for name in reductions]
     if not len(images) or not chosen:
         raise DataError(f"{folder}: {len(images)} images, {len(chosen)} layers: give one of each")
+    if early := too_early(network, chosen):
+        raise DataError(early)
     description = _description(network, images, chosen, reductions, batch, dtype)
     if not is_current(folder, description):
         build = FeatureBuild(folder, description, dtype)
@@ -113,6 +116,15 @@ def extract(
             raise
     manifest.note_output(folder / "manifest.json")
     return folder
+
+
+def too_early(network: Network, layers: Iterable[Layer]) -> str:
+    """What to say of layers that no image has reached at their step; empty if there are none."""
+    names = ", ".join(layer.name for layer in layers if layer.constant)
+    return names and (
+        f"network '{network.record.name}': {names} come before the image does and are the same for "
+        f"all images: choose of {', '.join(network.record.informative)}"
+    )
 
 
 def _fill(
@@ -147,7 +159,10 @@ def _description(
     return {
         "schema": SCHEMA,
         "code": manifest.source_sha256(
-            *(f"models/{name}" for name in ("activations", "extraction", "efficientnet_lite"))
+            *(
+                f"models/{name}"
+                for name in ("activations", "extraction", "efficientnet_lite", "cornet")
+            )
         ),
         "network": network.record.plain(),
         "weights": network.weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +24,13 @@ CENTERED = Preprocessing((0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
 def frozen_network(
     plan: FrozenNetwork, size: int, seed: int, weights: str | Path | None = None
 ) -> Network:
-    """The network of a plan, for images of `size` pixels where it takes any; in evaluation mode.
+    """The network of a plan, in evaluation mode; one of the house for images of `size` pixels.
 
     `weights` is the file of a registered network, or its folder. Random starts are drawn from the
     seed and the plan's number; `random_map` with the file's start is the one a simulation of that
     seed read. One that is to name objects comes untrained: `02_extract` trains it.
     """
+    size = plan.size or size
     draw = seed if plan.start == "file" else seed + 1 + plan.draw
     match plan.network:
         case "random_map":
@@ -42,7 +44,10 @@ def frozen_network(
     record = network_record(plan.network, plan.weights)
     if plan.start == "objects":
         raise DataError(f"network '{plan.network}' is not trained on objects here: use its file")
-    return random_network(record, draw) if plan.start == "random" else load_network(record, weights)
+    random = plan.start == "random"
+    network = random_network(record, draw) if random else load_network(record, weights)
+    shown = replace(record, input_size=plan.size or record.input_size)
+    return replace(network, record=shown)
 
 
 def _own(

@@ -17,6 +17,7 @@ from torch import nn
 
 from src.data.errors import DataError
 from src.data.vision_operators import ensure
+from src.models.cornet import AREAS, LETTERS, STEPS_OF_S, TIMES, cornet
 from src.models.efficientnet_lite import EfficientNetLite, stage_depths
 from src.models.references import REFERENCES, Statistics
 
@@ -30,6 +31,7 @@ class Layer:
     area: str = ""  # nearest visual area, where the literature names one
     call: int = 0
     channels_last: bool = False  # (n, h, w, c), as Swin transformers have it
+    constant: bool = False  # the same for every image: none has come so far at this call
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class NetworkRecord:
         kept = {name: getattr(self, name) for name in names}
         return {**kept, "preprocessing": asdict(self.preprocessing)}
 
+    @property
+    def informative(self) -> tuple[str, ...]:
+        """Names of the layers that depend on the image."""
+        return tuple(layer.name for layer in self.layers if not layer.constant)
+
     def layer(self, name: str) -> Layer:
         """The layer of that name; DataError, with the names there are, for another."""
         for layer in self.layers:
@@ -102,6 +109,8 @@ CITATIONS = {
     "convnext": "Liu et al. 2022, arXiv:2201.03545",
     "efficientnet": "Tan & Le 2019, arXiv:1905.11946",
     "swin": "Liu et al. 2021, arXiv:2103.14030",
+    "cornet": "Kubilius et al. 2018, bioRxiv 408385",
+    "cornet_s": "Kubilius, Schrimpf et al. 2019, NeurIPS",
 }
 BRANCHED = ("googlenet", "inception_v3")  # side branches for training, and an input of their own
 
@@ -109,12 +118,13 @@ BRANCHED = ("googlenet", "inception_v3")  # side branches for training, and an i
 def network_record(name: str, weights: str = "") -> NetworkRecord:
     """A network's record by name; `weights` is the member of torchvision's enum.
 
-    Without weights: `alexnet`, `resnet50_caffe`, `efficientnet_lite0` to `2`, of one file each.
+    Without weights: `alexnet`, `resnet50_caffe`, `efficientnet_lite0` to `2`, `cornet_z`, `_r`,
+    `_rt` and `_s`, of one file each.
     With weights: a classification model of torchvision, such as ("resnet50", "IMAGENET1K_V2").
     """
     if weights:
         return _torchvision_record(name, weights)
-    own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite())}
+    own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite(), *_cornets())}
     if name not in own:
         raise DataError(
             f"network '{name}' without the name of its weights: give one of torchvision's, such as "
@@ -209,6 +219,42 @@ def _lite_names(depth: float) -> tuple[tuple[str, str], ...]:
     places = [(s, j) for s, blocks in enumerate(stage_depths(depth)) for j in range(blocks)]
     blocks = [(rf"^_blocks\.{i}\.", f"stages.{s}.{j}.") for i, (s, j) in enumerate(places)]
     return (*ends, (r"^_fc\.", "classifier."), *blocks, *parts)
+
+
+def _cornets() -> tuple[NetworkRecord, ...]:
+    hashes = {"z": "5c427c9c", "r": "5930a990", "rt": "933c001c", "s": "1d3f7974"}
+    return tuple(
+        NetworkRecord(
+            name=f"cornet_{letter}",
+            weights=f"cornet_{letter}-{hashes[letter]}.pth",
+            layers=_cornet_layers(letter),
+            input_size=224,
+            preprocessing=IMAGENET,
+            license="none stated; the code published with it is GPL-3",
+            citation=CITATIONS["cornet_s" if letter == "s" else "cornet"],
+            build=partial(cornet, letter, torch.default_generator),
+            file=f"cornet_{letter}-{hashes[letter]}.pth",
+            sha256=hashes[letter],
+            source="github.com/dicarlolab/CORnet",
+        )
+        for letter in LETTERS
+    )
+
+
+def _cornet_layers(letter: str) -> tuple[Layer, ...]:
+    """Areas, as V2-t1 where there are several steps, and the mean over places the decoder reads.
+
+    The image has come to an area at step 0; in R to all but V1 at step 1; in RT one step an area
+    later, so that IT is the same for all images in steps 0 to 2.
+    """
+    steps = {"z": (1,) * 4, "s": STEPS_OF_S}.get(letter, (TIMES,) * 4)
+    first = {"r": (0, 1, 1, 1), "rt": (0, 1, 2, 3)}.get(letter, (0,) * 4)
+    areas = (
+        Layer(f"{area}-t{t}" if n > 1 else area, f"{area}.output", area, t, constant=t < known)
+        for area, n, known in zip(AREAS, steps, first, strict=True)
+        for t in range(n)
+    )
+    return (*areas, Layer("decoder", "decoder.avgpool", "IT"))
 
 
 def _torchvision_module(name: str, without: tuple[str, ...] = (), **options: Any) -> nn.Module:

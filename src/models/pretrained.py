@@ -78,16 +78,24 @@ def _in_package(record: NetworkRecord) -> Iterator[Path]:
 
 
 def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
-    """The tensors of a file under our names, floats as float32; no code of the file is run."""
+    """The tensors of a file under our names, floats as float32; no code of the file is run.
+
+    They may be the `state_dict` of a whole checkpoint, and of a module wrapped to be trained on
+    several devices, whose names begin with `module.` (defect C12).
+    """
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{file} is no file of weights ({reason}): get it again") from None
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise DataError(f"{file} holds no plain state dict: save module.state_dict()")
+    wrapped = all(name.startswith("module.") for name in state)
     named = {}
     for name, value in state.items():
+        name = name.removeprefix("module.") if wrapped else name
         for pattern, ours in record.rename:
             name = re.sub(pattern, ours, name)
         named[name] = value.float() if value.is_floating_point() else value

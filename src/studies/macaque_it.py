@@ -78,6 +78,16 @@ def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
 
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
+# A recurrent network, untrained, at the size of small pictures: for each area the first step that
+# the image has come to, and the last.
+CORNET_RT = FrozenNetwork(
+    "cornet_rt_random",
+    "cornet_rt",
+    start="random",
+    layers=("V1-t0", "V1-t4", "V2-t1", "V2-t4", "V4-t2", "V4-t4", "IT-t3", "IT-t4", "decoder"),
+    size=64,
+    pool=4,
+)
 
 
 def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
@@ -93,13 +103,14 @@ def _simulated(name: str, draws: int, epochs: int, plans: tuple[Plan, ...]) -> P
     return Profile(
         name,
         plans,
-        (PLANTED, *others, objects, *untrained),
+        (PLANTED, *others, objects, *untrained, CORNET_RT),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
             Probe("other_maps", "layers", _names(others)),
             Probe("objects", "layers", ("objects",)),
             Probe("untrained", "layers", _names(untrained)),
+            Probe("cornet_rt", "layers", (CORNET_RT.name,)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
         ),
@@ -152,17 +163,20 @@ RECORDING = Profile(
 
 _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
 _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
+_CORNETS = FrozenNetwork("cornet_s", "cornet_s"), replace(CORNET_RT, layers=(), size=0, pool=14)
 FULL = Profile(
     "full",
     (
         _trained(IT_CNN, replace(_IT_CNN, threads=8)),
         _trained(FIELD_CNN, replace(_FIELD_CNN, threads=8), 5),
     ),
-    (_RESNET, *_RESNETS),
+    (_RESNET, *_RESNETS, *_CORNETS),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("untrained", "layers", _names(_RESNETS)),
+        Probe("cornet_s", "layers", ("cornet_s",)),
+        Probe("cornet_rt", "layers", (CORNET_RT.name,)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
     ),

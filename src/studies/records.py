@@ -36,7 +36,8 @@ class FrozenNetwork:
     weights: str = ""  # member of torchvision's enum, where the network is one of its models
     start: Literal["file", "random", "objects"] = "file"
     draw: int = 0  # number of the random start
-    layers: tuple[str, ...] = ()  # empty: all that its record names
+    layers: tuple[str, ...] = ()  # empty: all of its record that depend on the image
+    size: int = 0  # pixels a side that images are shown at; 0: those of its record
     pool: int = 14  # maps are averaged to at most so many cells a side
     training: ClassifierConfig | None = None  # of one that starts by learning to name objects
 

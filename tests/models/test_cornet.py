@@ -58,7 +58,8 @@ def stepping(letter, times):
 @cache
 def filled(letter):
     """One network a letter, for all tests that leave it as it is."""
-    return fill(built(letter))
+    with torch.inference_mode(False):
+        return fill(built(letter))
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +205,7 @@ def test_unrolling_is_that_of_the_rules(letter):
         close(network(x), network.decoder.linear(wanted["IT"][-1].mean((2, 3))).numpy())
 
 
-def test_r_and_rt_share_v1_and_the_first_step(filled):
+def test_r_and_rt_share_v1_and_the_first_step():
     """Whose later areas are one constant a channel, the bias of the norm."""
     with torch.inference_mode():
         x = torch.randn(2, 3, 64, 64)
@@ -222,7 +223,7 @@ def vary(x):
     return [not torch.equal(step[0], step[1]) for step in x]
 
 
-def test_the_image_climbs_at_once_in_r_and_one_area_a_step_in_rt(filled):
+def test_the_image_climbs_at_once_in_r_and_one_area_a_step_in_rt():
     x = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         r, rt = (filled(letter).states(x) for letter in ("r", "rt"))
