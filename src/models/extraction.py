@@ -103,8 +103,8 @@ def extract(
     chosen = [network.record.layer(name) for name in reductions]
     if not len(images) or not chosen:
         raise DataError(f"{folder}: {len(images)} images, {len(chosen)} layers: give one of each")
-    if early := too_early(network, chosen):
-        raise DataError(early)
+    if early := [layer.name for layer in chosen if layer.constant]:
+        raise DataError(uninformative(network, early))
     description = _description(network, images, chosen, reductions, batch, dtype)
     if not is_current(folder, description):
         build = FeatureBuild(folder, description, dtype)
@@ -118,12 +118,11 @@ def extract(
     return folder
 
 
-def too_early(network: Network, layers: Iterable[Layer]) -> str:
-    """What to say of layers that no image has reached at their step; empty if there are none."""
-    names = ", ".join(layer.name for layer in layers if layer.constant)
-    return names and (
-        f"network '{network.record.name}': {names} come before the image does and are the same for "
-        f"all images: choose of {', '.join(network.record.informative)}"
+def uninformative(network: Network, layers: list[str]) -> str:
+    """What to say of layers that are the same for all images."""
+    return (
+        f"network '{network.record.name}': {', '.join(layers)} are the same for all images and "
+        f"explain nothing: choose of {', '.join(network.record.informative)}"
     )
 
 
