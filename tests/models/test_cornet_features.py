@@ -131,7 +131,7 @@ def test_a_missing_file_is_named_with_its_place(tmp_path):
 
 @pytest.mark.parametrize(("letter", "early"), [("r", "IT-t0"), ("rt", "IT-t2")])
 def test_steps_before_the_image_are_refused_before_a_pass(letter, early, tmp_path):
-    """IT-34 and CN-15: such features explain nothing, EV -2e-5 (spec macaque_it, 10, team F)."""
+    """IT-34 and CN-15: from such features, only the mean can be predicted, whose EV is 0."""
     network = small(letter)
     text = f"'cornet_{letter}': {early} are the same for all images .*: choose of V1-t0, .*decoder"
     with pytest.raises(DataError, match=text):
