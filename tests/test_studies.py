@@ -7,7 +7,7 @@ import torch
 
 from src.config import ClassifierConfig
 from src.models.frozen import frozen_network
-from src.models.networks import network_record
+from src.models.registry import network_record
 from src.studies import STUDIES
 from src.studies.records import FrozenNetwork, Probe, Profile
 

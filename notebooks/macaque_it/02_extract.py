@@ -141,7 +141,7 @@ if redraws:
 # fourteenth of the picture, and a hundred times fewer numbers for the early layers.
 
 # %%
-layers = plan.layers or tuple(layer.name for layer in shown.record.layers)
+layers = plan.layers or shown.record.informative
 reductions = {name: Reduction(plan.pool) for name in layers}
 hashes = {key: image_sha256(s.images) for key, s in sessions.items()}
 for key, s in sessions.items():

@@ -30,6 +30,8 @@
 # The answer is the first figure.
 
 # %%
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -99,8 +101,11 @@ shown.pivot_table("score", ["family", "layer"], aggfunc=["mean", "min", "max"], 
 
 # %%
 use_style()
-shades = dict(zip(families, ("#0072b2", "#e69f00", "#d55e00", "#777777", "#009e73"), strict=False))
-figure, axes = plt.subplots(2, len(families), figsize=(9, 4.8), sharey="row", squeeze=False)
+colors = cycle(("#0072b2", "#e69f00", "#d55e00", "#777777", "#009e73"))
+shades = dict(zip(families, colors, strict=False))
+widths = [max(len(layers_of[family]), 3) for family in families]
+shape = {"figsize": (9, 4.8), "sharey": "row", "squeeze": False, "width_ratios": widths}
+figure, axes = plt.subplots(2, len(families), **shape)
 for row, (metric, label) in zip(axes, {"ev": "EV", "avg": "r"}.items(), strict=True):
     for axis, family in zip(row, families, strict=True):
         part = layers[(layers["family"] == family) & (layers["metric"] == metric)]
@@ -120,6 +125,11 @@ save_figure(figure, places.figures / "05_layers.png")
 # is what it costs to know the kind of a code and not the code. A trained network that beats its
 # untrained twins has learned something that IT uses; how much is the distance between the two
 # curves, not the height of the first.
+#
+# CORnet-RT is recurrent: its areas answer once a time step, and the picture climbs one area a step.
+# It comes here with one start of random weights, each area at the first step that can know the
+# picture and at the last, as in V4-t2 and V4-t4. Before that an area is the same for all pictures
+# and explains nothing: such layers are refused by name.
 #
 # ## Site by site
 

@@ -95,6 +95,21 @@ def prepare(image: np.ndarray, color: bool, height: int | None) -> np.ndarray:
     return pixels.transpose(2, 0, 1).copy() if color else pixels[None].copy()
 
 
+def squared(image: np.ndarray, size: int, crop: bool) -> np.ndarray:
+    """A picture for a network: (h, w, 3) -> (size, size, 3) uint8, PIL's bilinear filter.
+
+    Stretched to the square; or with `crop` its middle, of 224 pixels where the short side has 256.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    if not crop:
+        return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+    short = round(size * 256 / 224)
+    sides = [int(short * n / min(picture.size)) for n in picture.size]
+    left, top = (round((n - size) / 2) for n in sides)
+    picture = picture.resize(sides, Image.Resampling.BILINEAR)
+    return np.asarray(picture.crop((left, top, left + size, top + size)))
+
+
 def _from_array(where: str, array: np.ndarray) -> Pictures:
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
         raise DataError(

@@ -117,6 +117,18 @@ def activations(
     return {layer.name: found[layer.name] for layer in layers}
 
 
+def calls(network: Network, inputs: Tensor, node: str) -> int:
+    """How often a forward pass calls a module: its time steps, in a recurrent network."""
+    seen: list[None] = []
+    handle = _part(network, node).register_forward_hook(lambda *_: seen.append(None))
+    try:
+        with evaluating(network.module), torch.inference_mode():
+            network.module(inputs)
+    finally:
+        handle.remove()
+    return len(seen)
+
+
 def _part(network: Network, node: str) -> nn.Module:
     try:
         return network.module.get_submodule(node)

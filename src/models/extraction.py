@@ -96,13 +96,15 @@ def extract(
     modules, whole or each with its reduction. A folder made from the same inputs is left as it is,
     another is made anew, and a killed pass goes on at its last whole batch and ends in the same
     bytes. The network is used where it is (device), in evaluation mode. DataError if a layer is the
-    same for all images.
+    same for all images: at once, where its record says so.
     """
     folder = Path(folder)
     reductions = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, Reduction())
     chosen = [network.layer(name) for name in reductions]
     if not len(images) or not chosen:
         raise DataError(f"{folder}: {len(images)} images, {len(chosen)} layers: give one of each")
+    if early := [layer.name for layer in chosen if layer.constant]:
+        raise DataError(uninformative(network, early))
     description = _description(network, images, chosen, reductions, batch, dtype)
     if not is_current(folder, description):
         build = FeatureBuild(folder, description, dtype)
@@ -114,6 +116,14 @@ def extract(
             raise
     manifest.note_output(folder / "manifest.json")
     return folder
+
+
+def uninformative(network: Network, layers: list[str]) -> str:
+    """What to say of layers that are the same for all images."""
+    return (
+        f"network '{network.record.name}': {', '.join(layers)} are the same for all images and "
+        f"explain nothing: choose of {', '.join(network.record.informative)}"
+    )
 
 
 def _fill(
@@ -148,7 +158,10 @@ def _description(
     return {
         "schema": SCHEMA,
         "code": manifest.source_sha256(
-            *(f"models/{name}" for name in ("activations", "extraction", "efficientnet_lite"))
+            *(
+                f"models/{name}"
+                for name in ("activations", "extraction", "efficientnet_lite", "cornet")
+            )
         ),
         "network": network.record.plain(),
         "weights": network.weights,

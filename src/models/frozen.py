@@ -13,16 +13,10 @@ from src.data.errors import DataError
 from src.data.objects import CLASSES
 from src.models.autoencoder import AutoEncoder
 from src.models.layers import linear
-from src.models.networks import (
-    Layer,
-    Network,
-    NetworkRecord,
-    Preprocessing,
-    last_linear,
-    network_record,
-)
+from src.models.networks import Layer, Network, NetworkRecord, Preprocessing, last_linear
 from src.models.object_network import ObjectNetwork
 from src.models.pretrained import load_network, random_network
+from src.models.registry import network_record
 from src.seeds import stream
 from src.simulate.random_map import RandomMap
 from src.studies.records import FrozenNetwork
@@ -40,13 +34,14 @@ LEARNED = {
 def frozen_network(
     plan: FrozenNetwork, size: int, seed: int, weights: str | Path | None = None
 ) -> Network:
-    """The network of a plan, for images of `size` pixels where it takes any; in evaluation mode.
+    """The network of a plan, in evaluation mode; one of the house for images of `size` pixels.
 
     `weights` is the file of a registered network, or its folder. Random starts are drawn from the
     seed and the plan's number; `random_map` with the file's start is the one a simulation of that
     seed read. One with something to learn comes before it has: `02_extract` trains it.
     """
     _require_possible(plan)
+    size = plan.size or size
     draw = seed if plan.start == "file" else seed + 1 + plan.draw
     if plan.network in ("random_map", *CHANNELS):
         network = _own(plan, size, draw)
@@ -54,6 +49,8 @@ def frozen_network(
         record = network_record(plan.network, plan.weights)
         drawn = plan.start == "random"
         network = random_network(record, draw) if drawn else load_network(record, weights)
+        shown = replace(record, input_size=plan.size or record.input_size)
+        network = replace(network, record=shown)
         if plan.training:
             renew_classifier(network, len(CLASSES), draw)
     how = f", {LEARNED[type(plan.training)]}" if plan.training else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from src.data.errors import DataError
 from src.models.activations import channels_first, evaluating, normalized
 from src.models.cores import Core
 from src.models.frozen import frozen_network
-from src.models.networks import Layer, Network
+from src.models.networks import Layer, Network, last_linear
 from src.studies.records import FrozenNetwork
 
 
@@ -35,10 +34,11 @@ class NetworkCore(Core):
         self, config: NetworkCoreConfig, image_shape: tuple[int, int, int], seed: int
     ) -> None:
         super().__init__()
-        plan = FrozenNetwork(config.source, config.network, config.weights, "random")
-        network = frozen_network(plan, config.size or image_shape[-1], seed)
-        size = config.size or network.record.input_size
-        self.config, self.record = config, replace(network.record, input_size=size)
+        plan = FrozenNetwork(
+            config.source, config.network, config.weights, "random", size=config.size
+        )
+        network = frozen_network(plan, image_shape[-1], seed)
+        self.config, self.record = config, network.record
         self.layer = network.layer(config.layer) if config.layer else None
         self.network = _without_classifier(network) if self.layer is None else network.module
         self._shape = self._prune(torch.zeros(1, *image_shape))
@@ -109,14 +109,12 @@ class NetworkCore(Core):
 
 def _without_classifier(network: Network) -> nn.Module:
     """The module with its last linear layer passing its input on."""
-    linear = [name for name, m in network.module.named_modules() if isinstance(m, nn.Linear)]
-    if not linear:
+    if not (name := last_linear(network.module)):
         raise DataError(
             f"network '{network.record.name}' has no linear layer to leave out: name the last "
             "layer to use"
         )
-    parent, _, name = linear[-1].rpartition(".")
-    setattr(network.module.get_submodule(parent), name, nn.Identity())
+    network.module.set_submodule(name, nn.Identity())
     return network.module
 
 

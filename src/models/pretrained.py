@@ -48,10 +48,8 @@ def load_network(record: NetworkRecord, path: str | Path | None = None) -> Netwo
     state = _read(file, record)
     with _drawing(record, 0):
         module = record.build()
-    lacking = []
-    if record.optional:
-        state = _backbone(file, state, module.state_dict())
-        lacking = _complete(state, module.state_dict(), record.optional)
+    state = _backbone(file, state, module.state_dict(), alone=not record.optional)
+    lacking = _complete(state, module.state_dict(), record.optional)
     _require_same(file, module.state_dict(), state)
     module.load_state_dict(state)
     without = f", without {', '.join(lacking)}" if lacking else ""
@@ -86,7 +84,11 @@ def _in_package(record: NetworkRecord) -> Iterator[Path]:
 
 
 def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
-    """The tensors of a file under our names, floats as float32; no code of the file is run."""
+    """The tensors of a file under our names, floats as float32; no code of the file is run.
+
+    They may be the `state_dict` of a whole checkpoint, and of a module wrapped to be trained on
+    several devices, whose names begin with `module.` (defect C12).
+    """
     try:
         state = _inner(torch.load(file, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
@@ -113,17 +115,18 @@ def _inner(content: Any) -> Any:
 
 
 def _backbone(
-    file: Path, state: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+    file: Path, state: Mapping[str, Tensor], ours: Mapping[str, Tensor], alone: bool
 ) -> dict[str, Tensor]:
     """The part of a training run's state that is the network, without its prefix.
 
-    Beside it there may be networks that only the training needed.
+    Unless it is `alone`, there may be networks beside it that only the training needed.
     """
     shared = {p: sum(p + name in state for name in ours) for p in _prefixes(state)}
     best = sorted(p for p, n in shared.items() if n == max(shared.values()))
     if best[1:] and shared[best[0]]:
         raise DataError(f"{file} holds several networks, {', '.join(best)}: save one of them")
-    return {k.removeprefix(best[0]): v for k, v in state.items() if k.startswith(best[0])}
+    kept = (k for k in state if alone or k.startswith(best[0]))
+    return {k.removeprefix(best[0]): state[k] for k in kept}
 
 
 def _prefixes(names: Iterable[str]) -> set[str]:

@@ -61,6 +61,16 @@ def _together(network: str, *layers: str, trees: int) -> tuple[Probe, ...]:
 
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
+# A recurrent network, untrained, at the size of small pictures: for each area the first step that
+# the image has come to, and the last.
+CORNET_RT = FrozenNetwork(
+    "cornet_rt_random",
+    "cornet_rt",
+    start="random",
+    layers=("V1-t0", "V1-t4", "V2-t1", "V2-t4", "V4-t2", "V4-t4", "IT-t3", "IT-t4", "decoder"),
+    size=64,
+    pool=4,
+)
 
 
 _OBJECTS = NetworkCoreConfig("objects", "object_network")
@@ -102,7 +112,7 @@ def _simulated(
     return Profile(
         name,
         plans,
-        (PLANTED, *others, objects, autoencoder, *untrained),
+        (PLANTED, *others, objects, autoencoder, *untrained, CORNET_RT),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
@@ -110,6 +120,7 @@ def _simulated(
             Probe("objects", "layers", ("objects",)),
             Probe("autoencoder", "layers", ("autoencoder",)),
             Probe("untrained", "layers", _names(untrained)),
+            Probe("cornet_rt_random", "layers", (CORNET_RT.name,)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
             Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
             *_together("objects", "block1", "block2", "block3", "block4", "pool", trees=trees),
@@ -220,6 +231,7 @@ _AUTOENCODER = FrozenNetwork(
     start="random",
     training=ReconstructionConfig(learning_rate=1e-3, jitter=8, threads=8),
 )
+_CORNETS = FrozenNetwork("cornet_s", "cornet_s"), replace(CORNET_RT, layers=(), size=0, pool=14)
 FULL = Profile(
     "full",
     (
@@ -256,13 +268,18 @@ FULL = Profile(
             for weight in (1, 0.3)
         ),
     ),
-    (_RESNET, *_RESNETS, _RESNET_OBJECTS, _BARLOW, _AUTOENCODER, _DENSENET, _VIT),
+    (
+        *(_RESNET, *_RESNETS, _RESNET_OBJECTS, _BARLOW, _AUTOENCODER),
+        *(_DENSENET, _VIT, *_CORNETS),
+    ),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("others", "layers", ("densenet201", "vit_b_16")),
         Probe("untrained", "layers", _names(_RESNETS)),
         *(Probe(n, "layers", (n,)) for n in _names((_RESNET_OBJECTS, _BARLOW, _AUTOENCODER))),
+        Probe("cornet_s", "layers", ("cornet_s",)),
+        Probe("cornet_rt_random", "layers", (CORNET_RT.name,)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         *_together("resnet50", *RESNET_LAYERS, trees=50),

@@ -65,7 +65,9 @@ class FrozenNetwork:
     weights: str = ""  # for a model of torchvision: a member of its enum, or the name of a file
     start: Literal["file", "random"] = "file"
     draw: int = 0  # number of the random start
-    layers: tuple[str, ...] = ()  # empty: all that its record names; any module path is a layer
+    # empty: all of its record that depend on the image; any path of a module is a layer too
+    layers: tuple[str, ...] = ()
+    size: int = 0  # pixels a side that images are shown at; 0: those of its record
     pool: int = 14  # maps are averaged to at most so many cells a side
     training: PretrainingConfig | None = None
     channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own

@@ -25,8 +25,8 @@ from PIL import Image
 from src.data.errors import DataError
 from src.models.activations import activations, prepare
 from src.models.extraction import Reduction, extract
-from src.models.networks import network_record
 from src.models.pretrained import load_network, random_network
+from src.models.registry import network_record
 from src.seeds import numpy_stream
 
 POOL = Reduction(pool=14)

@@ -9,7 +9,7 @@ from src.config import ReconstructionConfig
 from src.models.activations import activations, prepare, restored
 from src.models.autoencoder import AutoEncoder, redrawn
 from src.models.frozen import CENTERED, frozen_network
-from src.models.networks import CAFFE
+from src.models.registry import CAFFE
 from src.seeds import stream
 from src.studies.records import FrozenNetwork
 from tests.models.toy_network import RECORD, pictures

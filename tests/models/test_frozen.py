@@ -15,8 +15,8 @@ from src.models.activations import activations, prepare
 from src.models.extraction import state_sha256
 from src.models.feature_files import layer_names
 from src.models.frozen import frozen_network
-from src.models.networks import network_record
 from src.models.pretrained import random_network
+from src.models.registry import network_record
 from src.seeds import stream
 from src.simulate.inferotemporal import random_map
 from src.simulate.random_map import RandomMap

@@ -13,8 +13,8 @@ from src.data.hashes import image_sha256
 from src.models.activations import prepare
 from src.models.extraction import extract
 from src.models.feature_files import layer_names, open_features
-from src.models.networks import network_record
 from src.models.pretrained import load_network, random_network
+from src.models.registry import network_record
 
 RECORD = network_record("shufflenet_v2_x0_5", "given.pth")
 STATE = random_network(RECORD, 5).module.state_dict()

@@ -14,10 +14,9 @@ from torch import nn
 
 from src.data.errors import DataError
 from src.data.vision_operators import ensure
-from src.models import networks
+from src.models import networks, registry
 from src.models.activations import activations, prepare
 from src.models.efficientnet_lite import EfficientNetLite
-from src.models.networks import network_record, resnet50_caffe
 from src.models.pretrained import (
     check_network,
     find_weights,
@@ -25,6 +24,7 @@ from src.models.pretrained import (
     load_network,
     random_network,
 )
+from src.models.registry import network_record, resnet50_caffe
 from tests.models.toy_network import RECORD, pictures, toy
 
 
@@ -317,7 +317,7 @@ def test_unknown_names_are_answered_with_known_ones(name, weights, text):
 
 
 def test_every_record_names_its_weights_and_terms():
-    for record in (networks._alexnet(), networks._resnet50_caffe(), *networks._lite()):
+    for record in (registry._alexnet(), registry._resnet50_caffe(), *registry._lite()):
         assert record.weights and record.license and record.citation and record.sha256
         assert [name for name, *_ in record.reference] == [layer.name for layer in record.layers]
 
