@@ -173,7 +173,7 @@ class BottleneckArea(nn.Module):
 
 
 def cornet(letter: str, generator: torch.Generator, times: int | None = None) -> CORnet:
-    """CORnet-Z, -R, -RT or -S with the weights training starts from; `times`: steps of R, RT (5)."""
+    """CORnet-Z, -R, -RT or -S with weights to start training from; `times`: of R and RT (5)."""
     if letter not in LETTERS:
         raise ValueError(f"CORnet comes as {', '.join(LETTERS)}, not as {letter!r}")
     inputs, kernels = (3, *CHANNELS[:-1]), (7, 3, 3, 3)
