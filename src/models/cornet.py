@@ -46,8 +46,9 @@ class CORnet(nn.Module):
         self.decoder = decoder
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self._serial(images) if self.unroll == "serial" else self._recurrent(images)
-        return self.decoder(x)
+        if self.unroll == "serial":
+            return self.decoder(self.IT(self.V4(self.V2(self.V1(images)))))
+        return self.decoder(self._recurrent(images))
 
     def states(self, images: Tensor) -> dict[str, Tensor]:
         """What each area puts out at each of its steps: (n, 3, h, w) -> (t, n, c, h', w') each."""
@@ -64,9 +65,6 @@ class CORnet(nn.Module):
             for hook in hooks:
                 hook.remove()
         return {area: torch.stack(steps) for area, steps in found.items()}
-
-    def _serial(self, images: Tensor) -> Tensor:
-        return self.IT(self.V4(self.V2(self.V1(images))))
 
     def _recurrent(self, images: Tensor) -> Tensor:
         """Last state of IT; V1 sees the image at each step, the others nothing in the first."""
@@ -174,26 +172,27 @@ class BottleneckArea(nn.Module):
         return x
 
 
-def cornet(letter: str, generator: torch.Generator, times: int = TIMES) -> CORnet:
-    """CORnet-Z, -R, -RT or -S with weights as training starts from; `times`: steps of R and RT."""
+def cornet(letter: str, generator: torch.Generator, times: int | None = None) -> CORnet:
+    """CORnet-Z, -R, -RT or -S with weights to start training from; `times`: of R and RT (5)."""
     if letter not in LETTERS:
         raise ValueError(f"CORnet comes as {', '.join(LETTERS)}, not as {letter!r}")
-    inputs = (3, *CHANNELS[:-1])
-    sizes = list(zip(inputs, CHANNELS, (7, 3, 3, 3), strict=True))
-    if letter in ("r", "rt"):
-        areas = [RecurrentArea(*size, 2 if i else 4) for i, size in enumerate(sizes)]
-        unroll: Unroll = "legacy" if letter == "r" else "biological"
-        made, start = CORnet(areas, _decoder(generator), unroll, times), _uniform
+    inputs, kernels = (3, *CHANNELS[:-1]), (7, 3, 3, 3)
+    sizes = list(zip(inputs, CHANNELS, kernels, strict=True))
+    unroll: Unroll = {"r": "legacy", "rt": "biological"}.get(letter, "serial")
+    if letter == "s":
+        later = list(zip(inputs, CHANNELS, STEPS_OF_S, strict=True))[1:]
+        areas, start = [FirstArea(), *(BottleneckArea(*how) for how in later)], _normal
+    elif letter == "z":
+        areas = [PlainArea(*size, 1 if i else 2) for i, size in enumerate(sizes)]
+        start = _xavier
     else:
-        if letter == "z":
-            areas, start = (
-                [PlainArea(*size, 1 if i else 2) for i, size in enumerate(sizes)],
-                _xavier,
-            )
-        else:
-            later = list(zip(inputs, CHANNELS, STEPS_OF_S, strict=True))[1:]
-            areas, start = [FirstArea(), *(BottleneckArea(*how) for how in later)], _normal
-        made = CORnet(areas, _decoder(generator, output=nn.Identity()), "serial")
+        areas = [RecurrentArea(*size, 2 if i else 4) for i, size in enumerate(sizes)]
+        start = _uniform
+    if times is not None and unroll == "serial":
+        raise ValueError(f"CORnet-{letter.upper()} has steps of its own: give it no `times`")
+    hooked = {"output": nn.Identity()} if unroll == "serial" else {}
+    steps = 1 if unroll == "serial" else TIMES if times is None else times
+    made = CORnet(areas, _decoder(generator, **hooked), unroll, steps)
     for module in made.modules():
         if isinstance(module, nn.Conv2d) or (module is made.decoder.linear and letter == "z"):
             start(module, generator)

@@ -249,6 +249,8 @@ def test_wrong_letters_and_no_steps_are_refused():
         built("S")
     with pytest.raises(ValueError, match="0 time steps"):
         built("r", times=0)
+    with pytest.raises(ValueError, match="CORnet-S has steps of its own"):
+        built("s", times=5)
 
 
 @EVERY

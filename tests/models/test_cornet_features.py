@@ -253,6 +253,12 @@ def test_steps_without_an_image_are_warned_of_once(letter, part, step, names, fo
     assert len(said) == 1 and said[0].filename == __file__
 
 
+def test_one_picture_cannot_show_that_a_step_is_constant_but_the_record_does(folder, tmp_path):
+    with pytest.warns(UserWarning, match="IT-t0 are the same for all images"):
+        export_features(small("r"), folder / "more", tmp_path, "IT.output", 0)
+    export_features(small("r"), folder / "more", tmp_path, "IT.output", 1)
+
+
 @pytest.mark.parametrize("shape", [(300, 400, 3), (401, 257, 3)])
 def test_pictures_are_cut_and_stretched_as_by_torchvision(shape):
     ensure()
