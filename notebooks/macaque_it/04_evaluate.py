@@ -206,12 +206,15 @@ readable(gains[together].drop(columns="session"))
 # sum of many features, which it is for simulated sites, they pay for a freedom they do not need.
 
 # %%
+other_layers = listed.loc[(listed["kind"] == "layers") & ~listed["headline"], "model"]
+chosen = means[~means["model"].isin(other_layers)]
 use_style()
-figure, axes = plt.subplots(1, 2, figsize=(9, 1 + 0.26 * len(order)), sharey=True)
+height = 1 + 0.26 * chosen["model"].nunique()
+figure, axes = plt.subplots(1, 2, figsize=(9, height), sharey=True)
 for axis, (metric, label) in zip(
     axes, {"ev": "explained variance", "avg": "r"}.items(), strict=True
 ):
-    rows = means[means["metric"] == metric].rename(columns={"model": "label"})
+    rows = chosen[chosen["metric"] == metric].rename(columns={"model": "label"})
     if metric == "ev":
         rows[["low", "score"]] = rows[["low", "score"]].clip(lower=-0.2)
     panels.interval_rows(axis, rows, label, zero=True)
@@ -220,12 +223,13 @@ if simulated:
 save_figure(figure, places.figures / "04_scores.png")
 
 # %% [markdown]
-# **What one sees.** Models from best to worst, with intervals over pictures; explained variance is
-# cut off at −0.2, below which a model is worse than the mean by much. Pixels stand at the bottom,
-# and their four maps show what the right alpha is worth: least squares, which gives every pixel
-# whatever weight fits, predicts worse than nothing. On simulated sites, the layer they were made
-# to read is at the top, as it must be, and maps of the same make with other filters fall far short
-# of it: what counts is the code, not its kind.
+# **What one sees.** Models from best to worst, with intervals over pictures, and of each network the
+# layer that `headline` marks; `05_fig_layers` draws the others. Explained variance is cut off at
+# −0.2, below which a model is worse than the mean by much. Pixels stand low, and their four maps
+# show what the right alpha is worth: least squares, which gives every pixel whatever weight fits,
+# predicts worse than nothing. On simulated sites, the layer they were made to read is at the top,
+# as it must be, and maps of the same make with other filters fall far short of it: what counts is
+# the code, not its kind.
 #
 # ## What the best one gains, site by site
 

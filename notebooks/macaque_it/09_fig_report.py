@@ -88,7 +88,9 @@ print(f"{len(models)} models, {data} data")
 models["is"] = models["kind"].map({"pixels": "linear, from pixels", "trained": "trained on rates"})
 models.loc[models["kind"] == "layers", "is"] = "one layer, trained network"
 models.loc[models["random"], "is"] = "one layer, random network"
-several = models["kind"].map({"combined": "several layers", "fields": "layers through windows"})
+several = {"combined": "layers, weighted", "fields": "layers through windows"}
+several |= {"components": "layers side by side", "trees": "boosted trees on layers"}
+several = models["kind"].map(several | {"stacked": "sum of layers' predictions"})
 models["is"] = models["is"].fillna(several).fillna(models["kind"])
 models.loc[models.index.str.startswith("planted"), "is"] = "the truth (simulated)"
 eligible = models[models["headline"]]
@@ -150,10 +152,11 @@ heights = (0.25 * (len(shown) + 1), 2.7, 0.6 + 0.22 * len(bars))
 top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights, hspace=0.03)
 figure.suptitle(f"{study.title}\n{facts}", x=0.02, ha="left", fontsize=10)
 panels.text_table(top.subplots(), shown, (0.22, 0.23, 0.06, 0.14, 0.14, 0.06, 0.07, 0.08), 2)
-axes = middle.subplots(1, len(families), sharey=True, squeeze=False)[0]
+widths = [max(part["layer"].nunique(), 3) for part in families.values()]
+axes = middle.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
 for axis, (family, part) in zip(axes, families.items(), strict=True):
     panels.layer_profile(axis, part, family, "#777777" if part["random"].all() else "#0072b2")
-    axis.set_title(family.replace("_", " "))
+    axis.set_title(family.replace("_", " "), fontsize=8.5)
     axis.grid(axis="y")
 axes[0].set_ylabel("EV, mean over sites")
 axes[0].set_ylim(bottom=min(layers["low"].min(), 0))
