@@ -223,7 +223,7 @@ if simulated:
 save_figure(figure, places.figures / "04_scores.png")
 
 # %% [markdown]
-# **What one sees.** Models from best to worst, with intervals over pictures, and of each network the
+# **What one sees.** Models from best to worst, with intervals over pictures, of each network the
 # layer that `headline` marks; `05_fig_layers` draws the others. Explained variance is cut off at
 # −0.2, below which a model is worse than the mean by much. Pixels stand low, and their four maps
 # show what the right alpha is worth: least squares, which gives every pixel whatever weight fits,
