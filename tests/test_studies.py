@@ -91,3 +91,24 @@ def test_unknown_names_are_answered_with_what_there_is(find, says):
 def test_a_probe_is_of_starts_if_all_its_networks_are():
     profile = small()
     assert [profile.starts(probe) for probe in profile.probes] == [False, True, False]
+
+
+@EVERY
+def test_trained_networks_start_from_networks_of_the_profile(profile):
+    known = {plan.name: layers_of(plan) for plan in profile.networks}
+    for plan in profile.plans:
+        core, maps = plan.model.core, plan.model.inputs.maps
+        assert set(plan.networks) <= set(known)
+        if maps:
+            network, layer = maps.split("/")
+            assert layer in known[network]
+        if source := getattr(core, "source", ""):
+            begins = profile.network(source)
+            assert (core.network, core.weights) == (begins.network, begins.weights)
+            assert not core.layer or core.layer in known[source]
+
+
+def test_boxes_are_told_from_outside():
+    told = {p.model.name: p.external for p in STUDIES["sensorium2022"].profile("demo").plans}
+    assert {told[name] for name in ("wide", "box_true", "box_shuffled")} == {"object boxes"}
+    assert {told[name] for name in ("compact", "box_full_frame", "box_none")} == {"none"}

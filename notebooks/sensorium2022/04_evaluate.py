@@ -110,14 +110,17 @@ units.groupby(["model", "session"], sort=False)["status"].value_counts().unstack
 # ## The scores
 #
 # Means over neurons, then over the mice that can be scored. `n_kept` counts the neurons with at
-# least 15 % explainable variance, over which FEVE and CC_norm are averaged.
+# least 15 % explainable variance, over which FEVE and CC_norm are averaged. A model that is given
+# boxes of objects knows something from outside: a detector that was trained on other photographs.
 
 # %%
 scores = summary_table(units)
 scores.insert(0, "data", "simulated" if simulated else "recorded")
+told = {plan.model.name: plan.external for plan in settings.main}
+scores["external information"] = scores["model"].str.split(" x ").str[0].map(told)
 save_table(scores, tables["scores"])
 shown = ["model", "session", "status", "n_units", "n_kept", "single", "avg", "avg_median"]
-shown += ["feve", "cc_norm"]
+shown += ["feve", "cc_norm", "external information"]
 scores[shown].round(3)
 
 # %% [markdown]

@@ -128,12 +128,9 @@ print("(k_members, n_trials, n_units) =", next(iter(predictions.values())).shape
 # %%
 scores = interval_table(results, numpy_stream(seed, "intervals"), resamples)
 scores = scores[scores["session"].str.startswith("mean") & (scores["metric"] == metric)]
-told = {name: plan.model.inputs.boxes for name, plan in plans.items()}
 scores.insert(0, "data", "simulated" if simulated else "recorded")
 scores["members"] = [plans[name].members for name in scores["model"]]
-scores["external information"] = [
-    "none" if told[name] in ("none", "full_frame") else "object boxes" for name in scores["model"]
-]
+scores["external information"] = [plans[name].external for name in scores["model"]]
 save_table(scores, tables["conditions"])
 scores.round(4)
 

@@ -32,6 +32,11 @@ class Plan:
                 raise ValueError(f"model {self.model.name!r}: a search starts from random weights")
             self.search.check(self.training, self.model)
 
+    @property
+    def external(self) -> str:
+        """What the model is told beside image, behavior and pupil, for every table of scores."""
+        return "none" if self.model.inputs.boxes in ("none", "full_frame") else "object boxes"
+
     def varied(self, values: Mapping[str, Any]) -> Plan:
         """The plan with other values: `learning_rate` of its recipe, `core.channels` of its model.
 
