@@ -9,6 +9,15 @@ import pytest
 from src.paths import ROOT
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side: those of a file together, and first all that need the run."""
+    for item in items:
+        alone = "smoke_run" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("smoke run" if alone else str(item.path)))
+    items.sort(key=lambda item: "smoke_run" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of fixtures and real recordings beside the repository; tests skip without it."""
