@@ -131,7 +131,7 @@ def _simulated(
 
 # A small network at a small size, trained on for as long as a laptop likes.
 _TUNED_DEMO = replace(
-    IT_RECIPE, batch_size=64, learning_rate=5e-3, max_epochs=8, warmup_epochs=2, clip=1.0
+    IT_RECIPE, batch_size=64, learning_rate=5e-3, max_epochs=6, warmup_epochs=2, clip=1.0
 )
 _TINY = _trained(narrow(IT_CNN, 4, 8, hidden=8), replace(IT_RECIPE, max_epochs=2, batch_size=64))
 SMOKE = _simulated(
@@ -161,7 +161,7 @@ DEMO = _simulated(
     redraws=10,
     plans=(
         _SMALL,
-        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=10, epochs=3, startup=3),
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=8, epochs=3, startup=3),
         _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), FIELD_RECIPE),
         _trained(
             map_head("objects/block3", 64, hidden=128),
