@@ -218,20 +218,13 @@ _RESNET_OBJECTS = replace(
     name="resnet50_objects",
     training=ClassifierConfig(epochs=10, batch_size=32, learning_rate=1e-4, jitter=8, threads=8),
 )
-# Trained without labels: a file from its authors, to be put into data/weights.
-_BARLOW = FrozenNetwork(
-    "barlow_twins",
-    "resnet50",
-    "barlow_twins_resnet50.pth",
-    layers=("layer1", "layer2", "layer3", "layer4.0", "layer4"),
-)
 _AUTOENCODER = FrozenNetwork(
     "autoencoder",
     "autoencoder",
     start="random",
     training=ReconstructionConfig(learning_rate=1e-3, jitter=8, threads=8),
 )
-_CORNETS = FrozenNetwork("cornet_s", "cornet_s"), replace(CORNET_RT, layers=(), size=0, pool=14)
+_CORNET_RT = replace(CORNET_RT, layers=(), size=0, pool=14)
 FULL = Profile(
     "full",
     (
@@ -269,22 +262,48 @@ FULL = Profile(
         ),
     ),
     (
-        *(_RESNET, *_RESNETS, _RESNET_OBJECTS, _BARLOW, _AUTOENCODER),
-        *(_DENSENET, _VIT, *_CORNETS),
+        *(_RESNET, *_RESNETS, _RESNET_OBJECTS, _AUTOENCODER),
+        *(_DENSENET, _VIT, _CORNET_RT),
     ),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("others", "layers", ("densenet201", "vit_b_16")),
         Probe("untrained", "layers", _names(_RESNETS)),
-        *(Probe(n, "layers", (n,)) for n in _names((_RESNET_OBJECTS, _BARLOW, _AUTOENCODER))),
-        Probe("cornet_s", "layers", ("cornet_s",)),
-        Probe("cornet_rt_random", "layers", (CORNET_RT.name,)),
+        *(Probe(n, "layers", (n,)) for n in _names((_RESNET_OBJECTS, _AUTOENCODER, _CORNET_RT))),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         *_together("resnet50", *RESNET_LAYERS, trees=50),
     ),
     resources=Resources(memory_mb=16000, minutes=12 * 60, gpus=1),
+)
+
+# With networks whose weights are not torchvision's but on their authors' pages.
+_BARLOW = FrozenNetwork(
+    "barlow_twins",
+    "resnet50",
+    "barlow_twins_resnet50.pth",
+    layers=("layer1", "layer2", "layer3", "layer4.0", "layer4"),
+)
+_CORNET_S = FrozenNetwork("cornet_s", "cornet_s")
+
+
+def _head_on_barlow(name: str, *channels: int) -> Plan:
+    """A head on maps of a network trained without labels; its recipe is searched for."""
+    model = map_head("barlow_twins/layer4.0", *channels, hidden=1024)
+    plan = _trained(replace(model, name=name), replace(HEAD_RECIPE, max_epochs=20, threads=8))
+    return _searched(plan, Range("readout.dropout", 0.0, 0.6), trials=12, epochs=10)
+
+
+EXTENDED = replace(
+    FULL,
+    name="extended",
+    plans=(*FULL.plans, _head_on_barlow("dense_head"), _head_on_barlow("conv_head", 512)),
+    networks=(*FULL.networks, _BARLOW, _CORNET_S),
+    probes=(
+        *FULL.probes,
+        *(Probe(name, "layers", (name,)) for name in _names((_BARLOW, _CORNET_S))),
+    ),
 )
 
 STORED = "stored output of a course project"
@@ -311,6 +330,6 @@ MACAQUE_IT = Study(
     name="macaque_it",
     title="Macaque IT: images of objects to inferior-temporal sites",
     sessions=("pooled",),
-    profiles=profiles(SMOKE, DEMO, RECORDING, FULL),
+    profiles=profiles(SMOKE, DEMO, RECORDING, FULL, EXTENDED),
     published=PUBLISHED,
 )
