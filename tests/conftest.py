@@ -1,7 +1,5 @@
 """Shared fixtures: stored outputs of published implementations, and a finished smoke run."""
 
-import fcntl
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +31,13 @@ class SmokeRun:
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory) -> SmokeRun:
-    """The smoke profile, run once without interruption, two notebooks at a time.
-
-    Where tests run side by side, the first process that wants it makes it and others wait.
-    """
-    root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    folder, said = root / "smoke", root / "smoke" / "said.txt"
-    with open(root / "smoke.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not said.exists():
-            places = ["--data-root", str(folder / "data"), "--output-root", str(folder / "figures")]
-            done = subprocess.run(
-                ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--jobs", "2", *places],
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            said.write_text(done.stdout)
-    return SmokeRun(folder / "data", folder / "figures", said.read_text())
+    """The smoke profile, run once without interruption, two notebooks at a time."""
+    folder = tmp_path_factory.mktemp("smoke")
+    places = ["--data-root", str(folder / "data"), "--output-root", str(folder / "figures")]
+    done = subprocess.run(
+        ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--jobs", "2", *places],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return SmokeRun(folder / "data", folder / "figures", done.stdout)
