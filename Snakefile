@@ -307,6 +307,7 @@ rule extract:
     params:
         given=given,
         settings=shown,
+    threads: lambda w: getattr(profiles[w.study].network(w.network).training, "threads", 1)
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),

@@ -138,7 +138,7 @@ if redraws:
 # ## One pass
 #
 # Maps are averaged down to at most 14 x 14 cells, which keeps where things are to within a
-# fourteenth of the picture, and a hundred times fewer numbers for the early layers.
+# fourteenth of the picture, and 16 to 64 times fewer numbers for the early layers of a ResNet.
 
 # %%
 layers = plan.layers or shown.record.informative

@@ -27,7 +27,7 @@
 # | `it_cnn_searched` | the same, with the recipe that `02_search` found | rates |
 # | `field_cnn` | nothing; ours: every site reads at a place of its own | rates |
 # | `dual_task` | nothing; published: three blocks, then a branch for each task | rates, objects |
-# | `map_head` | stored maps of a frozen network | rates, by two blocks and two dense layers |
+# | `map_head` | stored maps of a frozen network | rates, by blocks and two dense layers |
 # | `tuned` | a whole network that names objects | rates, with all its layers |
 # | `joint` | the same | rates, and still the objects |
 #
@@ -38,8 +38,8 @@
 # where epochs were meant. Here the unit of a schedule is the epoch, and the rate is drawn in the
 # figure.
 #
-# One more thing is different. The published networks were chosen by its score on the very pictures
-# it was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
+# One more thing is different. The published network was chosen by its score on the very pictures it
+# was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
 # scored ones are not looked at.
 #
 # The answer is the figure: the score on those inner pictures, epoch by epoch.
@@ -111,7 +111,8 @@ print(f"{core_size:,} weights in the core, {size - core_size:,} in the readout")
 # ## Training
 #
 # A killed run continues from its last epoch to the same bits; a finished member is not trained
-# twice. The weights that are kept, and later scored, are the moving average over steps.
+# twice. Where the configuration says `average`, the weights that are kept, and later scored, are
+# the moving average over steps.
 
 # %%
 history = train(
@@ -135,8 +136,9 @@ save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 # both are learned), and of rates on inner pictures after every epoch. Where the two part, the
 # network has begun to learn its pictures by heart. In the middle, the correlation over the inner
 # pictures, averaged over sites; the marked epoch is the one that was kept. A network that names
-# objects is high after two epochs, one that begins with nothing climbs slowly: that is what
-# borrowed features are worth. A curve that is flat from its start has a learning rate that is too
+# objects starts ahead of one that begins with nothing. Whether it stays ahead depends on where its
+# rates are read: `tuned` reads what the classifier read, 128 numbers without places, and the demo's
+# sites are not of that kind. A curve that is flat from its start has a learning rate that is too
 # low, or an output that does not vary. Right, that rate.
 #
 # Next: `03_predict` asks the trained network about pictures it never saw.

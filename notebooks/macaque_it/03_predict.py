@@ -23,7 +23,7 @@
 # size is an error. Loaded again, it says the same as when it was trained, to the last bit. That is
 # less obvious than it sounds: one published search scored its networks with batch normalisation
 # still learning, so that the score of a picture depended on which pictures stood beside it. Here
-# networks are put into evaluation mode by whoever asks them, and get back the mode they had.
+# whoever asks networks puts them into evaluation mode first.
 #
 # The answer, one file of predictions, is what `04_evaluate` reads.
 

@@ -20,9 +20,9 @@
 # noise too, and predicts nothing. With the right alpha a hundred thousand features of 2592 pictures
 # are no problem.
 #
-# What the right alpha is differs by orders of magnitude between layers, and between sites. Course
-# projects whose grid of alphas was too short, or which used one fitted model for all layers, got
-# numbers near zero from layers that explain a third. So here:
+# What the right alpha is differs by orders of magnitude between layers, and between sites. One
+# course project stopped its grid of alphas far too early and used one fitted model for all layers;
+# and its pictures were shuffled against the rates, so that every layer came out near zero. So here:
 #
 # - features are scaled so that the mean squared length of a picture is 1, which makes alphas of
 #   different layers comparable, and the grid has twelve decades; a site at its end is reported;
@@ -101,7 +101,7 @@ pd.DataFrame(
 # Probes of `layers` fit every layer by itself. `combined` weighs several layers, for each site, and
 # `fields` looks at them through one of many Gaussian windows, for each site the one that predicts
 # held-out training pictures best. Pixels get four maps: with the right alpha; with alpha 1, as
-# published; by least squares; and from principal components.
+# published; by least squares; and by least squares from principal components.
 #
 # Layers can also be put together afterwards. `stacked` fits each alone and adds the predictions,
 # with weights that are not negative and chosen on held-out predictions, so that a layer which only

@@ -18,10 +18,10 @@
 # A dense linear map gives every feature a weight at every place of a map: a quarter of a million
 # weights for each site, most of them about parts of the picture the site does not see. A site with
 # a receptive field needs few: where it looks, and what it looks for (Klindt et al. 2017; St-Yves &
-# Naselaris 2018). Here *where* is one of 197 Gaussian windows, 49 places in four sizes and the
-# whole picture, and *what* is a ridge regression from the features seen through it. For each site
-# the window is taken whose regression predicts held-out training pictures best. The whole maps are
-# always added with the same total weight, so that a site may still use them.
+# Naselaris 2018). Here *where* is one of many Gaussian windows, in recordings 49 places in four
+# sizes and the whole picture, and *what* is a ridge regression from the features seen through it.
+# For each site the window is taken whose regression predicts held-out training pictures best. The
+# whole maps are always added with the same total weight, so that a site may still use them.
 #
 # In V4 fields are small, and the gain is large. In IT fields are large, and it may be nothing.
 #
@@ -114,7 +114,7 @@ for split, probes in splits.items():
     systems[split] = {row.system: f"{row.probe}/{row.system}" for row in table.itertuples()}
     inside = table.groupby("system")["ev, held out"].mean().drop(list(kinds[split].values()))
     seen = next(q for q in probes if q.kind == "fields").networks
-    layer[split] = inside[inside.index.str.startswith(seen)].idxmax()
+    layer[split] = inside[inside.index.str.rsplit("_", n=1).str[0].isin(seen)].idxmax()
 layer
 
 # %%
@@ -160,5 +160,6 @@ save_figure(figure, places.figures / "06_gains.png")
 # **What one sees.** Each row is a paired difference with its interval over pictures: to the right
 # of zero, looking through a window is better. On recorded V4, where fields are small, it is better
 # by a wide margin, over the best layer and over several layers together. Simulated sites read the
-# whole picture, coarsely: for them a window adds next to nothing, which is as it should be. A
-# method that gained as much where there are no fields would have found something else.
+# whole picture, coarsely: over several layers together a window adds little, which is as it should
+# be, and what it gains over a single layer is mostly what several layers gain. A method that gained
+# as much where there are no fields would have found something else.

@@ -88,7 +88,8 @@ simulated = settings.simulation is not None and not recording
 usual = next(probe for probe in settings.probes if probe.kind == "stacked").pairs[-2]
 network, layer = network or usual[0], layer or usual[1]
 asked = OneMap(features, components, readout, lr, epochs)
-name = "_".join(["08", network, layer, features, readout])
+words = [str(word) for word in asked.words.values() if word is not None]
+name = "_".join(["08", network, layer, *words])
 table, drawn = places.tables / f"{name}.csv", places.figures / f"{name}.png"
 declare(table, drawn)
 print(f"{network}, {layer}: {asked}")

@@ -21,8 +21,8 @@
 # those handed in gave a number that the notebook beside it no longer printed.
 #
 # So this page is not written but drawn, and nothing is computed for it. Every number is read from
-# the tables that `04_evaluate` stored. Run with new data or another model, it says something else,
-# and a record names the very files it was made from.
+# the tables that `01_preprocess` and `04_evaluate` stored. Run with new data or another model, it
+# says something else, and a record names the very files it was made from.
 #
 # What belongs on such a page, beside scores:
 #
@@ -138,7 +138,7 @@ facts
 layers = models[models["kind"] == "layers"].join(ev[["score", "low", "high"]])
 families = {f: part.assign(network=f) for f, part in layers.groupby("family", sort=False)}
 published = pd.DataFrame([vars(s) for s in study.published]).query("metric == 'ev'")
-marks = published if profile == "full" and not recording else published.head(0)
+marks = published if data == "recorded" and not recording else published.head(0)
 bars = report.rename(columns={"model": "label"})[["label", "score", "low", "high"]]
 bars = pd.concat([bars, marks.assign(label=marks["system"] + " *", score=marks["value"])])
 bars = bars.assign(low=bars["low"].fillna(bars["score"]), high=bars["high"].fillna(bars["score"]))

@@ -31,6 +31,7 @@ from src.evaluation.ridge import ALPHAS, AtGridEdge, fit_ridge, held_out_residua
 from src.evaluation.stacks import fit_stack, held_out_stack
 from src.evaluation.trees import TREES, tree_candidates
 from src.models.feature_files import layer_names, open_features
+from src.models.networks import IMAGENET
 from src.models.windows import WindowGrid
 from src.studies.records import Probe
 
@@ -101,11 +102,16 @@ def folds_of(objects: np.ndarray | None, seed: int) -> np.ndarray | None:
 def _pixels(
     session: Any, images: ImageResponses, folds: np.ndarray | None
 ) -> dict[str, FittedProbe]:
-    """Ridge with the right alpha, with the published 1, least squares, and principal components."""
+    """Ridge with the right alpha, with the published 1, least squares, and principal components.
+
+    The published 1 is for three channels divided by their standard deviations, grey or in color.
+    """
     raw = session.images.reshape(len(session.images), -1)
     gram = streamed_gram(raw) / 255**2
     whole = decompose(gram, images.rows)
-    given = {"pixels_least_squares": 0.0, "pixels_ridge_1": whole.in_scaled_units(1.0)}
+    larger = sum(std**-2 for std in IMAGENET.std) / session.manifest["image_shape"][0]
+    one = whole.in_scaled_units(1.0 / larger)
+    given = {"pixels_least_squares": 0.0, "pixels_ridge_1": one}
     found = {name: _given(whole, gram, images, a, folds) for name, a in given.items()}
     components = _folded([gram], images, folds, COMPONENTS)
     found["pixels_components"] = _best(components, images.responses, np.zeros(1))

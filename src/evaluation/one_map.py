@@ -60,7 +60,13 @@ class OneMap:
         """What describes the map in a table; what has no bearing on it is empty."""
         mlp = {"lr": self.mlp.learning_rate, "epochs": self.mlp.epochs}
         mlp = mlp if self.readout == "mlp" else dict.fromkeys(mlp)
-        return {"features": self.features, "readout": self.readout, **mlp}
+        components = self.components or None
+        return {
+            "features": self.features,
+            "components": components if self.features == "pca" else None,
+            "readout": self.readout,
+            **mlp,
+        }
 
     def axes(self, n: int) -> int:
         """How many principal axes of n training images are read, if there are as many."""

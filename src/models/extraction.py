@@ -29,6 +29,11 @@ from src.models.networks import Layer, Network
 from src.seeds import numpy_stream
 
 SCHEMA = 1  # raise when the layout changes
+CODE = (  # what features depend on, beside weights
+    *("models/activations", "models/extraction", "models/registry", "models/torchvision_records"),
+    *("models/efficientnet_lite", "models/cornet", "models/object_network", "models/autoencoder"),
+    *("models/layers", "models/cores", "models/dense_readout", "simulate/random_map"),
+)
 
 
 @dataclass(frozen=True)
@@ -157,12 +162,7 @@ def _description(
     """All that features depend on, as plain values."""
     return {
         "schema": SCHEMA,
-        "code": manifest.source_sha256(
-            *(
-                f"models/{name}"
-                for name in ("activations", "extraction", "efficientnet_lite", "cornet")
-            )
-        ),
+        "code": manifest.source_sha256(*CODE),
         "network": network.record.plain(),
         "weights": network.weights,
         "weights_file_sha256": network.file_sha256,

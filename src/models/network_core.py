@@ -93,8 +93,9 @@ class NetworkCore(Core):
         for handle in handles:
             handle.remove()
         for parent in list(self.network.modules()):
+            whole = isinstance(parent, nn.MultiheadAttention)  # reads weights of uncalled parts
             for name, part in list(parent.named_children()):
-                if not used.intersection(part.modules()):
+                if not (whole or used.intersection(part.modules())):
                     setattr(parent, name, nn.Identity())
         return shape
 

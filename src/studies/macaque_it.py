@@ -202,7 +202,13 @@ RECORDING = Profile(
 RESNET_LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "avgpool")
 _RESNET = FrozenNetwork("resnet50", "resnet50", "IMAGENET1K_V2")
 _DENSENET = FrozenNetwork("densenet201", "densenet201", "IMAGENET1K_V1")
-_VIT = FrozenNetwork("vit_b_16", "vit_b_16", "IMAGENET1K_V1")
+_VIT = FrozenNetwork(  # its layers have tokens and no places
+    "vit_b_16",
+    "vit_b_16",
+    "IMAGENET1K_V1",
+    layers=("block3", "block6", "block9", "block12"),
+    pool=0,
+)
 _RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
 
 
@@ -225,6 +231,7 @@ _AUTOENCODER = FrozenNetwork(
     training=ReconstructionConfig(learning_rate=1e-3, jitter=8, threads=8),
 )
 _CORNET_RT = replace(CORNET_RT, layers=(), size=0, pool=14)
+_OTHERS = (_RESNET_OBJECTS, _AUTOENCODER, _DENSENET, _VIT, _CORNET_RT)
 FULL = Profile(
     "full",
     (
@@ -241,10 +248,13 @@ FULL = Profile(
         ),
         _trained(FIELD_CNN, replace(FIELD_RECIPE, threads=8), 5),
         _trained(DUAL_TASK, replace(DUAL_RECIPE, threads=8)),
-        _trained(
-            map_head("resnet50/layer3", 512, 256, hidden=512),
-            replace(HEAD_RECIPE, threads=8),
-            members=5,
+        *(
+            _trained(
+                map_head(f"resnet50/{layer}", 512, 256, hidden=512, name=f"{layer}_head"),
+                replace(HEAD_RECIPE, threads=8),
+                members=5,
+            )
+            for layer in ("layer2", "layer3")
         ),
         _trained(
             _whole(_DENSENET, "densenet201_tuned"), replace(TUNED_RECIPE, threads=8), members=3
@@ -261,16 +271,12 @@ FULL = Profile(
             for weight in (1, 0.3)
         ),
     ),
-    (
-        *(_RESNET, *_RESNETS, _RESNET_OBJECTS, _AUTOENCODER),
-        *(_DENSENET, _VIT, _CORNET_RT),
-    ),
+    (_RESNET, *_RESNETS, *_OTHERS),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
-        Probe("others", "layers", ("densenet201", "vit_b_16")),
         Probe("untrained", "layers", _names(_RESNETS)),
-        *(Probe(n, "layers", (n,)) for n in _names((_RESNET_OBJECTS, _AUTOENCODER, _CORNET_RT))),
+        *(Probe(n, "layers", (n,)) for n in _names(_OTHERS)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         *_together("resnet50", *RESNET_LAYERS, trees=50),
@@ -290,8 +296,8 @@ _CORNET_S = FrozenNetwork("cornet_s", "cornet_s")
 
 def _head_on_barlow(name: str, *channels: int) -> Plan:
     """A head on maps of a network trained without labels; its recipe is searched for."""
-    model = map_head("barlow_twins/layer4.0", *channels, hidden=1024)
-    plan = _trained(replace(model, name=name), replace(HEAD_RECIPE, max_epochs=20, threads=8))
+    model = map_head("barlow_twins/layer4.0", *channels, hidden=1024, name=name)
+    plan = _trained(model, replace(HEAD_RECIPE, max_epochs=20, threads=8))
     return _searched(plan, Range("readout.dropout", 0.0, 0.6), trials=12, epochs=10)
 
 

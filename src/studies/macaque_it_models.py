@@ -75,10 +75,10 @@ TUNED_RECIPE = TrainingConfig(
 )
 
 
-def map_head(maps: str, *channels: int, hidden: int) -> ModelConfig:
+def map_head(maps: str, *channels: int, hidden: int, name: str = "map_head") -> ModelConfig:
     """Blocks of convolution, and two dense layers, on the stored maps "network/layer"."""
     inputs, readout = replace(WHOLE, maps=maps), DenseReadoutConfig(hidden)
-    return ModelConfig("map_head", ConvCoreConfig(channels), inputs, readout, output="identity")
+    return ModelConfig(name, ConvCoreConfig(channels), inputs, readout, output="identity")
 
 
 def tuned(name: str, core: NetworkCoreConfig, naming: bool = False) -> ModelConfig:

@@ -99,6 +99,9 @@ def test_a_transformer_can_be_a_core():
     encoder = tuned("vit", "vit_b_16", "IMAGENET1K_V1")
     assert encoder.core.channels == 768
     assert encoder.core.output_shape(224, 224) == (1, 1)
+    encoder(Batch(torch.rand(1, 3, 224, 224)), "a").sum().backward()
+    first = encoder.core.network.encoder.layers[0].self_attention
+    assert first.out_proj.weight.grad.abs().sum() > 0
 
 
 def test_dropout_draws_from_the_generator_alone():
