@@ -1,5 +1,7 @@
 """The graph of notebooks: 01_preprocess -> 02_train, a job a member -> 03_predict -> 04_evaluate -> figures.
 
+Beside it, 02_extract, a job a network -> 03_probe, a job a probe -> 04_evaluate; 02_search comes before 02_train.
+
 `bash run_all.sh` calls it. Config: study (empty: all), profile, recording, data_root, output_root.
 
 A job's output is its record, written last and only by a notebook that kept its promises; the record names

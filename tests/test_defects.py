@@ -221,6 +221,7 @@ MACAQUE_IT = {
         "training/test_pretraining.py::test_rates_of_the_optimizer_are_the_closed_form",
         "training/test_regression.py::test_steps_are_those_of_adamw_on_clipped_gradients",
         "training/test_trainer.py::test_the_best_weights_come_back",
+        "training/test_search.py::test_larger_is_better",
     ),
 }
 INDEX = {"sensorium2022": SENSORIUM2022, "macaque_it": MACAQUE_IT}

@@ -90,7 +90,7 @@ def test_unknown_names_are_answered_with_what_there_is(find, says):
 
 def test_a_probe_is_of_starts_if_all_its_networks_are():
     profile = small()
-    assert [profile.starts(probe) for probe in profile.probes] == [False, True, False]
+    assert [profile.untrained(probe) for probe in profile.probes] == [False, True, False]
 
 
 @EVERY

@@ -83,7 +83,7 @@ probes = {probe.name: probe for probe in settings.probes if not probe.question}
 fits = pd.concat(
     pd.read_csv(note_input(places.tables / f"03_{name}.csv")).assign(probe=name) for name in probes
 )
-drawn = fits["probe"].map({name: settings.starts(probe) for name, probe in probes.items()})
+drawn = fits["probe"].map({name: settings.untrained(probe) for name, probe in probes.items()})
 layer = fits["probe"] + "_" + fits["system"].str.rsplit("_", n=1).str[-1]
 fits["model"] = fits["system"].where(~drawn, layer)
 systems = {row.system: f"{row.probe}/{row.system}" for row in fits.itertuples()}
@@ -152,7 +152,7 @@ listed = fits.groupby(["model", "probe", "system"], sort=False)["ev, held out"].
 trained = [plan.model.name for plan in settings.main]
 listed = pd.concat([listed, pd.DataFrame({"model": trained, "system": trained})])
 listed["kind"] = listed["probe"].map({n: probe.kind for n, probe in probes.items()})
-listed["random"] = listed["probe"].isin([n for n, p in probes.items() if settings.starts(p)])
+listed["random"] = listed["probe"].isin([n for n, p in probes.items() if settings.untrained(p)])
 listed["kind"] = listed["kind"].fillna("trained")
 named = listed["model"].str.rsplit("_", n=1)
 for part, column in enumerate(("family", "layer")):

@@ -79,7 +79,7 @@ means = intervals[intervals["session"].str.startswith("mean")]
 families = {}  # random starts of one network together, other networks each by itself
 for probe in (p for p in settings.probes if p.kind == "layers" and not p.question):
     each = {name: (name,) for name in probe.networks}
-    families |= {probe.name: probe.networks} if settings.starts(probe) else each
+    families |= {probe.name: probe.networks} if settings.untrained(probe) else each
 layers_of = {family: layer_names(places.features / names[0]) for family, names in families.items()}
 layers_of
 

@@ -148,7 +148,7 @@ class Profile:
         """The probe called `name`."""
         return self._called("has no probe", name, {p.name: p for p in self.probes})
 
-    def starts(self, probe: Probe) -> bool:
+    def untrained(self, probe: Probe) -> bool:
         """Whether a probe's networks are untrained starts, of which only the mean counts."""
         networks = [self.network(name) for name in probe.networks]
         return bool(networks) and all(n.start == "random" and not n.training for n in networks)

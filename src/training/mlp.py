@@ -35,10 +35,10 @@ def predict_by_mlp(
     if len(x) != len(y) or x.shape[1:] != to.shape[1:] or len(x) < 20:
         shapes = f"features are {x.shape} and {to.shape}, responses {y.shape}"
         raise DataError(f"{shapes}: give (n, q), (m, q) and (n, u) of at least 20 rows")
-    (to_scale, center), (y_scale, mean) = (_scale(a) for a in (x, y))
+    (x_scale, center), (y_scale, mean) = (_scale(a) for a in (x, y))
     inputs, target, asked = (
         torch.from_numpy((a - offset) / scale).float()
-        for a, offset, scale in ((x, center, to_scale), (y, mean, y_scale), (to, center, to_scale))
+        for a, offset, scale in ((x, center, x_scale), (y, mean, y_scale), (to, center, x_scale))
     )
     with threads(config.threads):
         network = _trained(inputs, target, config, seed)

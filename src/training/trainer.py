@@ -64,7 +64,7 @@ def train(
     history in `history.csv`, and the loss of each step in `steps.csv`. `resume.pt` is there while
     it trains. A finished member with the same recorded inputs is kept, a killed one is continued;
     other inputs train it again from its start.
-    `watch` sees every epoch of a run that is not finished, of one continued its former ones again.
+    `watch` sees every epoch of a run that is not finished; a continued one shows its former ones.
     """
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
