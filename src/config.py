@@ -193,7 +193,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class MlpConfig:
-    """One hidden layer from features to units: AdamW, a cosine, the epoch that is best on a tenth."""
+    """One hidden layer from features to units: AdamW, a cosine, the epoch best on a tenth."""
 
     hidden: int = 256
     dropout: float = 0.5
