@@ -245,6 +245,7 @@ def test_every_panel_is_drawn():
         "null_band",
         "object_box",
         "picture",
+        "picture_rows",
         "rank_map",
         "rate_profile",
         "rates_by_group",
