@@ -311,11 +311,14 @@ def test_every_network_probe_and_search_is_a_job(tmp_path):
     probes = {f"03_probe_{p.name}": {f"02_extract_{n}" for n in p.networks} for p in profile.probes}
     found = {job: needs for job, needs in jobs.items() if job.startswith("03_probe")}
     assert found == {job: {"01_preprocess", *needs} for job, needs in probes.items()}
-    recipe = {
-        p.model.name: {f"02_search_{p.model.name}"} if p.search else set() for p in profile.plans
+    searches = {f"02_search_{p.model.name}" for p in profile.plans if p.search}
+    trained = {
+        f"02_train_{p.model.name}_1": {"01_preprocess"}
+        | {f"02_search_{p.model.name}"} & searches
+        | {f"02_extract_{name}" for name in p.networks}
+        for p in profile.plans
     }
-    trained = {f"02_train_{name}_1": {"01_preprocess", *needs} for name, needs in recipe.items()}
     assert {job: needs for job, needs in jobs.items() if job.startswith("02_train")} == trained
-    assert {job for job in jobs if job.startswith("02_search")} == set().union(*recipe.values())
+    assert {job for job in jobs if job.startswith("02_search")} == searches
     assert {"01_preprocess", "04_evaluate", "05_fig_layers"} <= set(jobs)
     assert not (tmp_path / "data").exists()

@@ -108,7 +108,7 @@ def test_every_corner_of_a_search_has_a_schedule(study, profile, plan):
 
 def test_a_searched_plan_differs_in_name_and_search_alone():
     """So that scores of the two compare a found recipe with one set by hand."""
-    assert {profile for _, profile, _ in SEARCHED} == {"smoke", "demo", "full"}
+    assert {profile for _, profile, _ in SEARCHED} == {"smoke", "demo", "full", "extended"}
     for study, profile, plan in SEARCHED:
         name = plan.model.name.removesuffix("_searched")
         by_hand = STUDIES[study].profile(profile).plan(name)

@@ -294,17 +294,17 @@ _BARLOW = FrozenNetwork(
 _CORNET_S = FrozenNetwork("cornet_s", "cornet_s")
 
 
-def _head_on_barlow(name: str, *channels: int) -> Plan:
-    """A head on maps of a network trained without labels; its recipe is searched for."""
+def _head_on_barlow(name: str, *channels: int) -> tuple[Plan, Plan]:
+    """A head on maps of a network trained without labels, by hand and with a recipe searched for."""
     model = map_head("barlow_twins/layer4.0", *channels, hidden=1024, name=name)
     plan = _trained(model, replace(HEAD_RECIPE, max_epochs=20, threads=8))
-    return _searched(plan, Range("readout.dropout", 0.0, 0.6), trials=12, epochs=10)
+    return plan, _searched(plan, Range("readout.dropout", 0.0, 0.6), trials=12, epochs=10)
 
 
 EXTENDED = replace(
     FULL,
     name="extended",
-    plans=(*FULL.plans, _head_on_barlow("dense_head"), _head_on_barlow("conv_head", 512)),
+    plans=(*FULL.plans, *_head_on_barlow("dense_head"), *_head_on_barlow("conv_head", 512)),
     networks=(*FULL.networks, _BARLOW, _CORNET_S),
     probes=(
         *FULL.probes,
