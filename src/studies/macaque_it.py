@@ -295,7 +295,7 @@ _CORNET_S = FrozenNetwork("cornet_s", "cornet_s")
 
 
 def _head_on_barlow(name: str, *channels: int) -> tuple[Plan, Plan]:
-    """A head on maps of a network trained without labels, by hand and with a recipe searched for."""
+    """A head on maps of a network trained without labels, its recipe by hand and searched for."""
     model = map_head("barlow_twins/layer4.0", *channels, hidden=1024, name=name)
     plan = _trained(model, replace(HEAD_RECIPE, max_epochs=20, threads=8))
     return plan, _searched(plan, Range("readout.dropout", 0.0, 0.6), trials=12, epochs=10)
