@@ -210,3 +210,7 @@ print(f"price of ours / theirs: {cost[ours.model.name] / cost[theirs.model.name]
 # 0.45 (0.44 with a third seed): a softplus output (0.42, 0.40), mixup of half of the batches (0.46,
 # 0.51; Zhang et al. 2018), cutmix of half of them (0.43, 0.46; Yun et al. 2019). Two seeds of one
 # recipe differ by as much as the best of these gains, so none was kept.
+#
+# One thing paid: targets half recorded and half the mean of three trained members gave 0.58 and
+# 0.53 (distillation, Hinton et al. 2015). What a trial's noise hides from one network, three others
+# have averaged away. It costs the three members first, so it is no preset here yet.
