@@ -40,8 +40,13 @@ def keep(run: Path) -> None:
 
 
 def results_markdown() -> str:
-    """The tables of all runs in the gallery: means over sessions, and recordings by session."""
-    return "\n".join(_run_markdown(path) for path in sorted(GALLERY.glob("*.csv")))
+    """The tables of all runs: means over sessions, and recordings, which come first, by session."""
+    simulated = {path: (pd.read_csv(path)["data"] == "simulated").all() for path in _runs()}
+    return "\n".join(_run_markdown(path) for path in sorted(_runs(), key=simulated.get))
+
+
+def _runs() -> list[Path]:
+    return sorted(GALLERY.glob("*.csv"))
 
 
 def _run_markdown(path: Path) -> str:
