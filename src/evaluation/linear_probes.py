@@ -109,7 +109,8 @@ def _pixels(
     raw = session.images.reshape(len(session.images), -1)
     gram = streamed_gram(raw) / 255**2
     whole = decompose(gram, images.rows)
-    larger = sum(std**-2 for std in IMAGENET.std) / session.manifest["image_shape"][0]
+    channels = session.images.shape[1] if session.images.ndim == 4 else 1
+    larger = sum(std**-2 for std in IMAGENET.std) / channels
     one = whole.in_scaled_units(1.0 / larger)
     given = {"pixels_least_squares": 0.0, "pixels_ridge_1": one}
     found = {name: _given(whole, gram, images, a, folds) for name, a in given.items()}
