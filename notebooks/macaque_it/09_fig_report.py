@@ -150,7 +150,7 @@ use_style()
 figure = plt.figure(figsize=(8.27, 11.69))
 heights = (0.25 * (len(shown) + 1), 2.7, 0.6 + 0.22 * len(bars))
 top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights, hspace=0.03)
-figure.suptitle(f"{study.title}\n{facts}", x=0.02, ha="left", fontsize=10)
+figure.suptitle(f"{recording or study.title}\n{facts}", x=0.02, ha="left", fontsize=10)
 panels.text_table(top.subplots(), shown, (0.22, 0.23, 0.06, 0.14, 0.14, 0.06, 0.07, 0.08), 2)
 widths = [max(part["layer"].nunique(), 3) for part in families.values()]
 axes = middle.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
