@@ -192,5 +192,5 @@ permuted.groupby(["network", "layer"], sort=False)[["true_ev", "ev", "r"]].mean(
 # With rates that belong to other pictures, explained variance is zero to within some thousandths,
 # or below. Correlations scatter around zero, each permutation its own way: what is left of a map is
 # tiny, but it is wrong for all sites alike, the more so the more alike sites are, and their mean
-# does not average that out. With 140 scored pictures single ones reach a little over .05, which is
-# the limit for twice as many. Rows were aligned, and no score above comes from anything else.
+# does not average that out. With the demo's 140 scored pictures some go a little beyond .05, which
+# is the limit for twice as many. Rows were aligned, and no score above comes from anything else.

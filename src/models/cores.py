@@ -137,7 +137,19 @@ class WideCore(StackedCore):
         return valid_size(pooled, c.input_kernel)
 
 
-class ConvCore(Core):
+class PlainCore(Core):
+    """A core that sees images and nothing beside them; its weights are not penalised."""
+
+    def penalty(self) -> Tensor:
+        return torch.zeros(())
+
+    def refuse(self, side: Tensor | None) -> None:
+        """ValueError where there are side scalars: (n, s) or None."""
+        if side is not None:
+            raise ValueError(f"side scalars are {tuple(side.shape)}, a plain core takes none")
+
+
+class ConvCore(PlainCore):
     """Plain blocks of convolution, batch norm, ReLU and max pooling, as in IT_CNN.
 
     Source: macaque_it specification, section 5. The ReLU follows the pooling, which changes no
@@ -159,12 +171,8 @@ class ConvCore(Core):
         side: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        if side is not None:
-            raise ValueError(f"side scalars are {tuple(side.shape)}, a plain core takes none")
+        self.refuse(side)
         return self.blocks(images.contiguous(memory_format=torch.channels_last))
-
-    def penalty(self) -> Tensor:
-        return torch.zeros(())
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         c, size = self.config, (height, width)

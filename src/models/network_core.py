@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from src.config import NetworkCoreConfig
 from src.data.errors import DataError
 from src.models.activations import channels_first, evaluating, normalized
-from src.models.cores import Core
+from src.models.cores import PlainCore
 from src.models.frozen import frozen_network
 from src.models.networks import Layer, Network, last_linear
 from src.studies.records import FrozenNetwork
@@ -23,7 +23,7 @@ class _Reached(Exception):
     """The last layer that is used has its output: the rest of the network is not needed."""
 
 
-class NetworkCore(Core):
+class NetworkCore(PlainCore):
     """Pixels of 0 to 255 to the maps of a layer, or to what the classifier gets, (n, f, 1, 1).
 
     Parts of the network that are never reached are left out. It is made with random weights;
@@ -63,8 +63,7 @@ class NetworkCore(Core):
         side: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        if side is not None:
-            raise ValueError(f"side scalars are {tuple(side.shape)}, a network's core takes none")
+        self.refuse(side)
         with _drawing_from(generator if self.training else None):
             x = self._layer(normalized(images, self.record))
         x = x[:, :, None, None] if x.ndim == 2 else x
@@ -98,9 +97,6 @@ class NetworkCore(Core):
                 if not (whole or used.intersection(part.modules())):
                     setattr(parent, name, nn.Identity())
         return shape
-
-    def penalty(self) -> Tensor:
-        return torch.zeros(())
 
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         if height != width:
