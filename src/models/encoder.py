@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -76,7 +76,10 @@ class Encoder(nn.Module):
         for key, facts in self.sessions.items():
             self._add(key, facts, seed)
         if config.objects:
-            self.names = self._dense(config.objects, image_shape, stream(seed, "init", "objects"))
+            naming = replace(config, readout=config.objects)
+            classes = SessionFacts(len(CLASSES), image_shape)
+            generator = stream(seed, "init", "objects")
+            self.names = make_readout(naming, self.core, classes, generator)
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
             self.missing_behavior = nn.Parameter(torch.zeros(BEHAVIORS))
         if config.pupil_in_core and any(s.pupil_missing for s in self.sessions.values()):
@@ -93,13 +96,6 @@ class Encoder(nn.Module):
         if self.config.modulator == "affine":
             generator = stream(seed, "init", "offset", key)
             self.offsets[key] = Modulator(facts.n_units, generator, "offset")
-
-    def _dense(
-        self, config: DenseReadoutConfig, shape: tuple[int, int, int], generator: torch.Generator
-    ) -> DenseReadout:
-        """What reads the class of the object shown from the same maps as the units."""
-        maps = self.core.channels, *self.core.output_shape(*shape[1:])
-        return DenseReadout(config, maps, len(CLASSES), generator)
 
     def forward(
         self,
