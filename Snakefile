@@ -57,6 +57,11 @@ def members(study):
     return [(p.model.name, k) for p in profiles[study].plans for k in range(1, p.members + 1)]
 
 
+def trained(study, model):
+    """Records of all members of a model; of none, none."""
+    return [record(f"02_train_{m}_{k}").format(study=study) for m, k in members(study) if m == model]
+
+
 def jobs(study):
     """Every job of a study: its stage, and its parameters beside the common ones."""
     if profiles[study].example:
@@ -282,6 +287,7 @@ rule train:
         data=rules.preprocess.output,
         features=lambda w: extracted(plan(w).networks, w),
         recipe=found,
+        teachers=lambda w: trained(w.study, plan(w).teacher),
     output:
         record("02_train_{model}_{member}"),
     log:
@@ -340,11 +346,7 @@ rule probe:
 rule predict:
     input:
         code=code("03_predict"),
-        members=lambda w: [
-            record(f"02_train_{name}_{k}").format(study=w.study)
-            for name, k in members(w.study)
-            if name == w.model
-        ],
+        members=lambda w: trained(w.study, w.model),
     output:
         record("03_predict_{model}"),
     log:

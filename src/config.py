@@ -183,6 +183,7 @@ class TrainingConfig:
     loss: Literal["baseline", "v1t", "mse"] = "baseline"  # see src/training/losses.py
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
+    distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

@@ -187,10 +187,14 @@ def read_notes(path: Path) -> dict[str, dict[str, Any]]:
 # Record -----------------------------------------------------------------------------------------
 
 
-def _peak_memory_mb() -> float:
-    """Largest resident memory of a finished child process (the kernel), in MB."""
+def _used() -> dict[str, float]:
+    """CPU time of finished child processes (the kernel), and their largest resident memory."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6, 1)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_memory_mb": round(usage.ru_maxrss * unit / 1e6, 1),
+    }
 
 
 def execute(job: Job) -> dict[str, Any]:
@@ -229,7 +233,7 @@ def _record(job: Job, error: RunError | None, notes: dict[str, Any], seconds: fl
         "changed": job.changed,
         "seeds": {n: v for n, v in job.values.items() if n in ("seed", "member")},
         "seconds": round(seconds, 1),
-        "peak_memory_mb": _peak_memory_mb(),
+        **_used(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "executed": short(job.executed),
         "inputs": _files(notes["input"]),

@@ -31,6 +31,7 @@
 # | `vit` | a vision transformer that sees behavior in every block | V1T, Li et al. 2023 |
 # | `wide_plus` | ours: wide core; behavior scales and shifts each unit | this repository |
 # | `compact` | ours: two layers at half the resolution, behavior the same way | this repository |
+# | `student` | the same, taught by the members of `compact` | Hinton et al. 2015 |
 #
 # The answer is the last figure: the score on validation images, epoch by epoch.
 
@@ -112,6 +113,19 @@ size = sum(weights.numel() for weights in encoder.parameters())
 print(f"{core_size:,} weights in the core, {size - core_size:,} in the readouts and around them")
 
 # %% [markdown]
+# ## Teachers
+#
+# A trial's response is a mean and a lot of noise. Members of a model that is trained already know
+# the mean better than any one trial does: half of a student's target is what they predict together
+# (distillation, Hinton et al. 2015). Most models have no teacher.
+
+# %%
+teacher = settings.plan(plan.teacher) if plan.teacher else None
+numbers = range(1, teacher.members + 1) if teacher else ()
+teachers = [places.member(plan.teacher, k) / "weights.pt" for k in numbers]
+print(f"{len(teachers)} teachers", *numbers)
+
+# %% [markdown]
 # ## Training
 #
 # For a batch of B out of N trials of a mouse, with responses r and predictions r̂, the loss is
@@ -130,8 +144,9 @@ print(f"{core_size:,} weights in the core, {size - core_size:,} in the readouts 
 # finished member is not trained twice.
 
 # %%
+options = {"device": device, "teachers": teachers}
 history = train(
-    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device=device
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, **options
 )
 history.tail(3)
 

@@ -17,39 +17,36 @@
 # the network that won?**
 #
 # A winning entry shows that something works, not that all of it was needed. This notebook holds
-# our best model against the winner's, trained as the winner trained it, on the same trials, with
+# our best models against the winner's, trained as the winner trained it, on the same trials, with
 # the same number of members. A claim of "better" is easily made from one lucky seed, one lucky
 # set of test images, or ten times the computing. So three things stand beside every score:
 #
 # - an **interval over images**, because other test images would have given another score;
 # - every **seed** by itself, because training is a lottery: the same network from another start,
 #   on another split, can differ by more than two architectures do;
-# - the **price**: multiply-adds spent on training, which no machine changes, and seconds, which
-#   this machine needed.
+# - the **price**: multiply-adds spent on training, which no machine changes, and seconds of this
+#   machine's processor. A student pays for its teachers too.
 #
-# What the two know of the world matters too. If one of them sees behavior and the other does not,
+# What they know of the world matters too. If one of them sees behavior and the other does not,
 # as here in the profiles with mice, part of the difference is information, not architecture; the
-# competition had a track for each. The first table says in which inputs the two differ.
+# competition had a track for each. The first table says in which inputs they differ.
 #
-# The answer is the last figure and the table before it.
+# The answer is the last table and the figure before it.
 
 # %%
-import json
 from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from src.analyses.contest import cpu_seconds, price_table, summary_table
 from src.config import InputConfig, as_plain
 from src.data.session import open_sessions
-from src.data.splits import member_splits
 from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.manifest import declare, note_input, save_figure, save_table
-from src.models.cost import multiply_adds, training_multiply_adds
-from src.models.encoder import Encoder
+from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
@@ -67,16 +64,17 @@ study = STUDIES["sensorium2022"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-names = ("better_price", "better_scores", "better_differences")
+names = ("better", "better_price", "better_scores", "better_differences")
 tables = {name: places.tables / f"{name}.csv" for name in names}
 declare(*tables.values(), places.figures / "16_better.png")
-ours, theirs = plans = [settings.plan(name) for name in settings.contest]
-ours.model.name, "against", theirs.model.name
+plans = [settings.plan(name) for name in settings.contest]
+*ours, theirs = settings.contest
+ours, "against", theirs
 
 # %% [markdown]
 # ## What differs
 #
-# Only the settings in which the two differ, of network and of training.
+# Only the settings in which they differ, of network and of training.
 
 # %%
 configurations = {plan.model.name: pd.json_normalize(as_plain(plan)).iloc[0] for plan in plans}
@@ -88,40 +86,20 @@ settings_table[differs].fillna("")
 # ## The price
 #
 # Images seen in training, times multiply-adds of the core for one image, times three: the
-# backward pass costs about two forward passes. Readouts and validation are left out. `training` is
-# in 10¹² multiply-adds; `seconds` is what the training notebooks took here, start-up included.
+# backward pass costs about two forward passes. Readouts and validation are left out. `own` and
+# `teachers` are in 10¹² multiply-adds; `teachers` are the members whose predictions a model learned
+# from, trained before it.
 
 # %%
-rows = []
-for plan in plans:
-    sessions = open_sessions(places.processed, plan.model.inputs)
-    encoder = Encoder(plan.model, sessions, seed)
-    splits = member_splits(sessions, plan.split, plan.members, seed)
-    largest = [max(len(s.train) for s in split.values()) * len(split) for split in splits]
-    for member, images in enumerate(largest, 1):
-        folder = places.member(plan.model.name, member)
-        epochs = len(pd.read_csv(note_input(folder / "history.csv")))
-        price = training_multiply_adds(encoder, epochs * images) / 1e12
-        size = sum(weights.numel() for weights in encoder.parameters())
-        per_image = multiply_adds(encoder) / 1e6
-        rows.append((plan.model.name, member, size, per_image, epochs, price))
-columns = ["model", "member", "parameters", "million a image", "epochs", "training"]
-price = pd.DataFrame(rows, columns=columns)
+price = price_table(settings, places, seed)
 save_table(price, tables["better_price"])
-
-# %%
-records = {
-    (row.model, row.member): places.records / f"02_train_{row.model}_{row.member}.json"
-    for row in price.itertuples()
-}
-seconds = {k: json.loads(p.read_text())["seconds"] for k, p in records.items() if p.exists()}
-shown = price.set_index(["model", "member"]).assign(seconds=pd.Series(seconds, dtype=float))
-shown.groupby(level="model", sort=False).mean().round(2)
+price.groupby("model", sort=False).mean().drop(columns="member").round(2)
 
 # %% [markdown]
 # ## The scores
 #
-# Every member alone, and each ensemble.
+# Every member alone, the mean of a model's members, and each ensemble. The interval of the mean is
+# over images and over seeds: members are drawn with replacement as images are.
 
 # %%
 count = min(plan.members for plan in plans)
@@ -133,6 +111,11 @@ members = {
 ensembles = {f"{p.model.name} x {p.members}": p.model.name for p in plans if p.members > 1}
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 results = load_results(sessions, places.predictions, members | ensembles)
+for x, name in product(results, settings.contest):
+    alone = [x.predictions[f"{name} {m}"] for m in range(1, count + 1)]
+    x.predictions[name] = np.stack(alone)  # (k_members, n_trials, n_units)
+
+# %%
 scores = interval_table(results, numpy_stream(seed, "better"), resamples)
 save_table(scores, tables["better_scores"])
 means = scores[scores["session"].str.startswith("mean")]
@@ -142,18 +125,16 @@ means.pivot_table("score", "model", "metric", sort=False).round(3)
 # ## The differences
 #
 # Member by member: the first of ours against the first of theirs, which were trained on the same
-# split, and so on. Then their mean, whose interval is over images and over seeds: members are drawn
-# with replacement as images are. Last, ensemble against ensemble. `units_better` is the share of
+# split, and so on. Then their mean, and ensemble against ensemble. `units_better` is the share of
 # units that ours predicts better.
 
 # %%
-for x, name in product(results, settings.contest):
-    alone = [x.predictions[f"{name} {m}"] for m in range(1, count + 1)]
-    x.predictions[name] = np.stack(alone)  # (k_members, n_trials, n_units)
-pairs = [(f"{ours.model.name} {m}", f"{theirs.model.name} {m}") for m in range(1, count + 1)]
-pairs.append(settings.contest)
-if len(ensembles) == 2:
-    pairs.append(tuple(ensembles))
+pairs = []
+for plan in plans[:-1]:
+    name = plan.model.name
+    pairs += [(f"{name} {m}", f"{theirs} {m}") for m in range(1, count + 1)]
+    pairs += [(name, theirs), (f"{name} x {plan.members}", f"{theirs} x {plans[-1].members}")]
+pairs = [pair for pair in pairs if set(pair) <= set(means["model"])]
 differences = comparison_table(results, pairs, numpy_stream(seed, "better"), resamples)
 differences.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(differences, tables["better_differences"])
@@ -162,18 +143,25 @@ overall.drop(columns=["data", "session"]).round(3)
 
 # %%
 use_style()
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+height = 1.6 + 0.34 * len(pairs)
+figure, axes = plt.subplots(1, 2, figsize=(9, height), layout="constrained")
 panels.score_differences(axes[0], overall)
 panels.score_by_price(axes[1], means[means["metric"] == "avg"], price)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, places.figures / "16_better.png")
 
+# %% [markdown]
+# ## All in one
+#
+# Correlation to the average, with its interval and the difference to the winner's. `training` is in
+# 10¹² multiply-adds and counts teachers in; `cpu_seconds` is what training one member took on
+# this machine, teachers counted in and the notebook's start-up too.
+
 # %%
-(mean,) = overall[(overall["metric"] == "avg") & (overall["model"] == ours.model.name)].itertuples()
-cost = price.groupby("model")["training"].mean()
-print(f"{count} seeds: {mean.difference:+.3f} to average [{mean.low:+.3f}, {mean.high:+.3f}]")
-print(f"price of ours / theirs: {cost[ours.model.name] / cost[theirs.model.name]:.3f}")
+summary = summary_table(price, means, overall)
+save_table(summary, tables["better"])
+summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).round(3).fillna("")
 
 # %% [markdown]
 # **What one sees.** Left, each row is one pair; a marker right of zero means that ours is better,

@@ -23,8 +23,14 @@ class Plan:
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
     search: Search | None = None  # 02_search finds some values first, and the others stand
+    teacher: str = ""  # model whose members together predict part of its targets (distillation)
 
     def __post_init__(self) -> None:
+        if bool(self.teacher) != bool(self.training.distilled):
+            raise ValueError(
+                f"model {self.model.name!r}: teacher={self.teacher!r} and "
+                f"distilled={self.training.distilled:g} go together: set both"
+            )
         if self.search:
             if self.split != "inner":
                 raise ValueError(f"a search on split {self.split!r} sees scored images: use inner")
@@ -125,7 +131,7 @@ class Profile:
     detector: DetectorTraining | None = None  # for simulated recordings without boxes
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
-    contest: tuple[str, str] = ("", "")  # our best model, and the published one it has to beat
+    contest: tuple[str, ...] = ()  # our best models, and last the published one they have to beat
 
     @property
     def main(self) -> tuple[Plan, ...]:

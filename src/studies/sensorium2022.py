@@ -167,6 +167,12 @@ def _kfold(model: ModelConfig, training: TrainingConfig, folds: int) -> Plan:
     return Plan(model, training, folds, "kfold", question="12_fig_ensemble")
 
 
+def _taught(name: str, teacher: Plan) -> Plan:
+    """The teacher's model, splits and recipe, with half of each target from the teacher."""
+    model, recipe = replace(teacher.model, name=name), replace(teacher.training, distilled=0.5)
+    return replace(teacher, model=model, training=recipe, teacher=teacher.model.name)
+
+
 def _strided(model: ModelConfig) -> ModelConfig:
     """The model on a coarser map, four times cheaper."""
     name = "input_stride" if isinstance(model.core, BaselineCoreConfig) else "pool"
@@ -183,11 +189,13 @@ def _small_vit(epochs: int, **core: int) -> Plan:
     return Plan(model, recipe, question="15_fig_attention")
 
 
+_SMOKE_WIDE = Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold")
+
 SMOKE = Profile(
     "smoke",
     (
         Plan(_small(LN, 8), _SMOKE),
-        Plan(_small(WIDE_WITHOUT_BOXES, 4, 8, 8, 8), _SMOKE, members=2, split="kfold"),
+        _SMOKE_WIDE,
         Plan(
             replace(_small(LN, 4), name="ln_resplit"),
             _SMOKE,
@@ -195,14 +203,17 @@ SMOKE = Profile(
             split="resplit",
             question="12_fig_ensemble",
         ),
+        replace(_taught("student", _SMOKE_WIDE), question="16_fig_better"),
         *_by_size(Plan(model=_small(LN, 8), training=_SMOKE), 32),
         *_box_plans(_TINY, _SMOKE, 1, "box_true", "box_none"),
         _small_vit(2, stride=7, width=8, head_width=8),
     ),
     simulation="tiny",
     detector=DetectorTraining(scenes=32, epochs=2),
-    contest=("wide", "ln"),
+    contest=("student", "wide", "ln"),
 )
+
+_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit")
 
 DEMO = Profile(
     "demo",
@@ -212,7 +223,8 @@ DEMO = Profile(
         Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=20)),
         Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
         Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
-        Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit"),
+        _DEMO_COMPACT,
+        _taught("student", _DEMO_COMPACT),
         _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO_BRIEF, 3),
         *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 50, 130, 400),
         *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 50, 130, 400),
@@ -222,7 +234,7 @@ DEMO = Profile(
     simulation="demo",
     detector=DetectorTraining(),
     example="example",
-    contest=("compact", "wide"),
+    contest=("student", "compact", "wide"),
 )
 
 RECORDING = Profile(
@@ -240,6 +252,8 @@ RECORDING = Profile(
     contest=("wide", "winner"),
 )
 
+_FULL_COMPACT = Plan(COMPACT, _FULL, members=10, split="resplit")
+
 FULL = Profile(
     "full",
     (
@@ -248,14 +262,15 @@ FULL = Profile(
         Plan(CNN_PLUS, _FULL),
         Plan(WIDE, _FULL_WINNER, members=10, split="resplit"),
         Plan(WIDE_PLUS, _FULL),
-        Plan(COMPACT, _FULL, members=10, split="resplit"),
+        _FULL_COMPACT,
+        _taught("student", _FULL_COMPACT),
         _kfold(WIDE, _FULL_WINNER, 10),
         *_by_size(Plan(CNN, replace(_FULL, **_STEPS)), 500, 1500, 2500, 3500),
         *_by_size(Plan(WIDE, replace(_FULL_WINNER, **_STEPS)), 500, 1500, 2500, 3500),
         Plan(VIT, replace(V1T, threads=8)),
         *_box_plans(WideCoreConfig(), _FULL, 3),
     ),
-    contest=("compact", "wide"),
+    contest=("student", "compact", "wide"),
     resources=Resources(memory_mb=16000, minutes=24 * 60, gpus=1),
 )
 

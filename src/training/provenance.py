@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from platform import python_version
 from typing import Any, get_args, get_type_hints
 
@@ -31,12 +32,14 @@ def recorded_inputs(
     splits: Mapping[str, Split],
     config: TrainingConfig,
     seed: int,
+    teachers: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Everything a training result depends on; a result is reused only when all of it is equal."""
     return {
         "model": plain_model(encoder.config),
         "training": as_plain(config),
         "seed": seed,
+        "teachers": [manifest.file_sha256(manifest.note_input(path)) for path in teachers],
         "initial": initial_weights(encoder),
         "source": manifest.source_sha256(*SOURCES),
         "order": list(sessions),

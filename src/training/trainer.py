@@ -6,7 +6,7 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from src.seeds import stream
 from src.training import checkpoint
 from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
+from src.training.checks import require_recipe, require_trials
 from src.training.device import bfloat16, keep_memory, pick_device, threads
+from src.training.distillation import lessons
 from src.training.losses import mse_loss, poisson_loss, v1t_loss, watched
 from src.training.optimizers import make_optimizer
 from src.training.progress import reporting
@@ -57,6 +59,7 @@ def train(
     device: str = "auto",
     progress: bool = True,
     watch: Watch | None = None,
+    teachers: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
@@ -65,21 +68,23 @@ def train(
     it trains. A finished member with the same recorded inputs is kept, a killed one is continued;
     other inputs train it again from its start.
     `watch` sees every epoch of a run that is not finished; a continued one shows its former ones.
+    `teachers`: weights.pt of members whose mean prediction is part of the target, as the recipe's
+    `distilled` says.
     """
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
-    _require_trials(encoder, sessions, splits)
+    require_trials(encoder, sessions, splits)
     splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
     for leftover in folder.glob(".*.tmp"):  # of a run killed while it wrote
         leftover.unlink()
-    inputs = recorded_inputs(encoder, sessions, splits, config, seed)
+    inputs = recorded_inputs(encoder, sessions, splits, config, seed, teachers)
     encoder.to(pick_device(device))
     if content := current_content(weights, inputs):
         manifest.note_output(weights)
     else:
         keep_memory()
         with threads(config.threads):
-            run = Run(encoder, sessions, splits, config, seed)
+            run = Run(encoder, sessions, splits, config, seed, teachers)
             content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
         checkpoint.write(weights, content)
     columns = COLUMNS + WATCHED * (config.loss == "mse") + NAMED * bool(config.object_weight)
@@ -105,20 +110,6 @@ def current_content(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | N
     return content
 
 
-def _require_trials(
-    encoder: Encoder, sessions: Mapping[str, Session], splits: Mapping[str, Split]
-) -> None:
-    if not set(sessions) == set(splits) == set(encoder.sessions):
-        raise ValueError(
-            f"the encoder has sessions {list(encoder.sessions)}, the data {list(sessions)}, "
-            f"the splits {list(splits)}: all three must be the same"
-        )
-    for key, split in splits.items():
-        for part in ("train", "validation"):
-            if not len(getattr(split, part)):
-                raise ValueError(f"session {key!r} has no {part} trials in its split: re-split it")
-
-
 class Run:
     """One training run in memory: weights, optimizer, schedule and history."""
 
@@ -129,20 +120,13 @@ class Run:
         splits: Mapping[str, Split],
         config: TrainingConfig,
         seed: int,
+        teachers: Sequence[Path] = (),
     ) -> None:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
-        if config.loss != "mse" and encoder.config.output != "elu1":
-            raise ValueError(
-                f"loss {config.loss!r} takes the logarithm of predictions, which output "
-                f"{encoder.config.output!r} does not keep positive: use loss='mse'"
-            )
-        if bool(config.object_weight) != bool(encoder.config.objects):
-            raise ValueError(
-                f"object_weight={config.object_weight:g} and objects={encoder.config.objects} of "
-                f"model {encoder.config.name!r} go together: set both"
-            )
+        require_recipe(config, encoder.config, teachers)
         self.device = next(encoder.parameters()).device
+        self.lessons = lessons(teachers, encoder.config.inputs, sessions, splits, self.device)
         self.optimizer = make_optimizer(encoder, config)
         self.average = None
         if config.average:
@@ -242,12 +226,19 @@ class Run:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
-        loss = self.loss(key, prediction, batch.responses)
+        loss = self.loss(key, prediction, self.target(key, index, batch.responses))
         if named is not None:
             loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
         penalty = self.encoder.penalty(key)
         (loss + penalty).backward()
         return torch.stack([loss, penalty]).detach()
+
+    def target(self, key: str, index: np.ndarray, responses: torch.Tensor) -> torch.Tensor:
+        """What training trials are to be predicted as: (n,), recorded (n, u) -> (n, u)."""
+        if not self.lessons:
+            return responses
+        taught = torch.from_numpy(self.lessons[key][index]).to(self.device)
+        return responses.lerp(taught, self.config.distilled)
 
     def loss(self, key: str, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar."""

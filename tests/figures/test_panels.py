@@ -144,7 +144,9 @@ CONTEST = pd.DataFrame(
     ],
     columns=["model", "other", "metric", "difference", "low", "high"],
 )
-PRICE = pd.DataFrame({"model": ["compact", "wide"], "member": 1, "training": [0.1, 2.0]})
+PRICE = pd.DataFrame(
+    {"model": ["compact", "wide"], "member": 1, "own": [0.1, 2.0], "teachers": [0.2, 0.0]}
+)
 PRICED = pd.DataFrame(
     [
         (m, s, s - 0.02, s + 0.02)

@@ -34,12 +34,16 @@ def score_differences(axis: Axes, table: pd.DataFrame) -> None:
 def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> None:
     """Scores with intervals over what training cost: columns model, score, low, high; price.
 
-    price: columns model, member, training; "cnn 2" is member 2 of cnn, "cnn x 3" all its members.
+    price: columns model, member, own, teachers; "cnn 2" is member 2 of cnn, "cnn x 3" all its
+    members, which share their teachers. Other rows are left out.
     """
-    alone = {f"{row.model} {row.member}": row.training for row in price.itertuples()}
-    together = price.groupby("model")["training"].sum()
+    alone = {f"{row.model} {row.member}": row.own + row.teachers for row in price.itertuples()}
+    by_model = price.groupby("model")
+    together = by_model["own"].sum() + by_model["teachers"].first()
     for row in scores.itertuples():
         name, _, count = row.model.rpartition(" ")
+        if not name:
+            continue
         ensemble = name.endswith(" x")
         name = name.removesuffix(" x")
         x = together[name] if ensemble else alone[row.model]
