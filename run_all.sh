@@ -68,6 +68,11 @@ if [[ " $* " != *" --executor "* ]]; then # this machine's limits, which jobs si
     graph+=(--resources mem_mb="$memory" gpu="$((gpus > 1 ? gpus : 1))")
 fi
 
+if [ "$(uname)" = Linux ] && [[ " $* " != *" --executor "* ]]; then # kernels that start warm
+    export STRIATE_WARM=$$-$RANDOM
+    python -m src.warm </dev/null >/dev/null &
+fi
+
 mkdir -p "$figures"
 python -m snakemake "${graph[@]}" --config "${settings[@]}" "$@" || {
     status=$?

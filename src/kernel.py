@@ -1,15 +1,14 @@
-"""The kernel of a headless notebook: this interpreter, these sources, gone when src.run is gone."""
+"""The process src.run starts as its kernel: a kernel, or the stand-in of one that started warm."""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
-
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from src import paths
 
@@ -22,43 +21,45 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # bytes agree at one thread count only; training sets its own
 }
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+USAGE = "usage.json"  # beside the connection file of a warm kernel: [CPU seconds, KiB] it used
+WARM = "STRIATE_WARM"  # names the server of src.warm, where a run has one
 
 
-class _ThisInterpreter(KernelSpecManager):
-    """Answers every kernel name with this interpreter, whatever kernels the user has installed."""
-
-    environment: dict[str, str]
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        command = [sys.executable, "-P", "-m", "src.kernel", "-f", "{connection_file}"]
-        return KernelSpec(
-            argv=command, env=self.environment, language="python", display_name=kernel_name
-        )
-
-
-def kernel_manager(runtime: Path, environment: dict[str, str]) -> AsyncKernelManager:
-    """A manager whose kernel talks over sockets in the folder `runtime`, best of a short path."""
-    specs = _ThisInterpreter()
-    private = {"IPYTHONDIR": str(runtime / "ipython")}
-    specs.environment = ENVIRONMENT | private | environment
-    return AsyncKernelManager(
-        kernel_spec_manager=specs, transport="ipc", connection_file=str(runtime / "kernel.json")
-    )
-
-
-def _die_with_parent() -> None:
+def die_with(parent: int) -> None:
     """Have Linux kill this process with its parent; elsewhere ipykernel looks every second."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(os.environ["JPY_PARENT_PID"]):  # it died before the call
-            sys.exit("the process that started this kernel is gone")
+        if os.getppid() != parent:  # it died before the call
+            sys.exit("the process that started this one is gone")
+
+
+def address(name: str) -> str:
+    """A socket of Linux that is no file, so that nothing of it stays behind."""
+    return f"\0striate-{name}"
+
+
+def stand_in(server: socket.socket, arguments: list[str]) -> int:
+    """Have a server of src.warm make the kernel, and last as long as it; its exit status."""
+    asked = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+    }
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a last word before a kernel is killed
+    socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
+    answer = server.recv(1)
+    return answer[0] if answer else 1
 
 
 def main() -> None:
-    """Be the kernel."""
+    """Be the kernel, or stand in for it; arguments: -f CONNECTION_FILE, and others of ipykernel."""
+    die_with(int(os.environ["JPY_PARENT_PID"]))
+    if name := os.environ.get(WARM):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+            if server.connect_ex(address(name)) == 0:
+                sys.exit(stand_in(server, sys.argv[1:]))
     from ipykernel.kernelapp import launch_new_instance
 
-    _die_with_parent()
     launch_new_instance()
 
 

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import manifest, paths
-from src.kernel import kernel_manager
+from src.kernel import USAGE
+from src.kernel_manager import kernel_manager
 from src.parameters import ParameterError, Value, parameters_of, parse_values
 from src.records import job_name, short
 
@@ -187,14 +188,16 @@ def read_notes(path: Path) -> dict[str, dict[str, Any]]:
 # Record -----------------------------------------------------------------------------------------
 
 
-def _used() -> dict[str, float]:
-    """CPU time of finished child processes (the kernel), and their largest resident memory."""
+def _used(runtime: Path) -> dict[str, float]:
+    """CPU time of the kernel that ran in the folder `runtime`, and its largest resident memory."""
+    usage, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    seconds, size = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    if (told := runtime / USAGE).exists():  # the kernel is no child of ours, see src.warm
+        while not (text := told.read_text()) and time.monotonic() < began + 2:
+            time.sleep(0.01)
+        seconds, size = json.loads(text or "[0, 0]")
     unit = 1 if sys.platform == "darwin" else 1024
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_mb": round(usage.ru_maxrss * unit / 1e6, 1),
-    }
+    return {"cpu_seconds": round(seconds, 1), "peak_memory_mb": round(size * unit / 1e6, 1)}
 
 
 def execute(job: Job) -> dict[str, Any]:
@@ -211,7 +214,8 @@ def execute(job: Job) -> dict[str, Any]:
             _check_outputs(job, read_notes(notes_file))
         except RunError as caught:
             error = caught
-        record = _record(job, error, read_notes(notes_file), time.monotonic() - began)
+        seconds, used = time.monotonic() - began, _used(Path(runtime))
+        record = _record(job, error, read_notes(notes_file), {"seconds": round(seconds, 1), **used})
         manifest.save_json(record, job.failed_record if error else job.record)
         (job.record if error else job.failed_record).unlink(missing_ok=True)
     if error:
@@ -224,7 +228,7 @@ def _files(notes: dict[str, str]) -> dict[str, str]:
     return {short(path): notes[path] for path in sorted(notes) if Path(path).exists()}
 
 
-def _record(job: Job, error: RunError | None, notes: dict[str, Any], seconds: float) -> dict:
+def _record(job: Job, error: RunError | None, notes: dict[str, Any], used: dict) -> dict:
     return {
         "notebook": short(job.notebook),
         "status": "failed" if error else "finished",
@@ -232,8 +236,7 @@ def _record(job: Job, error: RunError | None, notes: dict[str, Any], seconds: fl
         "parameters": job.values,
         "changed": job.changed,
         "seeds": {n: v for n, v in job.values.items() if n in ("seed", "member")},
-        "seconds": round(seconds, 1),
-        **_used(),
+        **used,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "executed": short(job.executed),
         "inputs": _files(notes["input"]),

@@ -31,7 +31,17 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
-COMMANDS = {"run", "kernel", "parameters", "records", "imports", "summary", "gallery"}
+COMMANDS = {
+    "run",
+    "kernel",
+    "kernel_manager",
+    "warm",
+    "parameters",
+    "records",
+    "imports",
+    "summary",
+    "gallery",
+}
 BELOW_COMMANDS = {"paths", "manifest"}
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
+import psutil
 import pytest
 
+from src.kernel import address
 from src.manifest import file_sha256
 from src.paths import ROOT
 from src.run import make_job, read_notes
@@ -38,6 +40,7 @@ class Bench:
     """A folder with one notebook, and how to run it there as a user without settings would."""
 
     folder: Path
+    server: str = ""  # name of the server of src.warm that starts its kernels, if one does
 
     def write(self, text: str, name: str = "01_tried.py") -> Path:
         notebook = self.folder / "study" / name
@@ -53,7 +56,7 @@ class Bench:
     def environment(self) -> dict[str, str]:
         """An empty home folder, in which nothing may be written."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON"))}
-        return kept | {"HOME": str(self.folder / "home")}
+        return kept | {"HOME": str(self.folder / "home"), "STRIATE_WARM": self.server}
 
     def run(self, text: str, *arguments: str) -> subprocess.CompletedProcess:
         command = self.command(self.write(text), *arguments)
@@ -66,9 +69,29 @@ class Bench:
         return json.loads((self.folder / "out/study/tried/records" / name).read_text())
 
 
-@pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path)
+@pytest.fixture(scope="session")
+def server():
+    """A server of warm kernels, and its name."""
+    name = f"test-{os.getpid()}"
+    command = [sys.executable, "-m", "src.warm"]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"STRIATE_WARM": name}) as process:
+        while address(name).encode() not in Path("/proc/net/unix").read_bytes().replace(
+            b"@", b"\0"
+        ):
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process, name
+        process.kill()
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has warm kernels")
+
+
+@pytest.fixture(params=["cold", pytest.param("warm", marks=LINUX)])
+def bench(tmp_path, request):
+    """Kernels that start from nothing, as in a run by hand, and warm ones, as in run_all.sh."""
+    warm = request.param == "warm"
+    return Bench(tmp_path, request.getfixturevalue("server")[1] if warm else "")
 
 
 def test_a_run_is_recorded(bench):
@@ -90,7 +113,7 @@ def test_a_run_is_recorded(bench):
     assert record["inputs"] == {str(source): file_sha256(source)}
     assert record["outputs"] == {str(result): file_sha256(result)}
     assert 200 < record["peak_memory_mb"] < 1000
-    assert 0 < record["seconds"] < 120
+    assert 0 < record["cpu_seconds"] < 120 and 0 < record["seconds"] < 120
     head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True)
     assert record["commit"] == head.stdout.strip()
     assert record["packages"]["numpy"] and record["machine"]
@@ -192,7 +215,8 @@ def busy(bench, work: str):
     file = bench.folder / "pid"
     text = GOOD + f"\n# %%\nPath({str(file)!r}).write_text(f'{{os.getpid()}}.')\n{work}\n"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(bench.command(bench.write(text)), cwd=ROOT, **pipes)
+    command = bench.command(bench.write(text))
+    process = subprocess.Popen(command, cwd=ROOT, env=bench.environment, **pipes)
     with process:
         while not (file.exists() and file.read_text().endswith(".")):
             assert process.poll() is None, process.communicate()
@@ -225,12 +249,42 @@ def test_a_killed_run_takes_its_kernel_with_it(bench):
     assert state_of(kernel) in ("gone", "Z", "X")
 
 
+@LINUX
+def test_a_warm_kernel_is_a_fork_that_ends_with_its_server(tmp_path):
+    name = f"test-{os.getpid()}-2"
+    command = [sys.executable, "-m", "src.warm"]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"STRIATE_WARM": name}) as process:
+        time.sleep(1)
+        with busy(Bench(tmp_path, name), "time.sleep(100)") as (run, kernel):
+            parents = [p.pid for p in psutil.Process(kernel).parents()]
+            assert process.pid in parents and run.pid not in parents
+            process.kill()
+            out, _ = run.communicate(timeout=60)
+    assert "the kernel ended early" in out and state_of(kernel) == "gone"
+
+
+@LINUX
+def test_a_warm_kernel_has_packages_and_reads_the_sources_anew(tmp_path, server):
+    text = GOOD.replace(
+        "import os, sys, time\n", "import os, sys, time\nbefore = set(sys.modules)\n"
+    )
+    text += "assert 'torch' in before and not [m for m in before if m.startswith('src')]\n"
+    done = Bench(tmp_path, server[1]).run(text)
+    assert done.returncode == 0
+
+
+def test_a_run_without_its_server_starts_cold(tmp_path):
+    done = Bench(tmp_path, "nobody-of-this-name").run(GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_two_runs_of_one_job_take_turns(bench):
     diary = bench.folder / "diary"
     note = f"with open({str(diary)!r}, 'a') as stream:\n    stream.write('{{}}\\n')\n"
     text = GOOD + note.format("begin") + "time.sleep(2)\n" + note.format("end")
     command = bench.command(bench.write(text))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    pipes["env"] = bench.environment
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]
     told = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0]
