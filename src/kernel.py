@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
 
 from src import paths
 
@@ -40,11 +39,7 @@ def address(name: str) -> str:
 
 def stand_in(server: socket.socket, arguments: list[str]) -> int:
     """Have a server of src.warm make the kernel, and last as long as it; its exit status."""
-    asked = {
-        "arguments": arguments,
-        "folder": str(Path.cwd()),
-        "environment": dict(os.environ),
-    }
+    asked = {"arguments": arguments, "environment": dict(os.environ)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a last word before a kernel is killed
     socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
     answer = server.recv(1)

@@ -90,13 +90,12 @@ def _supervise(connection: socket.socket, server: int) -> NoReturn:
 
 
 def _become_kernel(asked: Mapping[str, Any], files: list[int], supervisor: int) -> NoReturn:
-    """Be the kernel a stand-in asked for: its environment, folder, and streams."""
+    """Be the kernel a stand-in asked for, with its environment and streams."""
     os.setsid()
     die_with(supervisor)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files):
         os.dup2(file, number)
-    os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
     for module in [m for m in sys.modules if m.partition(".")[0] == "src"]:
