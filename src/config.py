@@ -121,6 +121,9 @@ class GaussianReadoutConfig:
     position: Literal["cortex", "free", "shared"] = "cortex"  # where mu comes from
     position_dims: Literal[2, 3] = 2  # soma coordinates used by the position network
     position_tanh: bool = True  # final tanh of the position network
+    position_start: Literal["random", "center"] = (
+        "random"  # of that network; center: no unit is lost
+    )
     gauss_type: Literal["full", "uncorrelated", "isotropic"] = "full"
     sample: Literal["auto", "always", "never"] = "auto"  # auto: in training only
     sample_per: Literal["image", "batch"] = "image"

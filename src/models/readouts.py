@@ -62,10 +62,11 @@ class GaussianReadout(Readout):
             case "cortex":
                 dims = self.config.position_dims
                 self.register_buffer("source", normalize_positions(coordinates, dims, self.n_units))
+                hidden, out = linear(dims, 30, generator), linear(30, 2, generator)
+                if self.config.position_start == "center":
+                    nn.init.zeros_(out.weight), nn.init.zeros_(out.bias)
                 last = (nn.Tanh(),) if self.config.position_tanh else ()
-                self.mu_network = nn.Sequential(
-                    linear(dims, 30, generator), nn.ELU(), linear(30, 2, generator), *last
-                )
+                self.mu_network = nn.Sequential(hidden, nn.ELU(), out, *last)
             case "free" | "shared" as position:
                 rows, limit = (self.n_units if position == "free" else 1), self.config.init_mu_range
                 self.free_mu = nn.Parameter(

@@ -35,6 +35,9 @@ MODELS: dict[str, ModelConfig] = {
     "gain only": replace(MODEL, modulator="gain"),
     "shifts that start at random": replace(MODEL, still=False),
     "no pupil": replace(MODEL, inputs=replace(MODEL.inputs, pupil=False), shifter=False),
+    "positions that start at random": replace(
+        MODEL, readout=replace(MODEL.readout, position_start="random")
+    ),
     "positions drawn as published": replace(MODEL, readout=replace(MODEL.readout, init_sigma=0.1)),
     "bias from zero": replace(MODEL, readout=replace(MODEL.readout, bias_init="zero")),
     "three layers": replace(MODEL, core=replace(MODEL.core, layers=3)),

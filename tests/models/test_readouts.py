@@ -48,6 +48,20 @@ def test_evaluation_reads_at_mu():
     assert torch.equal(y, readout(x))
 
 
+def test_positions_that_start_in_the_center_find_their_own_way():
+    readout, x = random_weights(make(position_start="center")), maps()
+    assert not readout.mu.any()
+    places = torch.linspace(-0.5, 0.5, U)[None, :, None].expand(4, -1, 2)
+    target = read(readout, x, places).detach()
+    optimizer = torch.optim.Adam(readout.mu_network.parameters(), 0.01)
+    for _ in range(20):
+        optimizer.zero_grad()
+        (readout.eval()(x) - target).square().mean().backward()
+        optimizer.step()
+    assert (readout.mu.std(0) > 0.01).all()
+    assert make().mu.abs().max() > 0.1  # as published
+
+
 def test_position_network():
     readout = make()
     w1, b1, w2, b2 = (p.double() for p in readout.mu_network.parameters())
