@@ -154,6 +154,7 @@ class ModelConfig:
     shifter: bool = False
     still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
     modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
+    modulator_penalty: float = 0.0  # times the sum of squares of their weights, one row a unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
     pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
     output: Literal["elu1", "identity"] = "elu1"  # ELU + 1: rates; identity: responses of any sign

@@ -160,8 +160,12 @@ class Encoder(nn.Module):
         return self.shifters[session](_given(batch.pupil, "pupil", session))
 
     def penalty(self, session: str) -> Tensor:
-        """Regularisation of one batch of `session`: core and its readout, scalar."""
-        return self.core.penalty() + self.readouts[session].penalty()
+        """Regularisation of one batch of `session`: core, its readout and modulators, scalar."""
+        total = self.core.penalty() + self.readouts[session].penalty()
+        if weight := self.config.modulator_penalty:
+            parts = (part[session] for part in (self.modulators, self.offsets) if session in part)
+            total = total + weight * sum(part.weight.square().sum() for part in parts)
+        return total
 
     def side(self, batch: Batch, session: str) -> Tensor | None:
         """Scalars that enter the core beside the images: (n, s), None if there are none."""
@@ -241,6 +245,8 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: shifter and inputs.pupil go together, set both")
     if config.modulator != "none" and not inputs.behavior:
         raise ValueError(f"model {config.name!r}: the modulator needs inputs.behavior")
+    if config.modulator_penalty and config.modulator == "none":
+        raise ValueError(f"model {config.name!r}: modulator_penalty is for models with a modulator")
     if inputs.behavior and not (config.modulator != "none" or config.behavior_in_core):
         raise ValueError(f"model {config.name!r}: nothing uses inputs.behavior, switch it off")
     if config.pupil_in_core and not inputs.pupil:

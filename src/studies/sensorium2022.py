@@ -28,7 +28,8 @@ WIDE = ModelConfig("wide", WideCoreConfig(), WINNER_INPUT)
 # Ours. Behavior as planes of the image (`cnn_plus`) all but stops a small network from learning to
 # see, and so do shifts and sampled positions that start out large: here behavior scales and shifts
 # each unit's output, shifts start at 0, positions are drawn close to their means, and all of them
-# start in the center: from a random start, every few seeds a mouse never finds its own.
+# start in the center: from a random start, every few seeds a mouse never finds its own. What
+# behavior does to units is kept small where it does nothing.
 SEEING = InputConfig(behavior=True, pupil=True, center_behavior=True)
 CLOSE = GaussianReadoutConfig(position_start="center", init_sigma=0.05, bias_init="inverse_elu")
 WIDE_PLUS = ModelConfig(
@@ -39,6 +40,7 @@ WIDE_PLUS = ModelConfig(
     shifter=True,
     still=True,
     modulator="affine",
+    modulator_penalty=10.0,
     behavior_in_core=False,
 )
 COMPACT = replace(

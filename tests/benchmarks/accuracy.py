@@ -48,6 +48,7 @@ BLIND = replace(
     inputs=replace(COMPACT.model.inputs, behavior=False, pupil=False),
     shifter=False,
     modulator="none",
+    modulator_penalty=0.0,
     behavior_in_core=True,
 )
 PLANS: Mapping[str, Plan] = {

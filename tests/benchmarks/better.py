@@ -31,7 +31,10 @@ PLAN = SENSORIUM2022.profile("demo").plan("compact")
 MODEL, RECIPE = PLAN.model, PLAN.training
 MODELS: dict[str, ModelConfig] = {
     "compact": MODEL,
-    "behavior as planes, as published": replace(MODEL, modulator="none", behavior_in_core=True),
+    "behavior as planes, as published": replace(
+        MODEL, modulator="none", modulator_penalty=0.0, behavior_in_core=True
+    ),
+    "modulators at no price": replace(MODEL, modulator_penalty=0.0),
     "gain only": replace(MODEL, modulator="gain"),
     "shifts that start at random": replace(MODEL, still=False),
     "no pupil": replace(MODEL, inputs=replace(MODEL.inputs, pupil=False), shifter=False),

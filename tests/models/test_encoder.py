@@ -130,6 +130,18 @@ def test_side_scalars_are_box_then_behavior():
     assert conv.weight.shape[1] == 1 + 1 + 4 + 3
 
 
+def test_modulators_pay_for_their_weights():
+    model = replace(GAIN, modulator="affine", modulator_penalty=0.5)
+    free, paying = (
+        Encoder(m, two_mice(), seed=3) for m in (replace(model, modulator_penalty=0), model)
+    )
+    for part in (paying.modulators, paying.offsets):
+        torch.nn.init.constant_(part["behaving"].weight, 0.2)
+    squares = 2 * 0.2**2 * 7 * 10  # gains and offsets of 7 units, 10 weights each
+    extra = paying.penalty("behaving") - free.penalty("behaving")
+    torch.testing.assert_close(extra.item(), 0.5 * squares, rtol=1e-4, atol=0)
+
+
 def test_units_can_be_selected():
     encoder = Encoder(GAIN, two_mice(), seed=0).eval()
     torch.nn.init.normal_(encoder.modulators["behaving"].weight)
@@ -176,6 +188,7 @@ def test_color_images_and_sessions_of_different_sizes():
             "shifter and inputs.pupil",
         ),
         (replace(PLAIN, modulator="gain"), {"a": facts()}, "needs inputs.behavior"),
+        (replace(PLAIN, modulator_penalty=1.0), {"a": facts()}, "is for models with a modulator"),
         (replace(PLUS, behavior_in_core=False), {"a": facts()}, "nothing uses inputs.behavior"),
     ],
 )
