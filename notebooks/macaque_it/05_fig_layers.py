@@ -106,6 +106,8 @@ use_style()
 colors = cycle(("#0072b2", "#e69f00", "#d55e00", "#777777", "#009e73"))
 shades = dict(zip(families, colors, strict=False))
 widths = [max(len(layers_of[family]), 3) for family in families]
+
+# %%
 shape = {"figsize": (9, 4.8), "sharey": "row", "squeeze": False, "width_ratios": widths}
 figure, axes = plt.subplots(2, len(families), **shape)
 for row, (metric, label) in zip(axes, {"ev": "EV", "avg": "r"}.items(), strict=True):
@@ -130,8 +132,9 @@ save_figure(figure, places.figures / "05_layers.png")
 #
 # CORnet-RT is recurrent: its areas answer once a time step, and the picture climbs one area a step.
 # It comes here with one start of random weights, each area at the first step that can know the
-# picture and at the last, as in V4-t2 and V4-t4. Before that an area is the same for all pictures
-# and explains nothing: such layers are refused by name.
+# picture and at the last, as in V4-t2 and V4-t4. One start is one draw and has no band: it shows
+# how such a network is read, and nothing is claimed of untrained ones of its kind. Before the first
+# step an area is the same for all pictures and explains nothing: such layers are refused by name.
 #
 # ## Site by site
 
@@ -214,6 +217,8 @@ for family, (network, *_) in families.items():
     control = permutation_control(axes_of, *told, groups=folds_of(fitted.objects, seed))
     here = shown[(shown["network"] == network) & (shown["layer"] == layer)]
     controls.append(control.assign(network=network, layer=layer, true_ev=here["score"].item()))
+
+# %%
 permuted = pd.concat(controls)
 save_table(permuted, tables["permuted"])
 print(f"largest EV {permuted['ev'].max():.3f}, largest |r| {permuted['r'].abs().max():.3f}")

@@ -87,7 +87,8 @@ print(f"{len(models)} models, {data} data")
 # %%
 models["is"] = models["kind"].map({"pixels": "linear, from pixels", "trained": "trained on rates"})
 models.loc[models["kind"] == "layers", "is"] = "one layer, trained network"
-models.loc[models["random"], "is"] = "one layer, random network"
+starts = stored["models"].groupby("model").size().astype(str)
+models.loc[models["random"], "is"] = "one layer, random starts: " + starts
 several = {"combined": "layers, weighted", "fields": "layers through windows"}
 several |= {"components": "layers side by side", "trees": "boosted trees on layers"}
 several = models["kind"].map(several | {"stacked": "sum of layers' predictions"})
