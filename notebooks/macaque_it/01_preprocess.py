@@ -183,8 +183,8 @@ if known:
     first = first[np.unique(categories_of(session.objects[first]), return_index=True)[1]]
 asked = session.trials("train")[stimulus]
 first = np.r_[asked, first[first != asked][:8]]
-figure, axes = plt.subplots(1, 9, figsize=(10, 1.6))
-for axis, trial, image in zip(axes, first, session.pixels(first), strict=False):
+figure, axes = plt.subplots(1, len(first), figsize=(1.12 * len(first), 1.6), squeeze=False)
+for axis, trial, image in zip(axes[0], first, session.pixels(first), strict=True):
     panels.picture(axis, image)
     axis.set_title(session.objects[trial] if known else str(session.trial_ids[trial]), fontsize=8)
 if simulated:

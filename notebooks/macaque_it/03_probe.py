@@ -220,7 +220,8 @@ best = found.loc[found["ev, held out"].idxmax(), "system"]
 sites = chosen[chosen["system"] == best]
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
 for axis, (score, label) in zip(axes, {"ev": "EV", "r": "r"}.items(), strict=True):
-    panels.unit_bars(axis, sites[score].to_numpy(), f"{label}, {best}")
+    panels.unit_bars(axis, sites[score].to_numpy(), label)
+figure.suptitle(best)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, bars)
