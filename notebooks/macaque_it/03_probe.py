@@ -140,9 +140,9 @@ for key, session in sessions.items():
 #
 # `permuted` is what the same map says of the scored pictures after it was fitted to rates that
 # belong to other pictures, for some twenty of the sites. Choices were made as before, and nothing
-# is left to find: with the right alpha, explained variance is zero or a little below. Least squares
-# finds something all the same, and pays for it. A score above zero here would be of no map at all,
-# and would say that scored pictures were seen.
+# is left to find: with the right alpha, explained variance is zero to within some thousandths.
+# Least squares finds something all the same, and pays for it. A score clearly above zero would be
+# one of no map at all, and would say that scored pictures were seen.
 
 # %%
 rows = []
