@@ -67,7 +67,7 @@ def jobs(study):
     if profiles[study].example:
         yield "00_import_recording", example(study)
     yield from ((stage, {}) for stage in ("01_preprocess", "04_evaluate", *figures(study)))
-    yield from (("02_extract", {"network": n.name}) for n in profiles[study].networks)
+    yield from (("02_extract", {"network": name}) for name in profiles[study].groups)
     yield from (("03_probe", {"probe": p.name}) for p in profiles[study].probes)
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
     yield from (("02_search", {"model": p.model.name}) for p in profiles[study].plans if p.search)
@@ -127,7 +127,9 @@ def recorded(wildcards):
 
 def extracted(names, wildcards):
     """Records of the features of some networks."""
-    return [record(f"02_extract_{name}").format(study=wildcards.study) for name in names]
+    networks = (profiles[wildcards.study].network(name) for name in names)
+    runs = dict.fromkeys(one.group or one.name for one in networks)
+    return [record(f"02_extract_{name}").format(study=wildcards.study) for name in runs]
 
 
 def planned(wildcards):
@@ -143,8 +145,8 @@ def found(wildcards):
 
 
 def shown(wildcards):
-    """What it says about one frozen network."""
-    return fingerprint(asdict(profiles[wildcards.study].network(wildcards.network)))
+    """What it says about the frozen networks of a run."""
+    return fingerprint([asdict(n) for n in profiles[wildcards.study].group(wildcards.network)])
 
 
 def probed(wildcards):
@@ -315,7 +317,7 @@ rule extract:
     params:
         given=given,
         settings=shown,
-    threads: lambda w: getattr(profiles[w.study].network(w.network).training, "threads", 1)
+    threads: lambda w: getattr(profiles[w.study].group(w.network)[0].training, "threads", 1)
     resources:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),

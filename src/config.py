@@ -99,6 +99,7 @@ class NetworkCoreConfig:
     source: str  # name of the frozen network it starts from
     network: str  # what that is: architecture, and the name of its weights
     weights: str = ""
+    channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own
     layer: str = ""  # the last that is used; empty: all but the classifier
     size: int = 0  # pixels a side the images are resized to; 0: what the network was made for
     pool: int = 0  # maps are averaged to at most so many cells a side; 0: left as they are

@@ -307,16 +307,18 @@ def test_every_network_probe_and_search_is_a_job(tmp_path):
     jobs = {job: set(re.findall(r"records/(\w+)\.json", given)) for rule, given, job in ran}
     profile = STUDIES["macaque_it"].profile("smoke")
     extracts = {job for job in jobs if job.startswith("02_extract")}
-    assert extracts == {f"02_extract_{network.name}" for network in profile.networks}
-    probes = {f"03_probe_{p.name}": {f"02_extract_{n}" for n in p.networks} for p in profile.probes}
+    assert extracts == {f"02_extract_{name}" for name in profile.groups}
+    run = {n.name: f"02_extract_{g}" for g, group in profile.groups.items() for n in group}
+    probes = {f"03_probe_{p.name}": {run[n] for n in p.networks} for p in profile.probes}
     found = {job: needs for job, needs in jobs.items() if job.startswith("03_probe")}
     assert found == {job: {"01_preprocess", *needs} for job, needs in probes.items()}
     searches = {f"02_search_{p.model.name}" for p in profile.plans if p.search}
     trained = {
-        f"02_train_{p.model.name}_1": {"01_preprocess"}
+        f"02_train_{p.model.name}_{k}": {"01_preprocess"}
         | {f"02_search_{p.model.name}"} & searches
-        | {f"02_extract_{name}" for name in p.networks}
+        | {run[name] for name in p.networks}
         for p in profile.plans
+        for k in range(1, p.members + 1)
     }
     assert {job: needs for job, needs in jobs.items() if job.startswith("02_train")} == trained
     assert {job for job in jobs if job.startswith("02_search")} == searches

@@ -1,6 +1,8 @@
 """Profiles name only what exists, and answer a wrong name with the right ones."""
 
 import re
+from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -19,9 +21,14 @@ OWN = ("random_map", "object_network", "autoencoder")
 def layers_of(plan: FrozenNetwork) -> set[str]:
     """Names a network's layers may have: those of its record, and paths of its modules."""
     if plan.network in OWN:
-        record = frozen_network(plan, 32, 42).record
+        record = frozen_network(replace(plan, calibrated=False), 32, 42).record
         return {layer.name for layer in record.layers}
-    record = network_record(plan.network, plan.weights)
+    return registered(plan.network, plan.weights)
+
+
+@cache
+def registered(network: str, weights: str) -> set[str]:
+    record = network_record(network, weights)
     with torch.device("meta"):
         paths = dict(record.build().named_modules())
     return {*paths, *(layer.name for layer in record.layers)}
@@ -59,6 +66,21 @@ def test_the_untrained_control_is_of_five_starts():
         chosen = MACAQUE.profile(profile)
         starts = [chosen.network(name) for name in chosen.probe("untrained").networks]
         assert len({start.draw for start in starts}) == len(starts) == 5
+        (together,) = {start.group for start in starts}
+        assert chosen.group(together) == tuple(starts)  # shown the pictures in one run
+
+
+@EVERY
+def test_networks_shown_pictures_in_one_run_are_random_starts_of_one(profile):
+    assert [n for group in profile.groups.values() for n in group] == list(profile.networks)
+    for name, networks in profile.groups.items():
+        alike = {replace(n, name="", draw=0) for n in networks}
+        assert len(alike) == 1 and len({n.draw for n in networks}) == len(networks)
+        if len(networks) > 1:
+            assert networks[0].start == "random" and not networks[0].training
+            assert name not in {n.name for n in profile.networks}
+        else:
+            assert profile.group(name) == networks
 
 
 def small() -> Profile:
@@ -75,6 +97,7 @@ def small() -> Profile:
 @pytest.mark.parametrize(
     ("find", "says"),
     [
+        ("group", "'small' shows images to no network 'x': choose one of o, r1, r2"),
         ("network", "'small' shows images to no network 'x': choose one of o, r1, r2"),
         ("probe", "'small' has no probe 'x': choose one of pixels, starts, mixed"),
     ],
@@ -104,7 +127,8 @@ def test_trained_networks_start_from_networks_of_the_profile(profile):
             assert layer in known[network]
         if source := getattr(core, "source", ""):
             begins = profile.network(source)
-            assert (core.network, core.weights) == (begins.network, begins.weights)
+            same = ("network", "weights", "channels")
+            assert [getattr(core, n) for n in same] == [getattr(begins, n) for n in same]
             assert not core.layer or core.layer in known[source]
 
 

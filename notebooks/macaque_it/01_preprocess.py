@@ -63,6 +63,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 seed: int = 42  # seed of the simulation, of an assembly's split, and of split halves
 source: str = ""  # IT_data.h5 or an assembly; empty: that in data/raw/macaque_it/full
+stimulus: int = 0  # number of the training picture to look at
 site: int = 0  # number of the site to look at
 
 # %%
@@ -180,8 +181,10 @@ known = session.objects is not None
 first = session.unique_images("train")
 if known:
     first = first[np.unique(categories_of(session.objects[first]), return_index=True)[1]]
-figure, axes = plt.subplots(1, 8, figsize=(9, 1.6))
-for axis, trial, image in zip(axes, first, session.pixels(first[:8]), strict=False):
+asked = session.trials("train")[stimulus]
+first = np.r_[asked, first[first != asked][:8]]
+figure, axes = plt.subplots(1, len(first), figsize=(1.12 * len(first), 1.6), squeeze=False)
+for axis, trial, image in zip(axes[0], first, session.pixels(first), strict=True):
     panels.picture(axis, image)
     axis.set_title(session.objects[trial] if known else str(session.trial_ids[trial]), fontsize=8)
 if simulated:
@@ -189,7 +192,8 @@ if simulated:
 save_figure(figure, places.figures / "01_pictures.png")
 
 # %% [markdown]
-# **What one sees.** One picture of each category, or the first ones of a recording. Position, size
+# **What one sees.** First the picture asked for as `stimulus`, as it was shown and with the name of
+# its object; then one of each category, or the first ones of a recording. Position, size
 # and view change from picture to picture, so that no pixel by itself says what is shown. This is
 # what makes the task hard for a model of pixels.
 #

@@ -37,6 +37,7 @@
 
 # %%
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,7 +65,7 @@ from src.training.tasks import Pictures
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
-network: str = "objects"  # a frozen network of the profile
+network: str = "objects"  # a frozen network of the profile, or a group of random starts
 weights: str = ""  # its file, or a folder of such; empty: data/weights, or torch hub's cache
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
@@ -74,7 +75,8 @@ seed: int = 42  # the seed given to 01_preprocess
 # %%
 study = STUDIES["macaque_it"]
 settings = study.profile(profile)
-plan = settings.network(network)
+plans = settings.group(network)
+plan = plans[0]
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 table, drawn = places.tables / f"02_{network}.csv", places.figures / f"02_{network}.png"
@@ -87,8 +89,11 @@ plan
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 session = next(iter(sessions.values()))
 kept = weights or (places.weights if places.weights.is_dir() else None)
-shown = frozen_network(plan, session.image_shape[-1], seed, kept)
-print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
+seen = session.pixels(session.trials("train")) if plan.calibrated else None
+every = {p.name: frozen_network(p, session.image_shape[-1], seed, kept, seen) for p in plans}
+shown = every[plan.name]
+print(f"{shown.record.name}; {shown.record.citation}")
+print("weights:", "; ".join(one.weights for one in every.values()))
 
 # %% [markdown]
 # ## What it learns first
@@ -137,24 +142,26 @@ if redraws:
 #
 # ## One pass
 #
-# Maps are averaged down to at most 14 x 14 cells, which keeps where things are to within a
-# fourteenth of the picture, and 16 to 64 times fewer numbers for the early layers of a ResNet.
+# Random starts of one network are shown the pictures in one run, each in turn. Maps are averaged
+# down to at most 14 x 14 cells, which keeps where things are to within a fourteenth of the picture,
+# and 16 to 64 times fewer numbers for the early layers of a ResNet.
 
 # %%
 layers = plan.layers or shown.record.informative
 reductions = {name: Reduction(plan.pool) for name in layers}
 hashes = {key: image_sha256(s.images) for key, s in sessions.items()}
-for key, s in sessions.items():
-    folder = extract(shown, s.images, places.features / network / key, reductions)
-    store_grams(folder, hashes[key])
+for name, one in every.items():
+    for key, s in sessions.items():
+        folder = extract(one, s.images, places.features / name / key, reductions)
+        store_grams(folder, hashes[key])
 
 # %%
 rows = []
-for key in sessions:
-    for layer in layers:
-        x = open_features(places.features / network / key, layer, hashes[key])
-        zeros = float(np.mean(x[:: max(len(x) // 50, 1)] == 0))
-        rows.append((key, network, shown.weights, layer, str(x.shape), np.prod(x.shape[1:]), zeros))
+for key, name, layer in product(sessions, every, layers):
+    x = open_features(places.features / name / key, layer, hashes[key])
+    zeros = float(np.mean(x[:: max(len(x) // 50, 1)] == 0))
+    weights_of = every[name].weights
+    rows.append((key, name, weights_of, layer, str(x.shape), np.prod(x.shape[1:]), zeros))
 columns = ["session", "network", "weights", "layer", "shape", "features", "share of zeros"]
 extracted = pd.DataFrame(rows, columns=columns)
 save_table(extracted, table)
@@ -173,10 +180,10 @@ order = np.arange(len(chosen.rows)) if groups is None else np.argsort(groups, ki
 order = order[:: max(len(order) // 200, 1)]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6))
 for axis, layer in zip(axes, (layers[0], layers[-1]), strict=True):
-    gram = open_gram(places.features / network / session.key, layer, hashes[session.key])
+    gram = open_gram(places.features / plan.name / session.key, layer, hashes[session.key])
     some = chosen.rows[order]
     panels.dissimilarity(axis, gram[np.ix_(some, some)], None if groups is None else groups[order])
-    axis.set_title(f"{network}, {layer}")
+    axis.set_title(f"{plan.name}, {layer}")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn)

@@ -137,7 +137,7 @@ save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 # network has begun to learn its pictures by heart. In the middle, the correlation over the inner
 # pictures, averaged over sites; the marked epoch is the one that was kept. A network that names
 # objects starts ahead of one that begins with nothing. Whether it stays ahead depends on where its
-# rates are read: `tuned` reads what the classifier read, 128 numbers without places, and the demo's
+# rates are read: `tuned` reads what the classifier read, 64 numbers without places, and the demo's
 # sites are not of that kind. A curve that is flat from its start has a learning rate that is too
 # low, or an output that does not vary. Right, that rate.
 #

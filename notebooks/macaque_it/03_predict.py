@@ -37,7 +37,7 @@ from src.evaluation.ensemble import combine
 from src.evaluation.metrics import Repeats, correlation
 from src.evaluation.prediction import predictions_of, save_prediction
 from src.evaluation.probes import scored_trials
-from src.figures.panels import predicted_against_measured
+from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, file_sha256, note_input, save_figure
 from src.models.map_sessions import open_inputs
@@ -77,7 +77,8 @@ print(len(encoders), "members of", model)
 # ## Predict
 #
 # Which pictures are scored does not depend on the model: those for testing, or, where their
-# responses are withheld, those for validation.
+# responses are withheld, those for validation. Of several members each is kept as well, so that
+# `04_evaluate` can say what their mean gains.
 
 # %%
 made = {}
@@ -87,8 +88,12 @@ for key, session in sessions.items():
         places_of["test"] = session.trials("test")
     for place, trials in places_of.items():
         outputs = predictions_of(encoders, session, trials, provenance, device=device)
-        together = combine([y.responses() for y in outputs])
+        each = [y.responses() for y in outputs]
+        together = combine(each)
         save_prediction(together, folder / place / f"{key}.npz")
+        if len(each) > 1 and not place:
+            for m, one in zip(members, each, strict=True):
+                save_prediction(one, folder / f"member_{m:02d}" / f"{key}.npz")
         made.setdefault(key, (trials, together))
 key, (trials, prediction) = next(iter(made.items()))
 print("(n_trials, n_units) =", prediction.values.shape)
@@ -110,7 +115,7 @@ print(f"mean over {len(r)} units: EV {np.nanmean(ev):.3f}, r {r.mean():.3f}")
 # %%
 use_style()
 figure, axis = plt.subplots(figsize=(3.8, 3.6))
-predicted_against_measured(axis, predicted[:, best], measured[:, best], r[best])
+panels.predicted_against_measured(axis, predicted[:, best], measured[:, best], r[best])
 axis.set_title(f"{key}, unit {session.unit_ids[best]}")
 if settings.simulation and not recording:
     mark_simulated(figure)
@@ -122,4 +127,18 @@ save_figure(figure, places.figures / f"03_{model}_best_unit.png")
 # that says the same for every picture, which is what too low a learning rate makes. Its
 # correlation is then reported as zero and not as missing, and the training notebook says so.
 #
-# One site picked for its score proves nothing; `04_evaluate` scores them all, beside the probes.
+# One site picked for its score proves nothing. Here are all of them, in the order of the file.
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6))
+panels.unit_bars(axes[0], ev, "explained variance (EV)")
+panels.unit_bars(axes[1], r, "correlation r")
+if settings.simulation and not recording:
+    mark_simulated(figure)
+save_figure(figure, places.figures / f"03_{model}_units.png")
+
+# %% [markdown]
+# **What one sees.** One bar a site, and the mean as a dashed line. Sites differ by far more than
+# models do: in part since some are noisier than others, which their ceiling tells, in part since a
+# model holds what some sites read and not what others do. `04_evaluate` scores them beside the
+# probes.

@@ -43,7 +43,7 @@ from src.config import InputConfig
 from src.correlation import explained_variance
 from src.data.session import open_sessions
 from src.data.splits import halves_split, official_split
-from src.evaluation.linear_probes import fit_probe
+from src.evaluation.linear_probes import controlled, fit_controlled
 from src.evaluation.linear_scores import sample_of
 from src.evaluation.metrics import correlation
 from src.evaluation.prediction import save_prediction
@@ -69,8 +69,8 @@ plan = settings.probe(probe)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {name: places.tables / f"03_{probe}{name}.csv" for name in ("", "_units")}
-drawn = places.figures / f"03_{probe}.png"
-declare(*tables.values(), drawn)
+drawn, bars = (places.figures / f"03_{probe}{name}.png" for name in ("", "_units"))
+declare(*tables.values(), drawn, bars)
 plan
 
 # %% [markdown]
@@ -112,7 +112,10 @@ pd.DataFrame(
 # anew without each fold; found once on all pictures, they would have seen those held out.
 
 # %%
-systems = {k: fit_probe(plan, s, fitted[k], places.features, seed) for k, s in sessions.items()}
+systems, permuted = {}, {}
+for key, session in sessions.items():
+    both = fit_controlled(plan, session, fitted[key], places.features, seed)
+    systems[key], permuted[key] = both
 
 # %%
 for key, session in sessions.items():
@@ -134,6 +137,12 @@ for key, session in sessions.items():
 # `ev` is the share of variance explained, 1 − Var(y − ŷ)/Var(y), and `r` Pearson's correlation,
 # both over pictures and averaged over sites; on the scored pictures, and on the fitted ones held
 # out. If the two agree, nothing has leaked.
+#
+# `permuted` is what the same map says of the scored pictures after it was fitted to rates that
+# belong to other pictures, for some twenty of the sites. Choices were made as before, and nothing
+# is left to find: with the right alpha, explained variance is zero to within some thousandths.
+# Least squares finds something all the same, and pays for it. A score clearly above zero would be
+# one of no map at all, and would say that scored pictures were seen.
 
 # %%
 rows = []
@@ -142,9 +151,12 @@ for key, named in systems.items():
         p, y = one.predicted[scored[key].rows], scored[key].responses
         inside = explained_variance(one.held_out, fitted[key].responses)
         r = correlation(p, y)
+        some = controlled(len(r))
+        chance = permuted[key][name].predicted[scored[key].rows], y[:, some]
+        chance = np.nanmean(explained_variance(*chance)), correlation(*chance).mean()
         values = np.nanmean(explained_variance(p, y)), r.mean(), np.median(r), np.nanmean(inside)
         edges = int((one.edge != 0).sum())
-        rows.append((name, key, len(r), *values, np.median(one.alpha), edges))
+        rows.append((name, key, len(r), *values, *chance, np.median(one.alpha), edges))
 columns = [
     "system",
     "session",
@@ -153,6 +165,8 @@ columns = [
     "r",
     "median r",
     "ev, held out",
+    "ev, permuted",
+    "r, permuted",
     "alpha",
     "at an edge",
 ]
@@ -169,6 +183,7 @@ chosen = pd.concat(
             "unit_id": sessions[key].unit_ids,
             "alpha": one.alpha,
             "edge": one.edge,
+            "ev": explained_variance(one.predicted[scored[key].rows], scored[key].responses),
             "r": correlation(one.predicted[scored[key].rows], scored[key].responses),
             **one.chosen,
         }
@@ -195,3 +210,23 @@ save_figure(figure, drawn)
 # Sites at the upper edge of the grid are those that nothing predicts: their best alpha is the
 # largest, which is to say the mean. At the lower edge, a map with far more features than pictures
 # passes through all of them and still predicts best; less alpha would change nothing.
+#
+# ## Site by site
+#
+# The map that predicts held-out training pictures best.
+
+# %%
+best = found.loc[found["ev, held out"].idxmax(), "system"]
+sites = chosen[chosen["system"] == best]
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
+for axis, (score, label) in zip(axes, {"ev": "EV", "r": "r"}.items(), strict=True):
+    panels.unit_bars(axis, sites[score].to_numpy(), label)
+figure.suptitle(best)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, bars)
+
+# %% [markdown]
+# **What one sees.** One bar a site, in the order of the file (a session after the other), and the
+# mean as a dashed line. A mean may be made by a few sites; bars of nearly one height say that it is
+# not, and a site at zero is one to look up in `01_preprocess`: it may have no reliable response.

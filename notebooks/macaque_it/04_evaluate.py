@@ -43,6 +43,7 @@ from src.data.objects import categories_of
 from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.intervals import comparison_table, interval_table, load_results
+from src.evaluation.members import member_curve
 from src.evaluation.probes import fitted_trials, group_means, scored_trials
 from src.evaluation.reliability import LOW, ceiling_table, with_ceilings
 from src.evaluation.scores import readable, summary_table, unit_table
@@ -69,6 +70,8 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 names = ("units", "scores", "models", "intervals", "comparisons", "ceilings", "published")
 tables = {name: places.tables / f"{name}.csv" for name in names}
+several = [plan for plan in settings.main if plan.members > 1]
+declare(*[places.tables / "members.csv"] * bool(several))
 declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04_gains.png")
 
 # %% [markdown]
@@ -148,7 +151,8 @@ readable(scores.loc[scores["session"].str.startswith("mean"), shown])
 # the figures that follow.
 
 # %%
-listed = fits.groupby(["model", "probe", "system"], sort=False)["ev, held out"].mean().reset_index()
+inside_of = ["ev, held out", "ev, permuted", "r, permuted"]
+listed = fits.groupby(["model", "probe", "system"], sort=False)[inside_of].mean().reset_index()
 trained = [plan.model.name for plan in settings.main]
 listed = pd.concat([listed, pd.DataFrame({"model": trained, "system": trained})])
 listed["kind"] = listed["probe"].map({n: probe.kind for n, probe in probes.items()})
@@ -214,6 +218,27 @@ readable(gains[together].drop(columns="session"))
 # one; with few, as in the smallest profile, more weights to choose can cost as much as they bring.
 # Trees start from a handful of components and split one at a time: where the truth is a weighted
 # sum of many features, which it is for simulated sites, they pay for a freedom they do not need.
+#
+# ## One start or several?
+#
+# Where a network was trained from several starts, its prediction is the mean of theirs. What that
+# gains over a single one, averaged over which one, is scored on the same resampled pictures.
+
+# %%
+curves = []
+for plan in several:
+    each = {f"{m}": f"{plan.model.name}/member_{m:02d}" for m in range(1, plan.members + 1)}
+    members = load_results(sessions, places.predictions, each, tier=None)
+    rng = numpy_stream(seed, "members", plan.model.name)
+    curve = member_curve(members, rng, "avg", resamples=resamples)
+    curves.append(curve.assign(model=plan.model.name))
+    save_table(pd.concat(curves), places.tables / "members.csv")
+shown = ["model", "members", "score", "gain", "gain_low", "gain_high"]
+readable(pd.concat(curves)[shown]) if curves else print("every network has one start")
+
+# %% [markdown]
+# `gain` is in r, over one member, with its interval. What members get wrong in common stays; what
+# each got wrong by its start alone averages out, and most of that with the second member.
 
 # %%
 other_layers = listed.loc[(listed["kind"] == "layers") & ~listed["headline"], "model"]

@@ -41,6 +41,7 @@ from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation.decomposition import decompose
 from src.evaluation.feature_grams import open_gram
+from src.evaluation.generalization import variance_partition
 from src.evaluation.linear_probes import folds_of
 from src.evaluation.linear_scores import permutation_control
 from src.evaluation.probes import ImageResponses, fitted_trials, scored_trials
@@ -64,8 +65,8 @@ study = STUDIES["macaque_it"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-tables = {name: places.tables / f"05_{name}.csv" for name in ("layers", "permuted")}
-declare(*tables.values(), places.figures / "05_layers.png")
+tables = {name: places.tables / f"05_{name}.csv" for name in ("layers", "permuted", "partition")}
+declare(tables["layers"], tables["permuted"], places.figures / "05_layers.png")
 
 # %% [markdown]
 # ## Scores by layer
@@ -105,6 +106,8 @@ use_style()
 colors = cycle(("#0072b2", "#e69f00", "#d55e00", "#777777", "#009e73"))
 shades = dict(zip(families, colors, strict=False))
 widths = [max(len(layers_of[family]), 3) for family in families]
+
+# %%
 shape = {"figsize": (9, 4.8), "sharey": "row", "squeeze": False, "width_ratios": widths}
 figure, axes = plt.subplots(2, len(families), **shape)
 for row, (metric, label) in zip(axes, {"ev": "EV", "avg": "r"}.items(), strict=True):
@@ -129,8 +132,9 @@ save_figure(figure, places.figures / "05_layers.png")
 #
 # CORnet-RT is recurrent: its areas answer once a time step, and the picture climbs one area a step.
 # It comes here with one start of random weights, each area at the first step that can know the
-# picture and at the last, as in V4-t2 and V4-t4. Before that an area is the same for all pictures
-# and explains nothing: such layers are refused by name.
+# picture and at the last, as in V4-t2 and V4-t4. One start is one draw and has no band: it shows
+# how such a network is read, and nothing is claimed of untrained ones of its kind. Before the first
+# step an area is the same for all pictures and explains nothing: such layers are refused by name.
 #
 # ## Site by site
 
@@ -149,10 +153,12 @@ best
 for pair in pairs[:1]:
     declare(places.figures / "05_trained.png")
     columns = {family: wide[f"{family}_{best[family]}"] for family in pair}
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6))
     panels.unit_scatter(axes[0], *(columns[family].to_numpy() for family in pair))
     axes[0].set(xlabel=f"r, {pair[0]}, mean of starts", ylabel=f"r, {pair[1]}")
-    panels.score_histograms(axes[1], {f: c.to_numpy() for f, c in columns.items()}, shades, "r")
+    values = {family: c.to_numpy() for family, c in columns.items()}
+    panels.score_violins(axes[1], values, shades, "r")
+    panels.score_histograms(axes[2], values, shades, "r")
     if simulated:
         mark_simulated(figure)
     save_figure(figure, places.figures / "05_trained.png")
@@ -161,12 +167,15 @@ for pair in pairs[:1]:
 # **What one sees.** Left, each dot is a site, by one layer of the untrained networks and one of a
 # network of the same architecture that was trained, each the best for *held-out training*
 # pictures. In the demo its training were a thousand pictures of the same objects; published
-# networks saw a million others. Right, the same scores as distributions.
+# networks saw a million others. In the middle and right, the same scores as distributions: side by
+# side, with boxes of the middle half of the sites, and over each other.
 #
-# ## Permuted rates
+# ## What training adds, and what it takes away
 #
-# The same layer of every family, its rates permuted over fitted pictures before each fit, and alpha
-# chosen anew in the same folds.
+# A higher score does not say that a trained layer holds what an untrained one holds and more. Both
+# are fitted alone and side by side, and what they explain of the scored pictures is taken apart:
+# `only` is what is lost without a layer, `shared` what either gives (Borcard et al. 1992; de Heer
+# et al. 2017, for cortex).
 
 # %%
 key, session = next(iter(open_sessions(places.processed, InputConfig(scale="full")).items()))
@@ -174,6 +183,31 @@ split, hashes = official_split(session), image_sha256(session.images)
 fitted, scored = (
     ImageResponses.of(session, f(session, split)) for f in (fitted_trials, scored_trials)
 )
+
+# %%
+for untrained, taught in pairs[:1]:
+    declare(tables["partition"])
+    both = [
+        open_gram(places.features / families[family][0] / key, best[family], hashes)
+        for family in (taught, untrained)
+    ]
+    parts = variance_partition(both, fitted, scored, seed)
+    parts.columns = [name.replace("first", taught).replace("second", untrained) for name in parts]
+    parts.insert(0, "unit_id", session.unit_ids)
+    save_table(parts, tables["partition"])
+    print(parts.drop(columns="unit_id").mean().round(3).to_string())
+
+# %% [markdown]
+# Most is shared: random filters of the same architecture already hold it. What only the trained
+# layer gives is what was learned. It exceeds the difference of the two scores by what only the
+# untrained one gives, which naming objects had no use for.
+#
+# ## Permuted rates
+#
+# The same layer of every family, its rates permuted over fitted pictures before each fit, and alpha
+# chosen anew in the same folds.
+
+# %%
 controls = []
 for family, (network, *_) in families.items():
     layer = best[family]
@@ -183,6 +217,8 @@ for family, (network, *_) in families.items():
     control = permutation_control(axes_of, *told, groups=folds_of(fitted.objects, seed))
     here = shown[(shown["network"] == network) & (shown["layer"] == layer)]
     controls.append(control.assign(network=network, layer=layer, true_ev=here["score"].item()))
+
+# %%
 permuted = pd.concat(controls)
 save_table(permuted, tables["permuted"])
 print(f"largest EV {permuted['ev'].max():.3f}, largest |r| {permuted['r'].abs().max():.3f}")

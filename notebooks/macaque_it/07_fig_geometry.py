@@ -49,7 +49,13 @@ from src.data.session import open_sessions
 from src.data.splits import official_split
 from src.evaluation import similarity
 from src.evaluation.intervals import load_results
-from src.evaluation.metrics import Repeats, correlation, r_squared
+from src.evaluation.metrics import (
+    Repeats,
+    correlation,
+    mean_absolute_error,
+    mean_squared_error,
+    r_squared,
+)
 from src.evaluation.permutation import p_value
 from src.evaluation.probes import fitted_trials, group_means, scored_trials
 from src.evaluation.scores import readable
@@ -193,7 +199,7 @@ rng, rows_of = numpy_stream(seed, "geometry"), []
 for (key, model), p in predicted.items():
     y = measured[key]
     by_site = {"ev": explained_variance(p, y), "r": correlation(p, y), "r2": r_squared(p, y)}
-    by_site |= {"mse": np.mean((p - y) ** 2, axis=0), "mae": np.mean(np.abs(p - y), axis=0)}
+    by_site |= {"mse": mean_squared_error(p, y), "mae": mean_absolute_error(p, y)}
     row = {"session": key, "model": model, **{n: np.nanmean(v) for n, v in by_site.items()}}
     ranks = [similarity.rank_normalized(similarity.rdm(z)) for z in (y, p)]
     kernels = [similarity.kernel(z) for z in (y, p)]

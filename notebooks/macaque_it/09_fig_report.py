@@ -87,7 +87,8 @@ print(f"{len(models)} models, {data} data")
 # %%
 models["is"] = models["kind"].map({"pixels": "linear, from pixels", "trained": "trained on rates"})
 models.loc[models["kind"] == "layers", "is"] = "one layer, trained network"
-models.loc[models["random"], "is"] = "one layer, random network"
+starts = stored["models"].groupby("model").size().astype(str)
+models.loc[models["random"], "is"] = "one layer, random starts: " + starts
 several = {"combined": "layers, weighted", "fields": "layers through windows"}
 several |= {"components": "layers side by side", "trees": "boosted trees on layers"}
 several = models["kind"].map(several | {"stacked": "sum of layers' predictions"})
@@ -97,11 +98,22 @@ eligible = models[models["headline"]]
 best = eligible.loc[eligible["is"] != "the truth (simulated)", "ev, held out"].idxmax()
 print("best, by held-out training pictures:", best)
 
+# %% [markdown]
+# Three rows say what a score is worth: two that see no picture, the mean of its category and of its
+# object, and the best map again, fitted to rates that belong to other pictures.
+
 # %%
-report = eligible[["is"]].join(ev[["score", "low", "high", "low_units", "high_units"]])
+means_of = {f"mean of {kind}": f"no picture, its {kind}" for kind in ("category", "object")}
+unseen = pd.DataFrame({"is": {name: text for name, text in means_of.items() if name in ev.index}})
+report = pd.concat([eligible[["is"]], unseen])
+report = report.join(ev[["score", "low", "high", "low_units", "high_units"]])
 report = report.join(r["score"].rename("r")).join(ceilings[["c", "ev_c", "r_c"]])
+report.loc[f"{best}, permuted", ["is", "score", "r"]] = (
+    "the best, rates permuted",
+    *models.loc[best, ["ev, permuted", "r, permuted"]],
+)
 report["best"] = report.index == best
-report = report.sort_values("score", ascending=False).reset_index()
+report = report.sort_values("score", ascending=False).rename_axis("model").reset_index()
 report.insert(0, "data", data)
 save_table(report, table)
 readable(report.drop(columns="data"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,3 +22,9 @@ def image_sha256(images: Images) -> list[str]:
     """sha256 of the bytes of each image: (n, ...) -> n."""
     blocks = (images[i : i + HASHED] for i in range(0, len(images), HASHED))
     return [hashlib.sha256(np.ascontiguousarray(x)).hexdigest() for block in blocks for x in block]
+
+
+def trial_sha256(session: Any, trials: np.ndarray) -> np.ndarray:
+    """sha256 of the image that each trial shows: Session, (n,) -> (n,) str."""
+    rows, place = np.unique(session.image_index[trials], return_inverse=True)
+    return np.array([image_sha256(session.images[i : i + 1])[0] for i in rows])[place]

@@ -51,14 +51,15 @@ def fit_mix(members: np.ndarray, responses: np.ndarray) -> np.ndarray:
 def combine(
     members: Sequence[Prediction], mode: Mode = "mean", weights: np.ndarray | None = None
 ) -> Prediction:
-    """One Prediction from the members', matched by trial and unit ids.
+    """One Prediction from the members', matched by trial and unit ids, and by images.
 
     `mean_linear` wants members predicted with `linear=True`, `mix` the weights of `fit_mix`.
     """
     if (weights is not None) != (mode == "mix"):
         raise ValueError(f"ensemble mode {mode!r} and weights {weights}: weights belong to 'mix'")
     first = members[0]
-    stacked = np.stack([align(m, first.trial_ids, first.unit_ids) for m in members])
+    ids = first.trial_ids, first.unit_ids, first.image_sha256
+    stacked = np.stack([align(m, *ids) for m in members])
     match mode:
         case "mean":
             values = mean(stacked)
@@ -69,8 +70,8 @@ def combine(
     provenance = {"ensemble": mode, "members": [m.provenance for m in members]}
     if weights is not None:
         provenance["weights"] = [float(w) for w in weights]
-    ids = first.trial_ids, first.image_ids, first.unit_ids
-    return Prediction(values.astype(np.float32), *ids, provenance)
+    made = {"source": "prediction", "output": "elu1"}
+    return replace(first, values=values.astype(np.float32), provenance=provenance, **made)
 
 
 def out_of_fold(parts: Sequence[Prediction]) -> Prediction:
@@ -82,7 +83,10 @@ def out_of_fold(parts: Sequence[Prediction]) -> Prediction:
     values = np.concatenate([align(p, p.trial_ids, first.unit_ids) for p in parts])
     image_ids = np.concatenate([p.image_ids for p in parts])
     provenance = {"ensemble": "out_of_fold", "members": [p.provenance for p in parts]}
-    return Prediction(values, trial_ids, image_ids, first.unit_ids, provenance)
+    known = [p.image_sha256 for p in parts if p.image_sha256 is not None]
+    hashes = np.concatenate(known) if len(known) == len(parts) else None
+    ids = trial_ids, image_ids, first.unit_ids
+    return Prediction(values, *ids, provenance, image_sha256=hashes)
 
 
 def held_out(members: Sequence[Prediction], held: np.ndarray) -> Prediction:

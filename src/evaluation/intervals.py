@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.data.hashes import trial_sha256
 from src.evaluation.bootstrap import (
     Draws,
     Metric,
@@ -48,7 +49,8 @@ def load_results(
     """Trials of all sessions with the predictions of `systems`, a folder below `folder` each.
 
     The trials are those of `tier`, or for None those the first system's file holds. Rows are
-    matched by trial id and columns by unit id. DataError where a file lacks any.
+    matched by trial id and columns by unit id. DataError where a file lacks any, and where it was
+    made for other images than these trials show.
     """
     results = []
     for key, session in sessions.items():
@@ -56,7 +58,7 @@ def load_results(
         first = next(iter(found.values()))
         held = np.flatnonzero(np.isin(session.trial_ids, first.trial_ids))
         trials = held if tier is None else session.trials(tier)
-        ids = session.trial_ids[trials], session.unit_ids
+        ids = session.trial_ids[trials], session.unit_ids, trial_sha256(session, trials)
         predictions = {name: align(p, *ids) for name, p in found.items()}
         responses = session.responses(trials).numpy()
         results.append(SessionResults(key, session.image_ids[trials], responses, predictions))

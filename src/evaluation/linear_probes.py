@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,7 @@ from src.evaluation.feature_grams import open_gram
 from src.evaluation.fields import choose_fields
 from src.evaluation.folds import stratified_folds
 from src.evaluation.gram import streamed_gram
+from src.evaluation.linear_scores import permuted_rows
 from src.evaluation.probes import ImageResponses
 from src.evaluation.ridge import ALPHAS, AtGridEdge, fit_ridge, held_out_residuals, search
 from src.evaluation.stacks import fit_stack, held_out_stack
@@ -37,6 +38,7 @@ from src.studies.records import Probe
 
 FOLDS = 5
 COMPONENTS = 1000  # of pixels
+CONTROLS = 20  # units whose responses are permuted
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,12 @@ class FittedProbe:
     alpha: np.ndarray  # (u,) scaled units; of a stack its heaviest layer's, nan for trees
     edge: np.ndarray  # (u,) -1 or 1 where alpha, or the number of trees, is an end of the grid
     chosen: Mapping[str, np.ndarray] = field(default_factory=dict)  # of each unit: window, weights
+
+    def of(self, units: slice) -> FittedProbe:
+        """The same map for some of its units."""
+        chosen = {name: values[units] for name, values in self.chosen.items()}
+        columns = self.predicted[:, units], self.held_out[:, units]
+        return FittedProbe(*columns, self.alpha[units], self.edge[units], chosen)
 
 
 def fit_probe(
@@ -82,6 +90,27 @@ def fit_probe(
             case "fields":
                 maps = [open_features(*place, hashes) for place in places]
                 return {probe.name: _fields(WindowGrid(probe.centers), maps, images, folds)}
+
+
+def fit_controlled(
+    probe: Probe, session: Any, images: ImageResponses, features: Path, seed: int
+) -> tuple[dict[str, FittedProbe], dict[str, FittedProbe]]:
+    """What fit_probe gives, and the same maps fitted to responses that belong to other images.
+
+    Of the latter `controlled` units only. Units do not know of each other, so those of permuted
+    responses are more units of the same fit, which share what is costly in it.
+    """
+    y = images.responses
+    order, some = permuted_rows(len(y), seed), controlled(y.shape[1])
+    both = replace(images, responses=np.hstack([y, y[order][:, some]]))
+    fitted = fit_probe(probe, session, both, features, seed)
+    own, others = slice(y.shape[1]), slice(y.shape[1], None)
+    return tuple({name: one.of(part) for name, one in fitted.items()} for part in (own, others))
+
+
+def controlled(units: int) -> np.ndarray:
+    """Units whose permuted responses are fitted as well, CONTROLS of them or all: -> (v,)."""
+    return np.unique(np.linspace(0, units - 1, CONTROLS).astype(int))
 
 
 def _grams(places: list[tuple[Path, str]], hashes: Sequence[str]) -> list[np.ndarray]:

@@ -88,6 +88,11 @@ def ridgecv_split(
     return float(score), float(choice.alpha[0] * d.scale)
 
 
+def permuted_rows(n: int, seed: int, k: int = 0) -> np.ndarray:
+    """An order in which responses belong to other images, the k-th of a seed: -> (n,)."""
+    return numpy_stream(seed, "permutation", k).permutation(n)
+
+
 def permutation_control(
     decomposition: Decomposition,
     y: np.ndarray,
@@ -101,12 +106,14 @@ def permutation_control(
     """Scores when responses belong to other images: columns permutation, r, ev; one row each.
 
     Training responses (n, u) are permuted over images, all units alike, alpha chosen anew, test
-    rows (m, q) predicted; r and ev are means over units. Rows that are aligned give about 0.
+    rows (m, q) predicted; r and ev are means over units. Rows that are aligned give about 0. All
+    permutations are units of one fit, since what is costly in it does not depend on responses.
     """
+    orders = [permuted_rows(len(y), seed, k) for k in range(permutations)]
+    together = np.hstack([y[order] for order in orders])
+    every = search(decomposition, together, alphas, groups).fit.predict(rows_test)
     rows = []
-    for k in range(permutations):
-        order = numpy_stream(seed, "permutation", k).permutation(len(y))
-        predicted = search(decomposition, y[order], alphas, groups).fit.predict(rows_test)
+    for k, predicted in enumerate(np.hsplit(every, permutations)):
         ev = np.nanmean(explained_variance(predicted, y_test))
         rows.append((k, correlation(predicted, y_test).mean(), ev))
     return pd.DataFrame(rows, columns=["permutation", "r", "ev"])

@@ -107,16 +107,24 @@ def kept(explainable: np.ndarray, threshold: float = FEV_THRESHOLD) -> np.ndarra
 
 def r_squared(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     """1 - sum (r - p)^2 / sum (r - mean r)^2: (n, u), (n, u) -> (u,); nan if r is constant."""
-    r, error = _with_error(p, r)
-    varying = np.where(np.ptp(r, axis=0) > 0, r.var(axis=0), 0.0)
-    return 1 - divide(np.mean(error**2, axis=0), varying)
+    varying = np.where(np.ptp(r, axis=0) > 0, np.var(r, axis=0, dtype=np.float64), 0.0)
+    return 1 - divide(mean_squared_error(p, r), varying)
 
 
-def _with_error(p: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_squared_error(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Mean of (r - p)^2: (n, u), (n, u) -> (u,)."""
+    return np.mean(_error(p, r) ** 2, axis=0)
+
+
+def mean_absolute_error(p: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Mean of |r - p|: (n, u), (n, u) -> (u,)."""
+    return np.mean(np.abs(_error(p, r)), axis=0)
+
+
+def _error(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     if np.shape(p) != np.shape(r):
         raise ValueError(f"predictions are {np.shape(p)} but responses are {np.shape(r)}")
-    r = np.asarray(r, np.float64)
-    return r, r - p
+    return np.asarray(r, np.float64) - p
 
 
 def correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
@@ -126,7 +134,7 @@ def correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     Brain-Score does not, and its scores are reproduced to 1e-9.
     """
     p, r = (np.asarray(x, np.float64) for x in (p, r))
-    _with_error(p, r)
+    _error(p, r)
     centered = [x - x.mean(axis=0) for x in (p, r)]
     norms = [np.linalg.norm(c, axis=0) for c in centered]
     sizes = [np.linalg.norm(x, axis=0) for x in (p, r)]

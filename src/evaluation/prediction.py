@@ -1,4 +1,8 @@
-"""Predictions of an encoder for the trials of a session: made, saved, loaded, matched by ids."""
+"""Predictions of an encoder for the trials of a session: made, saved, loaded, matched by ids.
+
+What was predicted is known by the ids of trials and units, and by a hash of each trial's image: ids
+that were given anew to other images do not pass.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import numpy as np
 import torch
 
 from src.data.errors import DataError
+from src.data.hashes import trial_sha256
 from src.manifest import note_input, save_arrays
 from src.training.device import pick_device, threads
 from src.training.provenance import versions
@@ -28,6 +33,7 @@ class Prediction:
     provenance: dict[str, Any] = field(default_factory=dict)  # plain values: seed, split, ...
     source: str = "prediction"  # the file it came from, for error messages
     output: str = "elu1"  # the output nonlinearity of its model, which `responses` applies
+    image_sha256: np.ndarray | None = None  # (n,) str, of each trial's image; None: not known
 
     def responses(self) -> Prediction:
         """Of an output y before the nonlinearity: the responses it stands for."""
@@ -102,10 +108,11 @@ def predictions_of(
     are added. The values are y: `responses` of each are its predicted responses.
     """
     ids = session.trial_ids[index], session.image_ids[index], session.unit_ids
+    shown = trial_sha256(session, index)
     shared = {"session": session.provenance, "versions": versions()}
     made = zip(encoders, outputs(encoders, session, index, **options), provenance, strict=True)
     return [
-        Prediction(y, *ids, {**shared, **own}, output=encoder.config.output)
+        Prediction(y, *ids, {**shared, **own}, output=encoder.config.output, image_sha256=shown)
         for encoder, y, own in made
     ]
 
@@ -119,7 +126,11 @@ def prediction_of(
 
 
 def save_prediction(prediction: Prediction, path: Path) -> Path:
-    """Write an npz with predictions, trial_ids, image_ids, unit_ids and provenance (JSON text)."""
+    """Write an npz with predictions, trial_ids, image_ids, unit_ids and provenance (JSON text).
+
+    And image_sha256, where it is known.
+    """
+    known = prediction.image_sha256 is not None
     return save_arrays(
         path,
         predictions=np.asarray(prediction.values, np.float32),
@@ -127,6 +138,7 @@ def save_prediction(prediction: Prediction, path: Path) -> Path:
         image_ids=prediction.image_ids,
         unit_ids=prediction.unit_ids,
         provenance=json.dumps(prediction.provenance, sort_keys=True, allow_nan=False),
+        **({"image_sha256": np.asarray(prediction.image_sha256, np.str_)} if known else {}),
     )
 
 
@@ -135,16 +147,30 @@ def load_prediction(path: Path) -> Prediction:
     with np.load(note_input(Path(path)), allow_pickle=False) as stored:
         ids = (stored[name] for name in ("trial_ids", "image_ids", "unit_ids"))
         provenance = json.loads(str(stored["provenance"]))
-        return Prediction(stored["predictions"], *ids, provenance, str(path))
+        values, hashes = stored["predictions"], stored.get("image_sha256")
+        return Prediction(values, *ids, provenance, str(path), image_sha256=hashes)
 
 
-def align(prediction: Prediction, trial_ids: np.ndarray, unit_ids: np.ndarray) -> np.ndarray:
+def align(
+    prediction: Prediction,
+    trial_ids: np.ndarray,
+    unit_ids: np.ndarray,
+    image_sha256: np.ndarray | None = None,
+) -> np.ndarray:
     """Values in the order of the given ids, whatever their order in the file: -> (n, u).
 
-    Raises DataError unless both hold exactly the same trials and units, each once.
+    Raises DataError unless both hold exactly the same trials and units, each once; and the same
+    images, where both know the hashes of their trials' images (n,).
     """
     rows = _order(prediction, "trial", prediction.trial_ids, np.asarray(trial_ids, np.str_))
     columns = _order(prediction, "unit", prediction.unit_ids, np.asarray(unit_ids))
+    if image_sha256 is not None and prediction.image_sha256 is not None:
+        other = np.flatnonzero(prediction.image_sha256[rows] != image_sha256)
+        if len(other):
+            raise DataError(
+                f"{prediction.source}: {len(other)} of {len(rows)} trials were predicted for other "
+                f"images than they show (first: {trial_ids[other[0]]}): re-run 03_predict"
+            )
     return prediction.values[np.ix_(rows, columns)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from src.data.errors import DataError
+from src.data.hashes import trial_sha256
 from src.data.splits import Split
 from src.evaluation.metrics import Repeats
 from src.evaluation.prediction import Prediction
@@ -50,7 +51,8 @@ def prediction_for(
     index = session.image_index[trials]
     ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids
     source = {"session": session.provenance, **provenance}
-    return Prediction(predicted[index].astype(np.float32), *ids, source)
+    values, hashes = predicted[index].astype(np.float32), trial_sha256(session, trials)
+    return Prediction(values, *ids, source, image_sha256=hashes)
 
 
 def group_means(

@@ -18,7 +18,7 @@ from scipy.linalg import solve
 
 from src.data.errors import DataError
 from src.evaluation.decomposition import Decomposition, LinearMap
-from src.evaluation.metrics import correlation, r_squared
+from src.evaluation.metrics import correlation, mean_squared_error, r_squared
 
 ALPHAS = np.logspace(-4, 8, 25)  # in scaled units: the mean diagonal of the Gram is 1
 Criterion = Literal["r2", "r", "mse"]
@@ -136,7 +136,7 @@ def warn_at_edge(edge: np.ndarray, alphas: np.ndarray) -> None:
 
 
 def _minus_mse(p: np.ndarray, r: np.ndarray) -> np.ndarray:
-    return -np.mean((p - r) ** 2, axis=0)
+    return -mean_squared_error(p, r)
 
 
 def _mean_of_known(scores: np.ndarray) -> float:

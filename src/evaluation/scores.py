@@ -11,21 +11,31 @@ from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.evaluation import ceilings, metrics
 
-SCORES = ("single", "avg", "ev", "fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm")
+SCORES = (
+    *("single", "avg", "ev", "r2", "mse", "mae"),
+    *("fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"),
+)
 OF_KEPT_UNITS = ("feve", "cc_norm")  # summarised over units with FEV >= 0.15, the others over all
 TRIAL_COUNTS = ("n_test_trials", "n_test_images", "n_single_trial_images")
 COUNTS = ("n_units", "n_scored", "n_kept", *TRIAL_COUNTS)
 
 
 def unit_scores(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> pd.DataFrame:
-    """All scores of all units: (n, u), (n, u), (n,) -> u rows; empty where withheld."""
+    """All scores of all units: (n, u), (n, u), (n,) -> u rows; empty where withheld.
+
+    ev, r2 and the mean errors are of means over repeats; errors are in units of the responses.
+    """
     repeats = metrics.Repeats.of(image_ids)
+    means = repeats.mean(p), repeats.mean(r)
     average = metrics.correlation_to_average(p, r, image_ids)
     ceiling = ceilings.cc_max(r, image_ids)
     columns = (
         metrics.single_trial_correlation(p, r),
         average,
-        explained_variance(repeats.mean(p), repeats.mean(r)),
+        explained_variance(*means),
+        metrics.r_squared(*means),
+        metrics.mean_squared_error(*means),
+        metrics.mean_absolute_error(*means),
         metrics.fev(r, image_ids),
         metrics.feve(p, r, image_ids),
         ceilings.oracle_jackknife(r, image_ids),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from src.config import ClassifierConfig, ReconstructionConfig
@@ -15,7 +16,7 @@ from src.models.autoencoder import AutoEncoder
 from src.models.layers import linear
 from src.models.networks import Layer, Network, NetworkRecord, Preprocessing, last_linear
 from src.models.object_network import ObjectNetwork
-from src.models.pretrained import load_network, random_network
+from src.models.pretrained import calibrated, load_network, random_network
 from src.models.registry import network_record
 from src.seeds import stream
 from src.simulate.random_map import RandomMap
@@ -32,15 +33,20 @@ LEARNED = {
 
 
 def frozen_network(
-    plan: FrozenNetwork, size: int, seed: int, weights: str | Path | None = None
+    plan: FrozenNetwork,
+    size: int,
+    seed: int,
+    weights: str | Path | None = None,
+    images: np.ndarray | None = None,
 ) -> Network:
     """The network of a plan, in evaluation mode; one of the house for images of `size` pixels.
 
     `weights` is the file of a registered network, or its folder. Random starts are drawn from the
     seed and the plan's number; `random_map` with the file's start is the one a simulation of that
-    seed read. One with something to learn comes before it has: `02_extract` trains it.
+    seed read. One with something to learn comes before it has: `02_extract` trains it. `images`,
+    (n, [c,] h, h) uint8, are what batch norm of a calibrated one sees.
     """
-    _require_possible(plan)
+    _require_possible(plan, images)
     size = plan.size or size
     draw = seed if plan.start == "file" else seed + 1 + plan.draw
     if plan.network in ("random_map", *CHANNELS):
@@ -53,11 +59,14 @@ def frozen_network(
         network = replace(network, record=shown)
         if plan.training:
             renew_classifier(network, len(CLASSES), draw)
+    if images is not None:
+        network = calibrated(network, images)
+        network = replace(network, weights=f"{network.weights}, batch norm calibrated")
     how = f", {LEARNED[type(plan.training)]}" if plan.training else ""
     return replace(network, module=network.module.eval(), weights=network.weights + how)
 
 
-def _require_possible(plan: FrozenNetwork) -> None:
+def _require_possible(plan: FrozenNetwork, images: np.ndarray | None) -> None:
     name, learns = f"network '{plan.name}' ({plan.network})", plan.training
     if learns and not isinstance(learns, LEARNS.get(plan.network, ClassifierConfig)):
         raise DataError(f"{name} cannot be {LEARNED[type(learns)]}: take another")
@@ -65,6 +74,14 @@ def _require_possible(plan: FrozenNetwork) -> None:
         raise DataError(f"{name} has no file of weights: give start='random'")
     if plan.channels and plan.network not in CHANNELS:
         raise DataError(f"{name} has its channels: leave {plan.channels} out")
+    if plan.calibrated and (learns or plan.start == "file"):
+        raise DataError(f"{name} has batch norm of its training: leave calibrated out")
+    if plan.calibrated != (images is not None):
+        shape = None if images is None else images.shape
+        raise DataError(
+            f"{name}: images for batch norm are {shape} where calibrated={plan.calibrated}: give "
+            "both or neither"
+        )
 
 
 def renew_classifier(network: Network, classes: int, seed: int) -> None:
@@ -101,7 +118,9 @@ def _own(plan: FrozenNetwork, size: int, draw: int) -> Network:
         citation="this repository",
         build=build,
     )
-    return Network(record, record.build(), origin)
+    untrained = plan.start == "random" and not plan.training
+    mode = "running" if untrained else "of the weights"
+    return Network(record, record.build(), origin, batch_norm=mode)
 
 
 def _object_network(channels: tuple[int, ...], draw: int) -> nn.Module:

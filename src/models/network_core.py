@@ -34,9 +34,8 @@ class NetworkCore(PlainCore):
         self, config: NetworkCoreConfig, image_shape: tuple[int, int, int], seed: int
     ) -> None:
         super().__init__()
-        plan = FrozenNetwork(
-            config.source, config.network, config.weights, "random", size=config.size
-        )
+        made = {"size": config.size, "channels": config.channels}
+        plan = FrozenNetwork(config.source, config.network, config.weights, "random", **made)
         network = frozen_network(plan, image_shape[-1], seed)
         self.config, self.record = config, network.record
         self.layer = network.layer(config.layer) if config.layer else None

@@ -10,9 +10,10 @@ import pickle
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -177,25 +178,26 @@ def _drawing(record: NetworkRecord, seed: int) -> Iterator[None]:
         yield
 
 
-def random_network(
-    record: NetworkRecord, seed: int, calibration: np.ndarray | None = None
-) -> Network:
+def random_network(record: NetworkRecord, seed: int) -> Network:
     """The same architecture with weights drawn from a seed, in evaluation mode.
 
     Batch norm has the statistics it starts with (mean 0, variance 1), which lets activations grow
-    or vanish with depth, or those of `calibration`, (n, [c,] h, h) uint8 (spec IT-11, D9).
+    or vanish with depth; see `calibrated` (spec IT-11, D9).
     """
     with _drawing(record, seed):
         module = record.build()
-    mode: Literal["running", "calibrated"] = "running" if calibration is None else "calibrated"
-    if calibration is not None:
-        _calibrate(module, record, calibration)
-    return Network(record, module.eval(), f"random, seed {seed}", batch_norm=mode)
+    return Network(record, module.eval(), f"random, seed {seed}", batch_norm="running")
 
 
-def _calibrate(module: nn.Module, record: NetworkRecord, images: np.ndarray) -> None:
-    """Statistics of batch norm: averages over batches of these images."""
+def calibrated(network: Network, images: np.ndarray) -> Network:
+    """The network, its batch norm now with statistics of images: (n, [c,] h, h) uint8.
+
+    They are averages over batches of what each norm is given. DataError without any norm.
+    """
+    module, record = network.module, network.record
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        raise DataError(f"network '{record.name}' has no batch norm to calibrate: take it as it is")
     momenta = [norm.momentum for norm in norms]
     with evaluating(module), torch.inference_mode():
         for norm in norms:
@@ -206,6 +208,7 @@ def _calibrate(module: nn.Module, record: NetworkRecord, images: np.ndarray) -> 
             module(prepare(images[first : first + BATCH], record))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+    return replace(network, batch_norm="calibrated")
 
 
 def synthetic_image(size: int) -> np.ndarray:

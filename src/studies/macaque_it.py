@@ -24,12 +24,12 @@ from src.studies.macaque_it_models import (
     narrow,
     tuned,
 )
+from src.studies.macaque_it_published import PUBLISHED
 from src.studies.records import (
     FrozenNetwork,
     Plan,
     Probe,
     Profile,
-    PublishedScore,
     Resources,
     Study,
     profiles,
@@ -37,12 +37,13 @@ from src.studies.records import (
 from src.studies.search import Choice, Range, Search
 
 
-def _untrained(network: str, draws: int, weights: str = "") -> tuple[FrozenNetwork, ...]:
+def _untrained(
+    network: FrozenNetwork, draws: int, calibrated: bool = False
+) -> tuple[FrozenNetwork, ...]:
     """Random starts of one architecture: the control of all that training has taught."""
-    return tuple(
-        FrozenNetwork(f"{network}_random_{k}", network, weights, "random", k)
-        for k in range(1, draws + 1)
-    )
+    group = f"{network.network}_{'calibrated' if calibrated else 'random'}"
+    made = {"start": "random", "training": None, "calibrated": calibrated, "group": group}
+    return tuple(replace(network, name=f"{group}_{k}", draw=k, **made) for k in range(1, draws + 1))
 
 
 def _names(networks: tuple[FrozenNetwork, ...]) -> tuple[str, ...]:
@@ -73,7 +74,8 @@ CORNET_RT = FrozenNetwork(
 )
 
 
-_OBJECTS = NetworkCoreConfig("objects", "object_network")
+_CHANNELS = (8, 16, 32, 64)  # half as many as its own: a laptop trains it in half a minute
+_OBJECTS = NetworkCoreConfig("objects", "object_network", channels=_CHANNELS)
 
 
 def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
@@ -95,11 +97,18 @@ def _searched(
 
 
 def _simulated(
-    name: str, draws: int, epochs: int, redraws: int, trees: int, plans: tuple[Plan, ...]
+    name: str,
+    draws: int,
+    epochs: int,
+    redraws: int,
+    trees: int,
+    plans: tuple[Plan, ...],
+    calibrated: int = 0,
 ) -> Profile:
     """A profile of simulated sites: what they read is known, so are maps they do not read."""
+    training = ClassifierConfig(epochs=epochs)
     objects = FrozenNetwork(
-        "objects", "object_network", start="random", training=ClassifierConfig(epochs=epochs)
+        "objects", "object_network", start="random", training=training, channels=_CHANNELS
     )
     autoencoder = FrozenNetwork(
         "autoencoder",
@@ -108,11 +117,12 @@ def _simulated(
         training=ReconstructionConfig(redraws, 16, 1e-3, jitter=2),
         channels=(8, 16, 32),
     )
-    others, untrained = _untrained("random_map", draws), _untrained("object_network", draws)
+    others, untrained = _untrained(PLANTED, draws), _untrained(objects, draws)
+    normed = _untrained(objects, calibrated, calibrated=True)
     return Profile(
         name,
         plans,
-        (PLANTED, *others, objects, autoencoder, *untrained, CORNET_RT),
+        (PLANTED, *others, objects, autoencoder, *untrained, *normed, CORNET_RT),
         (
             PIXELS,
             Probe("planted", "layers", ("planted",)),
@@ -120,9 +130,10 @@ def _simulated(
             Probe("objects", "layers", ("objects",)),
             Probe("autoencoder", "layers", ("autoencoder",)),
             Probe("untrained", "layers", _names(untrained)),
+            *((Probe("calibrated", "layers", _names(normed)),) if normed else ()),
             Probe("cornet_rt_random", "layers", (CORNET_RT.name,)),
             Probe("combined", "combined", ("objects",), ("objects/block2", "objects/block3")),
-            Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 3),
+            Probe("fields", "fields", ("objects",), ("objects/block2", "objects/block3"), 2),
             *_together("objects", "block1", "block2", "block3", "block4", "pool", trees=trees),
         ),
         simulation=name if name == "demo" else "tiny",
@@ -137,13 +148,16 @@ _TINY = _trained(narrow(IT_CNN, 4, 8, hidden=8), replace(IT_RECIPE, max_epochs=2
 SMOKE = _simulated(
     "smoke",
     draws=1,
+    calibrated=1,
     epochs=2,
     trees=5,
     redraws=2,
     plans=(
         _TINY,
         _searched(_TINY, Choice("batch_size", (32, 64)), trials=6, epochs=3, startup=2),
-        _trained(map_head("objects/block2", hidden=8), replace(HEAD_RECIPE, max_epochs=2)),
+        _trained(
+            map_head("objects/block2", hidden=8), replace(HEAD_RECIPE, max_epochs=2), members=2
+        ),
         _trained(
             narrow(DUAL_TASK, 4, 8, hidden=8, branch=(8,)), replace(DUAL_RECIPE, max_epochs=2)
         ),
@@ -156,18 +170,25 @@ _SMALL = _trained(narrow(IT_CNN, 16, 32, 64, hidden=128), replace(IT_RECIPE, bat
 DEMO = _simulated(
     "demo",
     draws=5,
-    epochs=12,
-    trees=15,
-    redraws=10,
+    epochs=8,
+    trees=10,
+    redraws=7,
     plans=(
         _SMALL,
-        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=8, epochs=3, startup=3),
-        _trained(replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=32)), FIELD_RECIPE),
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=6, epochs=3, startup=3),
+        _trained(
+            replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=24)),
+            replace(FIELD_RECIPE, max_epochs=32),
+        ),
         _trained(
             map_head("objects/block3", 64, hidden=128),
             replace(HEAD_RECIPE, learning_rate=1e-3, batch_size=64, max_epochs=15),
+            members=3,
         ),
-        _trained(narrow(DUAL_TASK, 16, 32, 64, hidden=64, branch=(128,)), DUAL_RECIPE),
+        _trained(
+            narrow(DUAL_TASK, 16, 32, 64, hidden=64, branch=(128,)),
+            replace(DUAL_RECIPE, max_epochs=12),
+        ),
         _trained(tuned("tuned", _OBJECTS), _TUNED_DEMO),
         _trained(tuned("joint", _OBJECTS, True), replace(_TUNED_DEMO, object_weight=0.3)),
     ),
@@ -197,6 +218,7 @@ RECORDING = Profile(
         ),
     ),
     resources=Resources(memory_mb=8000, minutes=120),
+    skips=("10_fig_new_objects",),  # it has no objects
 )
 
 RESNET_LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "avgpool")
@@ -209,7 +231,7 @@ _VIT = FrozenNetwork(  # its layers have tokens and no places
     layers=("block3", "block6", "block9", "block12"),
     pool=0,
 )
-_RESNETS = _untrained("resnet50", 5, "IMAGENET1K_V2")
+_RESNETS, _CALIBRATED = (_untrained(_RESNET, 5, normed) for normed in (False, True))
 
 
 def _whole(network: FrozenNetwork, name: str, naming: bool = False) -> ModelConfig:
@@ -271,11 +293,12 @@ FULL = Profile(
             for weight in (1, 0.3)
         ),
     ),
-    (_RESNET, *_RESNETS, *_OTHERS),
+    (_RESNET, *_RESNETS, *_CALIBRATED, *_OTHERS),
     (
         PIXELS,
         Probe("resnet50", "layers", ("resnet50",)),
         Probe("untrained", "layers", _names(_RESNETS)),
+        Probe("calibrated", "layers", _names(_CALIBRATED)),
         *(Probe(n, "layers", (n,)) for n in _names(_OTHERS)),
         Probe("combined", "combined", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
         Probe("fields", "fields", ("resnet50",), ("resnet50/layer2", "resnet50/layer3")),
@@ -310,26 +333,6 @@ EXTENDED = replace(
         *FULL.probes,
         *(Probe(name, "layers", (name,)) for name in _names((_BARLOW, _CORNET_S))),
     ),
-)
-
-STORED = "stored output of a course project"
-PUBLISHED = tuple(
-    PublishedScore(system, "pooled", metric, value, 0.01, STORED)
-    for system, ev, r in (
-        ("pixels, PCA-1000, tuned ridge", 0.0926, 0.285),
-        ("ResNet-50 conv1, ridge", 0.098, None),
-        ("ResNet-50 layer1, PCA-1000, ridge", 0.253, 0.491),
-        ("ResNet-50 layer2, PCA-1000, ridge", 0.330, 0.563),
-        ("ResNet-50 layer3, PCA-1000, ridge", 0.407, 0.629),
-        ("ResNet-50 layer4, PCA-1000, ridge", 0.354, 0.592),
-        ("random ResNet-50, best layer", 0.209, None),
-        ("CNN trained on rates", 0.225, 0.460),
-        ("CNN on ResNet-50 layer3", 0.3038, 0.5589),
-        ("best frozen: Barlow Twins layer4.0, ridge", 0.4553, 0.6674),
-        ("best: DenseNet-201, fine-tuned", 0.4930, 0.6967),
-    )
-    for metric, value in (("ev", ev), ("avg", r))
-    if value is not None
 )
 
 MACAQUE_IT = Study(

@@ -82,6 +82,10 @@ class FrozenNetwork:
     pool: int = 14  # maps are averaged to at most so many cells a side
     training: PretrainingConfig | None = None
     channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own
+    calibrated: bool = False  # batch norm of random weights sees the training images; no: 0 and 1
+    # what a run of 02_extract that shows images to several is called, as to all random starts of a
+    # network; empty: to this one alone, by its name
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,18 @@ class Profile:
     def network(self, name: str) -> FrozenNetwork:
         """The frozen network called `name`."""
         return self._called("shows images to no network", name, {n.name: n for n in self.networks})
+
+    @property
+    def groups(self) -> dict[str, tuple[FrozenNetwork, ...]]:
+        """The networks of each run of 02_extract, by what it is called."""
+        found: dict[str, tuple[FrozenNetwork, ...]] = {}
+        for one in self.networks:
+            found[one.group or one.name] = (*found.get(one.group or one.name, ()), one)
+        return found
+
+    def group(self, name: str) -> tuple[FrozenNetwork, ...]:
+        """The networks that the run of 02_extract called `name` shows the images to."""
+        return self._called("shows images to no network", name, self.groups)
 
     def probe(self, name: str) -> Probe:
         """The probe called `name`."""

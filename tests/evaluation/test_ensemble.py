@@ -1,5 +1,7 @@
 """Ensembles of members that differ, against closed forms and scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,15 @@ def test_combine_matches_members_by_id_and_keeps_their_provenance(y):
     made, expected = (ensemble.combine([first, m]) for m in (turned, second))
     np.testing.assert_array_equal(made.values, expected.values)
     assert made.provenance == {"ensemble": "mean", "members": [{"member": 1}, {"member": 2}]}
+
+
+def test_members_of_other_images_are_not_combined(y):
+    first, second, _ = predictions(elu1(y), image_sha256=np.arange(30).astype(str))
+    joined = ensemble.combine([first, second]), ensemble.out_of_fold([first])
+    assert all(made.image_sha256.tolist() == first.image_sha256.tolist() for made in joined)
+    other = replace(second, image_sha256=np.roll(second.image_sha256, 1))
+    with pytest.raises(DataError, match="30 of 30 trials were predicted for other images"):
+        ensemble.combine([first, other])
 
 
 def test_combine_in_every_mode(y):

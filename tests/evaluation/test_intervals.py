@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from src.data.errors import DataError
+from src.data.hashes import trial_sha256
 from src.evaluation import metrics
 from src.evaluation.intervals import (
     SessionResults,
@@ -119,6 +120,7 @@ class FakeSession:
 
     key, unit_ids = "a", np.array([1, 2, 4])
     trial_ids, image_ids = np.array([f"t{i}" for i in range(10)]), np.arange(10) % 4
+    image_index, images = image_ids, np.arange(16, dtype=np.uint8).reshape(4, 2, 2)
 
     def trials(self, tier):
         return np.array({"test": [2, 5, 7], "train": [2, 5]}[tier])
@@ -133,7 +135,8 @@ def test_results_of_files_are_matched_with_the_responses(tmp_path):
         trials, units = rng.permutation([2, 5, 7]), rng.permutation(3)
         values = session.responses(trials).numpy()[:, units] + (name == "two")
         ids = session.trial_ids[trials], session.image_ids[trials], session.unit_ids[units]
-        save_prediction(Prediction(values, *ids), tmp_path / name / "a.npz")
+        made = Prediction(values, *ids, image_sha256=trial_sha256(session, trials))
+        save_prediction(made, tmp_path / name / "a.npz")
     for tier in (None, "test"):
         (found,) = load_results({"a": session}, tmp_path, {"x": "one", "y": "two"}, tier)
         assert found.session == "a" and found.image_ids.tolist() == [2, 1, 3]
@@ -142,6 +145,9 @@ def test_results_of_files_are_matched_with_the_responses(tmp_path):
         np.testing.assert_array_equal(found.predictions["y"], found.responses + 1)
     with pytest.raises(DataError, match=r"a.npz: 3 trials where 2 are wanted, 1 unknown"):
         load_results({"a": session}, tmp_path, {"x": "one"}, "train")
+    session.images = session.images[::-1]
+    with pytest.raises(DataError, match=r"a.npz: 3 of 3 trials were predicted for other images"):
+        load_results({"a": session}, tmp_path, {"x": "one"}, None)
 
 
 def test_members_add_their_own_uncertainty():

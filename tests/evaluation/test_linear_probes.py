@@ -1,5 +1,6 @@
 """Every kind of probe against scikit-learn, on simulated sites; nothing scored has a say."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
+from src.correlation import explained_variance
 from src.data.hashes import image_sha256
 from src.data.objects import OBJECTS, categories_of
 from src.data.splits import official_split
@@ -22,7 +24,8 @@ from src.evaluation.decomposition import decompose_features
 from src.evaluation.feature_grams import store_grams
 from src.evaluation.fields import choose_fields
 from src.evaluation.folds import stratified_folds
-from src.evaluation.linear_probes import fit_probe, simplex
+from src.evaluation.linear_probes import controlled, fit_controlled, fit_probe, simplex
+from src.evaluation.linear_scores import permuted_rows
 from src.evaluation.metrics import correlation, r_squared
 from src.evaluation.probes import ImageResponses, fitted_trials, scored_trials
 from src.evaluation.ridge import ALPHAS, search
@@ -107,6 +110,30 @@ def refit(world, model, x):
         out = world.folds == fold
         held_out[out] = model.fit(x[rows[~out]], y[~out]).predict(x[rows[out]])
     return model.fit(x[rows], y).predict(x), held_out
+
+
+@pytest.mark.parametrize("kind", PROBES)
+def test_permuted_responses_are_fitted_beside_the_others_and_predict_nothing(
+    world, found, kind, monkeypatch
+):
+    """IT-37, D15: choices and fits as if they stood alone."""
+    monkeypatch.setattr(linear_probes, "CONTROLS", 3)
+    units, order = [0, 7, 15], permuted_rows(192, 3)
+    images = replace(world.fitted, responses=world.fitted.responses[order])
+    given = PROBES[kind], world.session
+    alone = fit_probe(*given, images, world.features, 3)
+    own, permuted = fit_controlled(*given, world.fitted, world.features, 3)
+    assert controlled(16).tolist() == units and list(own) == list(permuted) == list(found[kind])
+    for name, one in found[kind].items():
+        for part in ("predicted", "held_out", "alpha", "edge"):
+            many, few = getattr(own[name], part), getattr(permuted[name], part)
+            np.testing.assert_allclose(many, getattr(one, part), atol=1e-8)
+            np.testing.assert_allclose(few, getattr(alone[name], part)[..., units], atol=1e-8)
+        for part, values in alone[name].chosen.items():
+            np.testing.assert_allclose(permuted[name].chosen[part], values[units], atol=1e-8)
+        y = world.scored.responses[:, units]
+        predicted = permuted[name].predicted[world.scored.rows]
+        assert explained_variance(predicted, y).mean() < 0.01
 
 
 def test_session_is_split_in_fitted_and_scored_images(world):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, RidgeCV
 
+from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.evaluation import linear_scores
 from src.evaluation.decomposition import decompose, decompose_features
@@ -66,6 +67,11 @@ def test_permuted_responses_destroy_every_score(aligned):
     assert correlation(straight, y[400:]).mean() > 0.8
     again = linear_scores.permutation_control(d, y[:400], gram[400:], y[400:], seed=0)
     np.testing.assert_array_equal(again, table)
+    for k, r, ev in table.itertuples(index=False):  # each as if it were fitted alone
+        order = linear_scores.permuted_rows(400, 0, k)
+        alone = search(d, y[order]).fit.predict(gram[400:])
+        assert r == pytest.approx(correlation(alone, y[400:]).mean(), abs=1e-12)
+        assert ev == pytest.approx(explained_variance(alone, y[400:]).mean(), abs=1e-12)
 
 
 def test_in_sample_scores_are_labelled():

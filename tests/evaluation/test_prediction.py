@@ -1,6 +1,7 @@
 """Predictions: once an image, saved with their ids, matched by them and by nothing else."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from src.config import BaselineCoreConfig, InputConfig, ModelConfig
 from src.data.batch import Batch
 from src.data.errors import DataError
+from src.data.hashes import trial_sha256
 from src.evaluation.metrics import correlation_to_average
 from src.evaluation.prediction import (
     Prediction,
@@ -160,13 +162,14 @@ def test_saved_prediction_comes_back_with_its_ids_and_provenance(session, tmp_pa
     made = prediction_of(model, session, index, {"seed": 42, "split": "official"}, batch_size=4)
     path = save_prediction(made, tmp_path / "cnn" / "mouse.npz")
     back = load_prediction(path)
-    for name in ("values", "trial_ids", "image_ids", "unit_ids"):
+    for name in ("values", "trial_ids", "image_ids", "unit_ids", "image_sha256"):
         np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
     assert set(back.provenance) == {"session", "versions", "seed", "split"}
     assert back.provenance["session"] == session.provenance
     assert {"python", "torch", "numpy"} <= set(back.provenance["versions"])
     with np.load(path) as stored:
-        assert set(stored) == {"predictions", "trial_ids", "image_ids", "unit_ids", "provenance"}
+        names = {"predictions", "trial_ids", "image_ids", "unit_ids", "image_sha256", "provenance"}
+        assert set(stored) == names
         assert stored["predictions"].dtype == np.float32
 
 
@@ -174,6 +177,29 @@ def test_saving_twice_gives_the_same_bytes(session, tmp_path):
     made = prediction_of(encoder(session), session, np.arange(5), {"seed": 1})
     one, two = (save_prediction(made, tmp_path / name).read_bytes() for name in "ab")
     assert one == two
+
+
+def test_each_trial_comes_with_the_hash_of_the_image_it_shows(session):
+    made = prediction_of(encoder(session), session, np.arange(TRIALS)[::-1], {})
+    shown = session.images.numpy()[session.image_index[::-1]]
+    assert made.image_sha256.tolist() == [sha256(image.tobytes()).hexdigest() for image in shown]
+    assert len(set(made.image_sha256)) == IMAGES
+
+
+def test_ids_that_were_given_to_other_images_are_refused(session, tmp_path):
+    """Pictures packed anew in another order keep their trial ids; hashes tell (defect D1)."""
+    trials = np.arange(8)
+    made = prediction_of(encoder(session), session, trials, {})
+    stored = load_prediction(save_prediction(made, tmp_path / "mouse.npz"))
+    ids, turned = (session.trial_ids[trials], session.unit_ids), trials[::-1]
+    hashes = trial_sha256(session, trials)
+    back = align(stored, ids[0][turned], ids[1], hashes[turned])
+    np.testing.assert_array_equal(back, made.values[turned])
+    session.images = session.images.flip(0)
+    with pytest.raises(DataError, match=r"mouse.npz: .* of 8 trials were .* other images"):
+        align(stored, *ids, trial_sha256(session, trials))
+    unknown = replace(stored, image_sha256=None)  # a file of others, which has ids only
+    np.testing.assert_array_equal(align(unknown, *ids, hashes), made.values)
 
 
 @pytest.fixture

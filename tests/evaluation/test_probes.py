@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from src.data.errors import DataError
+from src.data.hashes import trial_sha256
 from src.data.splits import Split, official_split
 from src.evaluation.prediction import align, load_prediction, save_prediction
 from src.evaluation.probes import (
@@ -30,6 +31,7 @@ def recording(objects=True, withheld=()):
         key="monkey",
         image_index=index,
         image_ids=index * 10 + 3,
+        images=rng.integers(0, 256, (IMAGES, 4, 4)).astype(np.uint8),
         objects=np.array([f"object_{i % 3}" for i in index]) if objects else None,
         tiers=TIERS[index % 3],
         trial_ids=np.array([f"t{i}" for i in range(30)]),
@@ -77,7 +79,8 @@ def test_predictions_of_images_become_those_of_trials(tmp_path):
     found = load_prediction(save_prediction(made, tmp_path / "p.npz"))
     assert found.provenance == {"session": {"key": "monkey"}, "probe": "pixels", "seed": 4}
     assert found.image_ids.tolist() == session.image_ids[trials].tolist()
-    values = align(found, session.trial_ids[np.sort(trials)], session.unit_ids[::-1])
+    shown, order = trial_sha256(session, trials), np.argsort(trials)
+    values = align(found, session.trial_ids[trials[order]], session.unit_ids[::-1], shown[order])
     for row, trial in zip(values, np.sort(trials), strict=True):
         expected = predicted[session.image_index[trial]][::-1]
         np.testing.assert_allclose(row, expected, rtol=1e-6)

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.metrics
 
 from src.data.errors import DataError
 from src.evaluation import ceilings, metrics
-from src.evaluation.scores import readable, summary_table, unit_table
+from src.evaluation.scores import SCORES, readable, summary_table, unit_table
 from src.manifest import save_table
 
 COLUMNS = [
@@ -18,6 +19,9 @@ COLUMNS = [
         "single",
         "avg",
         "ev",
+        "r2",
+        "mse",
+        "mae",
         "fev",
         "feve",
         "kept",
@@ -81,6 +85,15 @@ def test_unit_table_holds_the_metrics():
     }
     for name, values in expected.items():
         np.testing.assert_allclose(table[name], values, err_msg=name)
+    means = [pd.DataFrame(x).groupby(ids).mean() for x in (r, p)]
+    for name, score in {
+        "r2": sklearn.metrics.r2_score,
+        "mse": sklearn.metrics.mean_squared_error,
+        "mae": sklearn.metrics.mean_absolute_error,
+    }.items():
+        values = score(*means, multioutput="raw_values")
+        np.testing.assert_allclose(table[name], values, err_msg=name)
+    assert (table["ev"] > table["r2"] + 0.01).all()  # blind to the constant that is added
     reachable = table["cc_max"] > 0
     ratio = table["avg"] / table["cc_max"]
     np.testing.assert_allclose(table["cc_norm"][reachable], ratio[reachable])
@@ -106,8 +119,7 @@ def test_withheld_session_has_no_score():
     p, r, ids = trials()
     table = unit_table(fake_session(), p, np.zeros_like(r), ids)
     assert (table["status"] == "withheld").all() and not table["kept"].any()
-    scores = ["single", "avg", "ev", "fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"]
-    assert table[scores].isna().all(axis=None)
+    assert table[list(SCORES)].isna().all(axis=None)
 
 
 @pytest.mark.parametrize(

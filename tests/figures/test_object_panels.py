@@ -155,6 +155,30 @@ def test_histograms_share_bins_and_show_medians(axis):
         assert line.get_xdata()[0] == np.median(values)
 
 
+def test_violins_stand_around_the_boxes_of_their_quartiles(axis):
+    scores = {"trained": RNG.random(40), "untrained": RNG.random(30) - 0.4}
+    shades = {"trained": "#0072b2", "untrained": "#b8b8b8"}
+    panels.score_violins(axis, scores, shades, "r")
+    assert [t.get_text() for t in axis.get_xticklabels()] == list(scores)
+    for k, (name, values) in enumerate(scores.items()):
+        body = axis.collections[k]
+        y = body.get_paths()[0].vertices[:, 1]
+        np.testing.assert_allclose([y.min(), y.max()], [values.min(), values.max()])
+        assert to_rgb(body.get_facecolor()[0]) == to_rgb(shades[name])
+        lines = [x.get_ydata() for x in axis.lines if abs(np.mean(x.get_xdata()) - k) < 0.1]
+        ends = np.quantile(values, [0.25, 0.5, 0.75])
+        for end in ends:
+            assert min(np.abs(y - end).min() for y in lines) < 1e-12
+
+
+def test_a_unit_without_a_score_has_no_bar_and_no_say_in_the_mean(axis):
+    values = np.array([0.5, np.nan, -0.1, 0.2])
+    panels.unit_bars(axis, values, "EV")
+    np.testing.assert_array_equal([bar.get_height() for bar in axis.patches], values)
+    assert axis.lines[0].get_ydata()[0] == pytest.approx(0.2)
+    assert axis.get_title(loc="left") == "mean 0.200"
+
+
 def test_every_window_is_a_circle_around_its_center(axis):
     """The window that is the whole picture has no circle."""
     units = pd.DataFrame({"x": [-0.6, 0, 0.2], "y": [0.2, 0, 0.6], "sigma": [0.15, np.inf, 0.4]})

@@ -95,9 +95,27 @@ def test_blocks_have_the_channels_of_the_plan():
     assert {n: x.shape[1] for n, x in layers.items()} == {"block1": 4, "block2": 8, "pool": 8}
 
 
+def test_a_calibrated_start_is_the_same_start_with_batch_norm_of_the_images():
+    """IT-11, D9: both modes of batch norm, weights the same."""
+    plain = replace(OBJECTS, training=None, draw=2)
+    shown = images(40)
+    one = frozen_network(plain, SIZE, SEED)
+    other = frozen_network(replace(plain, calibrated=True), SIZE, SEED, images=shown)
+    assert other.weights == "random start 2, batch norm calibrated"
+    assert other.batch_norm == "calibrated" and not other.module.training
+    for name, value in one.module.state_dict().items():
+        same = torch.equal(value, other.module.state_dict()[name])
+        assert same == ("running" not in name and "num_batches" not in name), name
+    norm = other.module.block1[1]
+    x = norm(other.module.block1[0](prepare(shown, other.record)))
+    assert x.mean((0, 2, 3)).abs().max() < 0.02 and (x.var((0, 2, 3)) - 1).abs().max() < 0.1
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"calibrated": True}, "has batch norm of its training: leave calibrated out"),
+        ({"calibrated": True, "training": None}, "images for batch norm are None where calibrated"),
         ({"network": "alexnet"}, "'alexnet' has no linear layer that names objects"),
         ({"network": "random_map"}, r"'o' \(random_map\) cannot be trained to name"),
         ({"network": "autoencoder"}, r"\(autoencoder\) cannot be trained to name"),

@@ -61,6 +61,16 @@ def test_it_gives_what_the_network_has_at_that_layer(name, last):
     torch.testing.assert_close(ours(pixels), expected)
 
 
+def test_it_has_the_channels_of_the_network_it_starts_from():
+    plan = FrozenNetwork("objects", "object_network", start="random", draw=1, channels=(2, 4))
+    narrow, config = frozen_network(plan, SIZE, seed=3), replace(OBJECTS, channels=(2, 4))
+    ours = core(config)
+    ours.start_from(narrow)
+    assert ours.channels == 4
+    with pytest.raises(DataError, match="start from the same network"):
+        core().start_from(narrow)
+
+
 def test_only_what_is_reached_is_kept():
     names = {
         name.split(".")[1] for name, _ in core(replace(OBJECTS, layer="block2")).named_parameters()

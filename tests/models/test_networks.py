@@ -18,6 +18,7 @@ from src.models import networks, registry
 from src.models.activations import activations, prepare
 from src.models.efficientnet_lite import EfficientNetLite
 from src.models.pretrained import (
+    calibrated,
     check_network,
     find_weights,
     layer_statistics,
@@ -333,7 +334,7 @@ def test_random_networks_follow_their_seed_and_leave_the_global_one():
 
 def test_calibrated_batch_norm_makes_activations_of_mean_0_and_variance_1():
     images = pictures(32)
-    network = random_network(RECORD, 0, calibration=images)
+    network = calibrated(random_network(RECORD, 0), images)
     fresh = random_network(RECORD, 0)
     layer = networks.Layer("norm", "norm")
     x = prepare(images, RECORD)

@@ -121,6 +121,30 @@ def score_histograms(
     axis.legend()
 
 
+def score_violins(
+    axis: Axes, scores: Mapping[str, np.ndarray], colors: Mapping[str, str], label: str
+) -> None:
+    """Distributions of scores side by side, with boxes of their quartiles: (u,) by name."""
+    values, at = list(scores.values()), range(len(scores))
+    shapes = axis.violinplot(values, at, showextrema=False, widths=0.8)
+    for shape, name in zip(shapes["bodies"], scores, strict=True):
+        shape.set(facecolor=colors[name], alpha=0.5)
+    line = {"color": INK, "linewidth": 1.6}
+    axis.boxplot(values, positions=at, widths=0.12, showfliers=False, medianprops=line)
+    axis.axhline(0, color=FAINT, linewidth=1, zorder=0)
+    axis.set_xticks(at, scores)
+    axis.set(ylabel=label, xlim=(-0.6, len(scores) - 0.4))
+
+
+def unit_bars(axis: Axes, values: np.ndarray, label: str) -> None:
+    """A bar a unit in the order of the file, a line at their mean, nan left out: (u,)."""
+    axis.bar(np.arange(len(values)), values, width=0.9, color="#0072b2")
+    mean = np.nanmean(values)
+    axis.axhline(mean, color="#8b1e2d", linewidth=1, linestyle=(0, (4, 2)))
+    axis.axhline(0, color=INK, linewidth=0.6)
+    axis.set(xlabel="unit", ylabel=label, xlim=(-1, len(values)), title=f"mean {mean:.3f}")
+
+
 def windows(axis: Axes, units: pd.DataFrame) -> None:
     """Windows of units in the image: columns x, y, sigma in -1..1, r; dark for high r."""
     axis.set(xlim=(-1, 1), ylim=(1, -1), aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
