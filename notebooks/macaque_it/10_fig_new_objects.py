@@ -175,8 +175,9 @@ save_figure(figure, drawn)
 # **What one sees.** Left, for each map the pictures of known and of new objects; right, what it
 # loses on new ones. A map to the right of the mean of the category predicts more than which
 # category a new object is of. A loss near zero says that what was fitted is a relation of features
-# and rates and no list of objects. The mean of the category itself loses something: objects of a
-# category differ, and the one in question is no longer among those averaged.
+# and rates and no list of objects. Even the layer that simulated sites read loses a little: a map
+# is fitted to fewer kinds of pictures, and new objects are farther from them. The mean of the
+# category loses least: an object is one of eight that it averages.
 #
 # ## Other splits
 #

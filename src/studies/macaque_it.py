@@ -171,7 +171,7 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=8,
-    trees=10,
+    trees=15,
     redraws=7,
     plans=(
         _SMALL,
