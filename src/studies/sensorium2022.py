@@ -240,15 +240,12 @@ DEMO = Profile(
     contest=("student", "compact", "wide"),
 )
 
-_OWN_WIDE = Plan(_own("wide", channels=96), _OWN, members=5)
-
 RECORDING = Profile(
     "recording",
     (
         Plan(_own("ln", layers=2, channels=32, linear=True), _OWN),
         Plan(_own("cnn"), _OWN),
-        _OWN_WIDE,
-        replace(_taught("student", _OWN_WIDE), members=3),
+        Plan(_own("wide", channels=96), _OWN, members=5),
         Plan(WINNER_FREE, _WINNER, members=3, question="16_fig_better"),
     ),
     skips=(
