@@ -187,6 +187,8 @@ TRIALS = pd.DataFrame(
 DRAWN = {
     "score_differences": (CONTEST,),
     "score_by_price": (PRICED, PRICE),
+    "unit_bars": (RNG.random(30), "EV"),
+    "score_violins": ({"a": RNG.random(30), "b": RNG.random(20)}, {"a": "k", "b": "r"}, "r"),
     "rank_lag": ([RNG.random(30), RNG.random(20)],),
     "distance_curve": (NEAR,),
     "change_boxes": (RATIOS, {"units": "#0072b2", "shuffled": "#b8b8b8"}),
