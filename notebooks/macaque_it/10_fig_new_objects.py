@@ -124,7 +124,9 @@ categories = categories_of(images.objects)
 predicted["mean of category"] = {
     kind: held_out_means(y, categories, fold) for kind, fold in folds.items()
 }
-predicted["mean of object"] = {"known": held_out_means(y, images.objects, folds["known"])}
+means = held_out_means(y, images.objects, folds["known"])
+if np.isfinite(means).all():  # no object has all its pictures in one fold
+    predicted["mean of object"] = {"known": means}
 
 # %% [markdown]
 # Intervals draw *objects* anew, all pictures of an object together: pictures of one object are

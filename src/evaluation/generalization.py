@@ -31,11 +31,14 @@ FOLDS = 8  # the objects of a category: each fold has one of each
 def object_folds(objects: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """FOLDS folds with every object in all of them, and with whole objects held out: (n,) str.
 
-    With objects of eight categories of eight, a fold of the latter has one of each category.
+    With objects of eight categories of eight, a fold of the latter has one of each category. Where
+    an object has fewer images than there are folds, the former have every category in all of them.
     """
+    categories = categories_of(objects)
+    rare = np.unique(objects, return_counts=True)[1].min() < FOLDS
     return {
-        "known": stratified_folds(objects, FOLDS, seed),
-        "new": grouped_folds(objects, categories_of(objects), FOLDS, seed),
+        "known": stratified_folds(categories if rare else objects, FOLDS, seed),
+        "new": grouped_folds(objects, categories, FOLDS, seed),
     }
 
 

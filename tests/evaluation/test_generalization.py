@@ -43,6 +43,14 @@ def test_a_fold_of_new_objects_has_one_of_each_category_and_all_its_pictures():
         assert set(NAMES[folds["known"] == fold]) == set(OBJECTS)
 
 
+def test_folds_of_rare_objects_have_every_category():
+    names = np.repeat(OBJECTS, 3)
+    known, new = object_folds(names, 3).values()
+    for fold in range(8):
+        assert len(set(categories_of(names[known == fold]))) == 8
+        assert not set(names[new == fold]) & set(names[new != fold])
+
+
 def test_held_out_predictions_are_those_of_refits(rng):
     x = rng.normal(size=(N, 12))
     y = x @ rng.normal(size=(12, U)) + 4 * rng.normal(size=(N, U))
