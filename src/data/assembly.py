@@ -28,6 +28,7 @@ from src.manifest import fingerprint, replacing
 STIMULI = ("stimulus_id", "object_name", "repetition")  # coordinates that are needed
 UNITS = ("animal", "region", "subregion")
 IMAGES = ("images/pixels", "images/stimulus_id")
+RATE_BIN = np.array([[70, 170]])  # ms
 ROWS = 512  # presentations read together
 
 
@@ -200,19 +201,22 @@ def write_assembly(
     stimuli: Mapping[str, np.ndarray],
     units: Mapping[str, np.ndarray],
     images: tuple[np.ndarray, np.ndarray],
+    time_bins: np.ndarray = RATE_BIN,
 ) -> Path:
-    """Write an assembly; `blocks` of presentations x units are asked for one after another.
+    """Write an assembly; `blocks` of presentations x units [x bins] are asked for one by one.
 
-    `images` are pixels (i, h, w) uint8 and their stimulus ids (i,).
+    `images` are pixels (i, h, w) uint8 and their stimulus ids (i,), `time_bins` (t, 2) start and
+    end in ms; with one bin, blocks have no axis for it.
     """
     tables = {
         f"{g}/{k}": v for g, t in (("stimuli", stimuli), ("units", units)) for k, v in t.items()
     }
-    tables |= dict(zip(IMAGES, images, strict=True)) | {"time_bins": np.array([[70, 170]])}
+    tables |= dict(zip(IMAGES, images, strict=True)) | {"time_bins": time_bins}
     n, u = (len(next(iter(table.values()))) for table in (stimuli, units))
+    row = (u,) if len(time_bins) == 1 else (u, len(time_bins))
     digest, done = hashlib.sha256(), 0
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        values = file.create_dataset("values", (n, u), np.float32, chunks=(min(n, ROWS), u))
+        values = file.create_dataset("values", (n, *row), np.float32, chunks=(min(n, ROWS), *row))
         for block in blocks:
             rows = np.ascontiguousarray(block, np.float32)
             values[done : done + len(rows)] = rows

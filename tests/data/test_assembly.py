@@ -16,11 +16,11 @@ from src.data.pack import pack, read_manifest
 from src.data.session import Session
 from src.evaluation.ceilings import spearman_brown, split_half
 from src.simulate.inferotemporal import (
-    MONKEYS,
     SimulatedObjects,
     load_truth,
     simulate_inferotemporal,
 )
+from src.simulate.sites import MONKEYS
 
 SEED = 5
 CONFIG = SimulatedObjects(

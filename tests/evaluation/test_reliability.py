@@ -17,8 +17,9 @@ from src.evaluation.reliability import (
     site_table,
     with_ceilings,
 )
-from src.simulate.inferotemporal import MONKEYS, SimulatedObjects, load_truth
+from src.simulate.inferotemporal import SimulatedObjects, load_truth
 from src.simulate.inferotemporal import simulate_inferotemporal as simulate
+from src.simulate.sites import MONKEYS
 
 SEED = 3
 CONFIG = SimulatedObjects(
