@@ -137,6 +137,13 @@ def found(wildcards):
     return [record("02_search_{model}").format(**wildcards)] if searched else []
 
 
+def learned(wildcards):
+    """The record of the training that a frozen network's weights come from, if there is one."""
+    name = wildcards.network
+    trained = profiles[wildcards.study].network(name).start == "trained"
+    return [record(f"02_train_{name}_1").format(study=wildcards.study)] if trained else []
+
+
 def shown(wildcards):
     """What it says about one frozen network."""
     return fingerprint(asdict(profiles[wildcards.study].network(wildcards.network)))
@@ -302,6 +309,7 @@ rule extract:
     input:
         code=code("02_extract"),
         data=rules.preprocess.output,
+        weights=learned,
     output:
         record("02_extract_{network}"),
     log:

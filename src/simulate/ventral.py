@@ -51,7 +51,8 @@ class VentralStream:
     per_object: int = 25  # pictures of each of 64 objects, a fifth of them without variation
     it_sites: int = 60  # the first has reliability 0, the second is constant
     v4_sites: int = 24
-    latents: int = 12  # of each area that its sites read: its leading principal components
+    latents: int = 10  # of each area that its sites read: principal components
+    common: int = 3  # leading components left out, which all areas share
     category: float = 0.2  # share of an IT site's signal that is tuning to categories
     reliability: tuple[float, float] = (0.82, 0.89)  # medians of c, IT and V4
     spread: float = 0.5  # standard deviation of logit c
@@ -66,10 +67,9 @@ PRESETS: Mapping[str, VentralStream] = MappingProxyType(
     {
         "tiny": VentralStream(
             size=32,
-            per_object=5,
+            per_object=10,
             it_sites=16,
             v4_sites=8,
-            latents=6,
             repetitions=(8, 12),
             times=SimulatedTimes(repetitions=6, sites=12),
             choices=SimulatedChoices(trials=6),
@@ -137,7 +137,7 @@ class World:
         n = len(self.images)
         self.stimulus_ids = np.array([f"stimulus_{i:04}" for i in range(n)])
         seen = areas(self.images)
-        self.latents = {area: principal(seen[area], config.latents) for area in READ}
+        self.latents = {area: principal(seen[area], config.common, config.latents) for area in READ}
         onehot = categories_of(self.scenes.objects)[:, None] == np.array(CATEGORIES)
         self.features = {
             "IT": np.hstack([self.latents["IT"], onehot]),
@@ -195,15 +195,16 @@ class World:
         }
 
 
-def principal(x: np.ndarray, count: int) -> np.ndarray:
-    """Leading principal components over pictures, each of variance 1: (i, f) -> (i, count)."""
-    x = np.asarray(x, np.float64)
-    x = x - x.mean(0)
-    values, vectors = np.linalg.eigh(x @ x.T)
-    if not values[-count] > 1e-10 * values[-1]:
-        raise ValueError(f"features {x.shape} have fewer than {count} components: ask for fewer")
-    kept = vectors[:, ::-1][:, :count]
-    return kept * np.sign(kept[np.abs(kept).argmax(0), np.arange(count)]) * np.sqrt(len(x))
+def principal(x: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Principal components over pictures from `first` on, of variance 1: (i, f) -> (i, count)."""
+    centered = np.asarray(x, np.float64) - np.mean(x, axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(centered @ centered.T)
+    last = first + count
+    if not values[-last] > 1e-10 * values[-1]:
+        raise ValueError(f"features {x.shape} have fewer than {last} components: ask for fewer")
+    kept = vectors[:, ::-1][:, first:last]
+    signs = np.sign(kept[np.abs(kept).argmax(0), np.arange(count)])
+    return kept * signs * np.sqrt(len(x))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

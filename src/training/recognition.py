@@ -29,7 +29,7 @@ from src.models.pretrained import random_network
 from src.models.registry import cornet_record
 from src.seeds import numpy_stream
 from src.training import checkpoint
-from src.training.device import keep_memory, threads
+from src.training.device import keep_memory, pick_device, threads
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
@@ -119,6 +119,18 @@ def hits(logits: Tensor, labels: Tensor) -> Tensor:
     """Pictures whose class is the first guess, and among the first five: (n, k), (n,) -> (2,)."""
     ranked = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
     return torch.stack([ranked[:, 0].sum(), ranked.sum()])
+
+
+def named(network: Network, folder: PictureFolder, device: str, batch: int = 64) -> np.ndarray:
+    """Probability of each class of every picture of a folder, shown as in validation: -> (n, k)."""
+    chosen, found = pick_device(device), []
+    module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0, None)
+    rows = np.arange(len(folder))
+    with evaluating(module), torch.inference_mode():
+        for images, _ in shown.load([rows[i : i + batch] for i in rows[::batch]], 0):
+            x = normalized(images.to(chosen).float(), network.record)
+            found.append(module(x).softmax(1).cpu().numpy())
+    return np.concatenate(found)
 
 
 class Run:

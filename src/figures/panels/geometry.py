@@ -36,6 +36,18 @@ def rank_map(axis: Axes, distance: np.ndarray, groups: np.ndarray | None = None)
             axis.axvline(start - 0.5, color="white", linewidth=0.6)
 
 
+def share_map(axis: Axes, values: np.ndarray, names: Sequence[str] = ()) -> AxesImage:
+    """Shares from 0 to 1 of rows that columns get, dark is much: (k, k), names of both or none."""
+    image = axis.imshow(values, cmap="Greys", vmin=0, vmax=1)
+    if len(names):
+        axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axis.set_yticks(range(len(names)), names)
+    else:
+        axis.set(xticks=[], yticks=[])
+    axis.tick_params(length=0)
+    return image
+
+
 def correlation_map(axis: Axes, values: np.ndarray, blocks: Sequence[str]) -> AxesImage:
     """Correlations of k u columns, in k named blocks of u: (k u, k u), colors from -1 to 1."""
     image = axis.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1)
