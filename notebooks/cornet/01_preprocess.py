@@ -16,9 +16,9 @@
 # **What is in recordings of V4 and IT, and how well could any model of them do?**
 #
 # A score says how like a brain a network is only beside what was possible. Sites are noisy: shown
-# the same picture again, they do not answer the same. What of a site's variance over pictures comes
-# again is its *reliability* c, and no model can explain more than that. So before any network is
-# looked at, this notebook
+# the same picture again, they do not answer the same. What of a site's variance over pictures
+# comes again is its *reliability* c, and no model can explain more than that. So before any
+# network is looked at, this notebook
 #
 # 1. finds an *assembly*: responses to single presentations, [presentation x site], with a table
 #    that names picture, object and repetition, and one that names region and animal. The `demo`
@@ -27,9 +27,9 @@
 # 3. scores a toy assembly against itself, which has to give about 1.
 #
 # The simulated sites were made to have a right answer. V4 sites read area V4 of one random
-# CORnet-Z, IT sites its area IT: a few directions of it, and, in IT, a fifth of the signal is tuning
-# to categories, which no random network knows. One IT site is noise alone and one never changes,
-# since such sites exist. Everything that was planted is kept apart, in `truth.npz`.
+# CORnet-Z, IT sites its area IT: a few directions of it, and, in IT, a fifth of the signal is
+# tuning to categories, which no random network knows. One IT site is noise alone and one never
+# changes, since such sites exist. Everything that was planted is kept apart, in `truth.npz`.
 #
 # Beside the assembly of mean rates lie one in bins of 10 ms, choices of human observers, voxels of
 # a scanned subject, and folders of pictures to train networks on; later notebooks open them.
@@ -40,15 +40,15 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-
 from src.data.assemblies import Assembly
 from src.data.assembly_files import open_assembly
-from src.data.blocks import read
 from src.data.feature_set import FeatureSet
-from src.data.folders import open_folders
-from src.data.objects import categories_of
 from src.evaluation.likeness import Settings, score
 from src.evaluation.repetition_ceiling import internal_consistency
+
+from src.data.blocks import read
+from src.data.folders import open_folders
+from src.data.objects import categories_of
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -80,8 +80,8 @@ declare(*tables.values(), *drawn.values())
 # ## Find the recordings
 #
 # Your own go to `data/raw/cornet/<name>/assembly.h5`; NetCDF as Brain-Score writes it, npz and csv
-# are read as well. The simulation asks a random CORnet-Z what its areas make of each picture. It is
-# the network called `planted`, which a later notebook will show the pictures again.
+# are read as well. The simulation asks a random CORnet-Z what its areas make of each picture. It
+# is the network called `planted`, which a later notebook will show the pictures again.
 
 # %%
 if simulated:

@@ -15,23 +15,23 @@
 #
 # **What do the areas of a CORnet make of these pictures, and at which step do they begin to see?**
 #
-# A network is shown the pictures of the assembly once, and what its areas put out is kept, at every
-# layer that will be scored. For a network that goes on in time, a layer is an area *at a step*:
-# `IT-t3` is what area IT says at the fourth step.
+# A network is shown the pictures of the assembly once, and what its areas put out is kept, at
+# every layer that will be scored. For a network that goes on in time, a layer is an area *at a
+# step*: `IT-t3` is what area IT says at the fourth step.
 #
 # - **Z** has four areas of one convolution each, and one step.
 # - **R** and **RT** have a state in each area, added to what comes from below. In R, an area reads
 #   what the one before it has made in the same step. In RT it reads what that one made a step
-#   *earlier*, as if passing it on took time, so that the picture climbs one area a step and IT knows
-#   nothing of it before step 3.
+#   *earlier*, as if passing it on took time, so that the picture climbs one area a step and IT
+#   knows nothing of it before step 3.
 # - **S** repeats a bottleneck in V2, V4 and IT, two, four and two times, one area after the other.
 #
-# In the published code `IT.output` at the default step 0 is the same for every picture in R and RT,
-# and it was exported without a word; students found that read-outs of it explained nothing. Such a
-# layer is refused here by name. Three more silent failures are shut out: rows in another order than
-# the pictures (each row has its picture's hash beside it), features of yesterday's weights (a
-# folder is reused only for equal weights, pictures and preprocessing), and files of weights that are
-# not what their name says (their hash is checked).
+# In the published code `IT.output` at the default step 0 is the same for every picture in R and
+# RT, and it was exported without a word; students found that read-outs of it explained nothing.
+# Such a layer is refused here by name. Three more silent failures are shut out: rows in another
+# order than the pictures (each row has its picture's hash beside it), features of yesterday's
+# weights (a folder is reused only for equal weights, pictures and preprocessing), and files of
+# weights that are not what their name says (their hash is checked).
 #
 # The answer is the last figure: which pictures look alike to an early and to a late layer.
 
@@ -41,11 +41,11 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from src.evaluation.memory import as_text, estimated_bytes
 
 from src.data.blocks import read
 from src.data.hashes import image_sha256
 from src.data.objects import categories_of
-from src.evaluation.memory import as_text, estimated_bytes
 from src.evaluation.similarity import rdm
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -81,8 +81,8 @@ plan
 # ## The network
 #
 # Published weights are files such as `cornet_z-5c427c9c.pth`, whose names hold the beginning of
-# their hash; they are never downloaded for you. Random weights are drawn from the seed, and weights
-# that `02_train` made are read from its run.
+# their hash; they are never downloaded for you. Random weights are drawn from the seed, and
+# weights that `02_train` made are read from its run.
 
 # %%
 kept = weights or (places.weights if places.weights.is_dir() else None)
@@ -123,8 +123,8 @@ extracted.round(3)
 
 # %% [markdown]
 # The last column is an estimate of what scoring such a layer will take, made before anything is
-# run: users of the published tools saw runs of hours end out of memory. Raw maps of all layers of a
-# large network are hundreds of gigabytes; here only the inner products of pictures are needed, a
+# run: users of the published tools saw runs of hours end out of memory. Raw maps of all layers of
+# a large network are hundreds of gigabytes; here only the inner products of pictures are needed, a
 # number a pair.
 #
 # ## How alike do pictures look?

@@ -16,24 +16,26 @@
 # **How does a CORnet learn to name pictures, and does it?**
 #
 # CORnets have four areas named after those of the ventral stream, and a decoder. They are trained
-# like any network of computer vision, to name pictures, and no recording of a brain is used. Kubilius
-# and colleagues published a recipe for each: stochastic gradient descent with momentum .9 and
-# weight decay 1e-4 in batches of 256, and a learning rate that is cut to a tenth every 10 epochs of
-# 25 (Z, R and RT) or every 20 of 43 (S). Training sees random parts of pictures, at random scale
-# and half of them mirrored; validation sees their middle.
+# like any network of computer vision, to name pictures, and no recording of a brain is used.
+# Kubilius and colleagues published a recipe for each: stochastic gradient descent with momentum .9
+# and weight decay 1e-4 in batches of 256, and a learning rate that is cut to a tenth every 10
+# epochs of 25 (Z, R and RT) or every 20 of 43 (S). Training sees random parts of pictures, at
+# random scale and half of them mirrored; validation sees their middle.
 #
 # Four things that went wrong in the published training code cannot here:
 #
 # - a restarted run began all its epochs again, and its schedule was not saved. Here a killed run
-#   goes on at the step of its last checkpoint and ends in the *same bytes*: order and crops are drawn
-#   from streams named by seed, epoch and picture, so that no state of a generator can be lost;
+#   goes on at the step of its last checkpoint and ends in the *same bytes*: order and crops are
+#   drawn from streams named by seed, epoch and picture, so that no state of a generator can be
+#   lost;
 # - the log was written anew, whole, at every step. Here it grows a line at a time;
-# - the learning rate in the log came from a formula of its own. Here it is what the optimizer used;
+# - the learning rate in the log came from a formula of its own. Here it is what the optimizer
+#   used;
 # - after the last epoch the whole training set was read once more for one validation.
 #
-# In the `demo` profile the pictures are simulated, of eight categories, and networks are trained for
-# a few epochs at 64 pixels, on the processor. `full` takes ImageNet, and days: `python -m src.cornet
-# train --ngpus 2` is the same training on several GPUs, from the command line.
+# In the `demo` profile the pictures are simulated, of eight categories, and networks are trained
+# for a few epochs at 64 pixels, on the processor. `full` takes ImageNet, and days: `python -m
+# src.cornet train --ngpus 2` is the same training on several GPUs, from the command line.
 #
 # The answer is the learning curve.
 
@@ -45,7 +47,7 @@ from src.config import as_plain
 from src.data.folders import open_folders
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.manifest import declare, save_figure, save_table
+from src.manifest import declare, save_figure
 from src.paths import run_paths
 from src.studies import STUDIES
 from src.training.recognition import Saving, recognizer, train_recognizer
@@ -88,9 +90,9 @@ print(f"{network.record.name}: {count:,} weights, pictures of {network.record.in
 # %% [markdown]
 # ## Train
 #
-# `weights.pt` holds the last weights, with the configuration, the hash of the pictures and all else
-# that they depend on; only a run of equal inputs is taken as done. `log.csv` beside it has a line
-# every tenth of an epoch, with the seconds spent on loading and on computing.
+# `weights.pt` holds the last weights, with the configuration, the hash of the pictures and all
+# else that they depend on; only a run of equal inputs is taken as done. `log.csv` beside it has a
+# line every tenth of an epoch, with the seconds spent on loading and on computing.
 
 # %%
 history = train_recognizer(

@@ -15,20 +15,20 @@
 #
 # **Which pictures does the trained network name, and which classes does it confuse?**
 #
-# A network that is to stand for the ventral stream has to do what the ventral stream does: say what
-# is in a picture, wherever it is. Top-1, the share of pictures named at the first guess, is the
-# number by which such networks are known, and the axis on which later notebooks ask whether better
-# naming makes a network more like a brain.
+# A network that is to stand for the ventral stream has to do what the ventral stream does: say
+# what is in a picture, wherever it is. Top-1, the share of pictures named at the first guess, is
+# the number by which such networks are known, and the axis on which later notebooks ask whether
+# better naming makes a network more like a brain.
 #
 # One number hides how it comes about. A network may know half the classes and guess the others, or
-# it may confuse two that look alike and know the rest; for a comparison with human choices it is the
-# confusions that count (`07_fig_behavior`). So here every validation picture is shown once, in the
-# way that training validated it (the middle of the picture), and its class probabilities are kept
-# with its file name.
+# it may confuse two that look alike and know the rest; for a comparison with human choices it is
+# the confusions that count (`07_fig_behavior`). So here every validation picture is shown once, in
+# the way that training validated it (the middle of the picture), and its class probabilities are
+# kept with its file name.
 #
 # Two controls: guessing, and the same network with the weights it started from. A network that
-# names more than its untrained self has learned it from the pictures; one that does not has learned
-# nothing, whatever its loss says.
+# names more than its untrained self has learned it from the pictures; one that does not has
+# learned nothing, whatever its loss says.
 #
 # The answer is the table of accuracies, and the figure of confusions. Probabilities are written as
 # they come out of the softmax, without calibration: that of the best class is usually too high.
@@ -97,8 +97,8 @@ save_table(accuracy, table)
 accuracy.round(3)
 
 # %% [markdown]
-# The trained network's top-1 is that of the last line of its history: the same pictures in the same
-# form, by other code.
+# The trained network's top-1 is that of the last line of its history: the same pictures in the
+# same form, by other code.
 
 # %%
 history = pd.read_csv(note_input(places.member(model, 1) / "history.csv"))
@@ -128,8 +128,8 @@ save_figure(figure, drawn)
 # %% [markdown]
 # **What one sees.** A dark diagonal is a network that names what it is shown. Dark columns are
 # classes it falls back on: a network at the start of its training says one or two names to
-# everything. Pairs that stay dark off the diagonal, on both sides of it, look alike to the network;
-# with simulated pictures these are categories of like outline.
+# everything. Pairs that stay dark off the diagonal, on both sides of it, look alike to the
+# network; with simulated pictures these are categories of like outline.
 #
-# Next: `03_probe` asks what the same networks say of V4 and IT, which is another question: a network
-# may name little and yet have features that sites share, and the other way round.
+# Next: `03_probe` asks what the same networks say of V4 and IT, which is another question: a
+# network may name little and yet have features that sites share, and the other way round.

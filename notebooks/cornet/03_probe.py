@@ -21,15 +21,16 @@
 # Correlate predictions and responses over the test pictures, site by site. The score is the median
 # over sites, and the mean over the ten draws.
 #
-# The draws here are Brain-Score's own, picture by picture; its scores are reproduced to nine digits
-# by other regressions and to a thousandth by this one, where its own fit stops early. What takes
-# most of its time is not needed: everything that PLS does with features depends on their inner
-# products alone, which are computed once for all ten draws.
+# The draws here are Brain-Score's own, picture by picture; its scores are reproduced to nine
+# digits by other regressions and to a thousandth by this one, where its own fit stops early. What
+# takes most of its time is not needed: everything that PLS does with features depends on their
+# inner products alone, which are computed once for all ten draws.
 #
-# Which layer stands for which area? Looking for the best layer on the same pictures that it is then
-# scored on makes the score too good. So the choice is *nested*: each draw chooses among its training
-# pictures, and its test pictures see the chosen layer alone. CORnets come with an answer, since their
-# areas have names; whether V4 is best predicted by V4 is then a finding and no definition.
+# Which layer stands for which area? Looking for the best layer on the same pictures that it is
+# then scored on makes the score too good. So the choice is *nested*: each draw chooses among its
+# training pictures, and its test pictures see the chosen layer alone. CORnets come with an answer,
+# since their areas have names; whether V4 is best predicted by V4 is then a finding and no
+# definition.
 #
 # The answer is the figure of scores over layers, and the table of choices.
 
@@ -37,15 +38,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-
 from src.data.assembly_files import open_assembly
-from src.data.blocks import read
 from src.data.feature_set import FeatureSet
-from src.data.hashes import image_sha256
 from src.evaluation.layer_choice import choose_layer
 from src.evaluation.likeness import Settings, score
 from src.evaluation.score_record import Source, save_records
-from src.figures import panels
+
+from src.data.blocks import read
+from src.data.hashes import image_sha256
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
 from src.models.feature_files import layer_names, open_features
@@ -77,8 +77,8 @@ plan
 # %% [markdown]
 # ## Responses, and features of the same pictures
 #
-# Rows are matched by the pictures' ids; features carry their pictures' hashes, so that a row cannot
-# belong to another picture.
+# Rows are matched by the pictures' ids; features carry their pictures' hashes, so that a row
+# cannot belong to another picture.
 
 # %%
 path = note_input(places.raw / "assembly.h5")
@@ -97,10 +97,10 @@ print(len(sets), "layers;", "(n_images, n_features) =", sets[0].values.shape, "o
 # ## Score every layer
 #
 # `raw` is Brain-Score's median correlation, with an interval from resampled pictures *and* sites;
-# `ceiling` the reliability c of the region. Three generations of a formula divide one by the other,
-# and were mixed up in threads and papers: r / c, (r / c)², and since the end of 2025 r² / c. c is
-# already a share of variance, so r² / c is the share of what can be explained; it is called `ceiled`
-# here, and the others stand beside it in the stored table, each by its name.
+# `ceiling` the reliability c of the region. Three generations of a formula divide one by the
+# other, and were mixed up in threads and papers: r / c, (r / c)², and since the end of 2025 r² /
+# c. c is already a share of variance, so r² / c is the share of what can be explained; it is
+# called `ceiled` here, and the others stand beside it in the stored table, each by its name.
 
 # %%
 data = "simulated" if simulated else "recorded"
@@ -167,11 +167,11 @@ save_figure(figure, drawn)
 
 # %% [markdown]
 # **What one sees.** Correlations over layers, for V4 left and IT right, with intervals; the dashed
-# line is √c, the highest correlation there can be. The planted network peaks at its own area in each
-# panel, since that is what sites read. Another random network of the same make comes close and
-# stays below, and has its peak where the code is the richest, not where it is called so. A trained
-# network is lower on these simulated sites than an untrained one may be: they read a random code,
-# and training moves away from it. In cortex it is the other way round, which is the finding of
-# Yamins et al. (2014).
+# line is √c, the highest correlation there can be. The planted network peaks at its own area in
+# each panel, since that is what sites read. Another random network of the same make comes close
+# and stays below, and has its peak where the code is the richest, not where it is called so. A
+# trained network is lower on these simulated sites than an untrained one may be: they read a
+# random code, and training moves away from it. In cortex it is the other way round, which is the
+# finding of Yamins et al. (2014).
 #
 # Next: `04_evaluate` puts networks and measures side by side.
