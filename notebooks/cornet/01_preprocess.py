@@ -40,15 +40,15 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+
 from src.data.assemblies import Assembly
 from src.data.assembly_files import open_assembly
-from src.data.feature_set import FeatureSet
-from src.evaluation.likeness import Settings, score
-from src.evaluation.repetition_ceiling import internal_consistency
-
 from src.data.blocks import read
+from src.data.feature_set import FeatureSet
 from src.data.folders import open_folders
 from src.data.objects import categories_of
+from src.evaluation.likeness import Settings, score
+from src.evaluation.repetition_ceiling import internal_consistency
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -159,16 +159,16 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True)
 for axis, region in zip(axes, study.sessions, strict=True):
     c = sites.loc[sites["region"] == region, "c"].dropna()
     panels.score_histograms(axis, {region: c.to_numpy()}, {region: "#0072b2"}, "reliability c")
-    axis.axvline(found[region].score, color="#8b1e2d", linestyle=(0, (4, 2)))
+    axis.set(title=f"{region}, ceiling {found[region].score:.3f}", ylabel="")
 axes[0].set_ylabel("sites")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn["ceilings"])
 
 # %% [markdown]
-# **What one sees.** One histogram a region, the dashed line its ceiling. The published data have
-# medians of .82 in IT and .88 in V4, and these were simulated to be like them. The site at zero
-# fires at random; a site that never changes has no correlation with anything, and no bar.
+# **What one sees.** One histogram a region, the line its median. The published data have medians
+# of .82 in IT and .88 in V4, and these were simulated to be like them. Of the two IT sites at zero
+# one fires at random and one never changes: nothing can be explained in either.
 #
 # Is what was measured what was planted?
 

@@ -41,11 +41,11 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from src.evaluation.memory import as_text, estimated_bytes
 
 from src.data.blocks import read
 from src.data.hashes import image_sha256
 from src.data.objects import categories_of
+from src.evaluation.memory import as_text, estimated_bytes
 from src.evaluation.similarity import rdm
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -129,8 +129,8 @@ extracted.round(3)
 #
 # ## How alike do pictures look?
 #
-# 1 minus the correlation of two pictures' features, drawn by rank: dark is alike. Pictures are
-# sorted by category.
+# 1 minus the correlation of two pictures' features, each taken about its mean over pictures, and
+# drawn by rank: dark is alike. Pictures are sorted by category.
 
 # %%
 objects = pd.Series(read(path, "stimuli/object_name"), read(path, "stimuli/stimulus_id"))
@@ -142,7 +142,7 @@ use_style()
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.9))
 for axis, layer in zip(axes, (layers[0], layers[-1]), strict=True):
     x = features[layer][order].reshape(len(order), -1)
-    panels.rank_map(axis, rdm(x), groups[order])
+    panels.rank_map(axis, rdm(x - x.mean(0)), groups[order])
     axis.set_title(f"{network}, {layer}")
 axes[1].set_yticks([])
 if simulated:

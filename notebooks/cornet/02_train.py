@@ -124,7 +124,7 @@ axes[0].set(xlabel="epoch", ylabel="cross-entropy")
 axes[0].legend()
 panels.learning_curve(axes[1], history)
 axes[1].axhline(guess, color="#8b1e2d", linestyle=(0, (4, 2)), linewidth=1)
-axes[1].text(history["epoch"].iloc[-1], guess, "guessing", va="bottom", ha="right", fontsize=8)
+axes[1].text(history["epoch"].iloc[0], guess, "guessing", va="top", fontsize=8)
 axes[1].set(ylabel="top-1, validation", ylim=(0, 1))
 if simulated:
     mark_simulated(figure)

@@ -118,7 +118,8 @@ right.sort_values().round(2).to_frame().T
 # %%
 use_style()
 figure, axis = plt.subplots(figsize=(4.6, 4))
-image = panels.share_map(axis, confused, held_out.classes if len(right) <= 30 else ())
+names = held_out.classes if len(right) <= 30 else ()
+image = panels.value_map(axis, confused, names, names, numbers=False)
 axis.set(xlabel="named", ylabel="shown", title=f"{model}, top-1 {rows[0]['top1']:.2f}")
 figure.colorbar(image, ax=axis, label="share of pictures", shrink=0.8)
 if simulated:

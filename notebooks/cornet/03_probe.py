@@ -38,17 +38,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+
 from src.data.assembly_files import open_assembly
-from src.data.feature_set import FeatureSet
 from src.evaluation.layer_choice import choose_layer
 from src.evaluation.likeness import Settings, score
 from src.evaluation.score_record import Source, save_records
-
-from src.data.blocks import read
-from src.data.hashes import image_sha256
+from src.evaluation.stored_sets import stored_sets
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
-from src.models.feature_files import layer_names, open_features
 from src.paths import run_paths
 from src.studies import STUDIES
 
@@ -83,14 +80,11 @@ plan
 # %%
 path = note_input(places.raw / "assembly.h5")
 assembly = open_assembly(path)
-ids, hashes = read(path, "images/stimulus_id"), image_sha256(read(path, "images/pixels"))
-sets = []
-for network in plan.networks:
-    kept = places.features / network / "assembly"
-    for layer in layer_names(places.features / network):
-        x = open_features(kept, layer, hashes)
-        area, _, step = layer.partition("-t")
-        sets.append(FeatureSet(x.reshape(len(x), -1), ids, network, network, area, int(step or 0)))
+sets = [
+    features
+    for network in plan.networks
+    for features in stored_sets(places.features, network, path).values()
+]
 print(len(sets), "layers;", "(n_images, n_features) =", sets[0].values.shape, "of the first")
 
 # %% [markdown]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
+import torch
 
-from src.models.activations import activations, prepare
+from src.models.activations import activations, evaluating, prepare
 from src.models.networks import Network
 
 BATCH = 64
@@ -30,4 +31,16 @@ def _features(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     return {
         layer.name: np.concatenate([p[layer.name].flatten(1).numpy() for p in parts])
         for layer in layers
+    }
+
+
+def states_of(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
+    """States of a CORnet's areas at all steps, in memory: (n, h, w) -> (t, n, f) float32 each."""
+    with evaluating(network.module), torch.inference_mode():
+        parts = [
+            network.module.states(prepare(images[i : i + BATCH], network.record))
+            for i in range(0, len(images), BATCH)
+        ]
+    return {
+        area: torch.cat([part[area].flatten(2) for part in parts], 1).numpy() for area in parts[0]
     }

@@ -35,6 +35,7 @@ class SimulatedTimes:
     late: float = 50.0  # ms by which that of hard pictures is later
     spread: float = 15.0  # standard deviation among pictures alike
     noise: float = 1.0  # standard deviation of a presentation's rate; that of the signal is 1
+    i1: float = 1.5  # how well the monkeys tell each picture's object from others
     measured: float = 5.0  # standard deviation of what is measured of the onset
 
 
@@ -59,8 +60,9 @@ def write_times(
     tables = presentations(scenes, ids, repetitions), units, pictures
     write_assembly(folder / "assembly_10ms.h5", blocks, *tables, time_bins=BINS)
     measured = onset + config.measured * rng.standard_normal(len(ids))
-    table = {"stimulus_id": ids, "object_name": scenes.objects, "solution_ms": measured}
-    save_table(pd.DataFrame(table).round(1), folder / "solution_times.csv")
+    columns = {"stimulus_id": ids, "object_name": scenes.objects, "i1": config.i1}
+    table = pd.DataFrame({**columns, "solution_ms": measured.round(1)})
+    save_table(table, folder / "solution_times.csv")
     return {"hard": hard, "onset_ms": onset}
 
 

@@ -67,7 +67,7 @@ PRESETS: Mapping[str, VentralStream] = MappingProxyType(
     {
         "tiny": VentralStream(
             size=32,
-            per_object=10,
+            per_object=12,
             it_sites=16,
             v4_sites=8,
             repetitions=(8, 12),

@@ -21,7 +21,7 @@ from src.figures.panels.cortex import (
 )
 from src.figures.panels.curves import members_curve, size_curve
 from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
-from src.figures.panels.geometry import correlation_map, rank_map, rate_profile, share_map
+from src.figures.panels.geometry import correlation_map, rank_map, rate_profile, value_map
 from src.figures.panels.images import (
     group_means,
     image_performance,
@@ -124,7 +124,6 @@ __all__ = [
     "score_intervals",
     "score_profile",
     "session_means",
-    "share_map",
     "similarity_map",
     "similarity_scale",
     "size_curve",
@@ -139,5 +138,6 @@ __all__ = [
     "unit_boxes",
     "unit_scatter",
     "units_per_session",
+    "value_map",
     "windows",
 ]
