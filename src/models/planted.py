@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from src.models.activations import activations, evaluating, prepare
+from src.models.extraction import Reduction
 from src.models.networks import Network
 
 BATCH = 64
@@ -34,13 +36,16 @@ def _features(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def states_of(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """States of a CORnet's areas at all steps, in memory: (n, h, w) -> (t, n, f) float32 each."""
+def states_of(network: Network, images: np.ndarray, pool: int = 4) -> dict[str, np.ndarray]:
+    """States of a CORnet's areas at all steps, in memory: (n, h, w) -> (t, n, f) float32 each.
+
+    Maps are averaged to at most pool x pool cells.
+    """
+    found = defaultdict(list)
     with evaluating(network.module), torch.inference_mode():
-        parts = [
-            network.module.states(prepare(images[i : i + BATCH], network.record))
-            for i in range(0, len(images), BATCH)
-        ]
-    return {
-        area: torch.cat([part[area].flatten(2) for part in parts], 1).numpy() for area in parts[0]
-    }
+        for first in range(0, len(images), BATCH):
+            x = prepare(images[first : first + BATCH], network.record)
+            for area, state in network.module.states(x).items():
+                maps = [Reduction(pool).pooled(step).flatten(1) for step in state]
+                found[area].append(torch.stack(maps))
+    return {area: torch.cat(parts, 1).numpy() for area, parts in found.items()}

@@ -23,6 +23,7 @@ RECIPES = {
     "rt": RecognitionConfig(learning_rate=0.1),
     "s": RecognitionConfig(epochs=43, learning_rate=0.1, step_size=20),
 }
+EXTERNAL = ("09_fig_rsa92",)  # it needs a folder of data that is not ours: run by itself
 # Steps of R and RT worth a score: the first that the picture has come to an area at, and the last.
 STEPS_R = ("V1-t0", "V2-t1", "V4-t1", "IT-t1", "IT-t4", "decoder")
 STEPS_RT = ("V1-t0", "V2-t1", "V4-t2", "IT-t3", "IT-t4", "decoder")
@@ -66,6 +67,7 @@ def _profile(
         networks,
         (*(Probe(n, "layers", (n,)) for n in others), Probe("untrained", "layers", random)),
         simulation=name if name == "demo" else "tiny",
+        skips=EXTERNAL,
     )
 
 
@@ -110,6 +112,7 @@ FULL = Profile(
         for n in (f"cornet_{x}", f"cornet_{x}_random", f"cornet_{x}_own")
     ),
     resources=Resources(memory_mb=32000, minutes=7 * 24 * 60, gpus=1),
+    skips=EXTERNAL,
 )
 
 # Published numbers (spec 1 and 10). `top1`: ImageNet accuracy; `v4`, `it`: median r of PLS on

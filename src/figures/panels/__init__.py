@@ -44,6 +44,7 @@ from src.figures.panels.objects import (
     unit_scatter,
     windows,
 )
+from src.figures.panels.points import key_of, numbered_points
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -90,6 +91,7 @@ __all__ = [
     "image_performance",
     "images_per_session",
     "interval_rows",
+    "key_of",
     "layer_profile",
     "learning_curve",
     "learning_rates",
@@ -97,6 +99,7 @@ __all__ = [
     "members_curve",
     "null_band",
     "null_histogram",
+    "numbered_points",
     "object_box",
     "paired_units",
     "performance_by_session",
