@@ -37,12 +37,12 @@
 # The answer is the first figure.
 
 # %%
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from src.data.assembly_files import open_assembly
-from src.data.feature_set import FeatureSet
 from src.evaluation.folds import brain_score_splits
 from src.evaluation.likeness import Settings, score
 from src.evaluation.stored_sets import stored_sets
@@ -112,7 +112,7 @@ for name in names:
     for region in study.sessions:
         row = {"model": name, "region": region, "layer": x.layer}
         row["permuted"] = score(moved, assembly, "pls", region, settings=how).raw
-        rows.append({**row, "true": wide.loc[name, region][wide.loc[name].index[-2]]})
+        rows.append({**row, "true": wide.loc[(name, last), region]})
 permuted = pd.DataFrame(rows)
 permuted.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(permuted, places.tables / "06_permuted.csv")

@@ -177,9 +177,7 @@ solved = solved.loc[means.stimulus_ids]
 objects = means.column("object_name")
 limits = solved["i1"].to_numpy(), solved["solution_ms"].to_numpy()
 found = score_solution_times(rates, objects, bins, *limits, seed=seed)
-print(
-    f"Spearman r of solution times {found.score:.3f} ± {found.error:.3f}, ten draws of test pictures"
-)
+print(f"Spearman r of solution times {found.score:.3f} ± {found.error:.3f}, ten draws")
 
 # %%
 rows = np.concatenate(found.tests)

@@ -52,15 +52,19 @@ def over_splits(
 def subject_ceilings(rdms: np.ndarray) -> tuple[float, float]:
     """Lower and upper bound of the best model's mean r with subjects: (s, n, n) -> lower, upper.
 
-    Spearman r of each subject's RDM with the mean of ranked RDMs, of the others and of all (Nili et
-    al. 2014: of RDMs with these ranks, that mean has the highest mean r).
+    Spearman r of each subject's RDM with the mean of ranked RDMs, of the others and of all, which
+    no other RDM exceeds (Nili et al. 2014).
     """
     ranked = np.array([rank_normalized(one) for one in rdms])
-    total, s = ranked.sum(axis=0), len(rdms)
+    total, s = ranked.sum(axis=0), len(ranked)
     if s < 2:
         raise ValueError(f"a ceiling over subjects needs two or more, not {s}")
-    others = np.mean([spearman(one, total - one) for one in ranked])
-    return float(others), float(np.mean([spearman(one, total) for one in ranked]))
+
+    def mean_with(means: list[np.ndarray]) -> float:
+        pairs = zip(ranked, means, strict=True)
+        return float(np.mean([pair_correlation(a, rank_normalized(b)) for a, b in pairs]))
+
+    return mean_with([(total - one) / (s - 1) for one in ranked]), mean_with([total / s] * s)
 
 
 def subject_scores(model: np.ndarray, rdms: np.ndarray) -> np.ndarray:

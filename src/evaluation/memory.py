@@ -15,8 +15,8 @@ SPLITS = 10
 def estimated_bytes(n: int, p: int, u: int, mapping: Mapping = "pls") -> int:
     """Peak memory that `cross_validated` takes on top of its arrays: n images, p features, u units.
 
-    Features may be in memory or mapped: they are read some columns at a time. Of the Gram (n, n):
-    two while it is summed; then it stays, with what the mapping makes of it.
+    Features, float32, may be in memory or mapped: they are read some columns at a time. Of the Gram
+    (n, n) two are there while it is summed; then it stays, with what the mapping makes of it.
     """
     if min(n, p, u) < 1:
         raise DataError(f"{n} images, {p} features, {u} units: each must be 1 or more")
@@ -33,9 +33,9 @@ def estimated_bytes(n: int, p: int, u: int, mapping: Mapping = "pls") -> int:
         case "ridge" if wide:
             return int(DOUBLE * max(summing, square + 2.1 * train**2 + responses))
         case "ridge_cv" if wide:
-            return int(DOUBLE * max(summing, square + 6 * train**2 + responses))
+            return int(DOUBLE * max(summing, square + 5 * train**2 + responses))
         case "neuron_to_neuron":
-            return int(DOUBLE * (2 * n * p + 3 * train * min(p, CHUNK) + responses))
+            return int(DOUBLE * (train * p / 2 + 4 * train * min(p, CHUNK) + responses))
         case _:
             k = min(n, p)
             rotation = 7 * square if wide else 0

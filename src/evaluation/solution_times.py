@@ -8,6 +8,7 @@ start at random, which the penalty makes no matter.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,30 +51,36 @@ class SolutionTimes:
 def classify(
     x: np.ndarray, truth: np.ndarray, new: np.ndarray, objects: int, seed: int
 ) -> np.ndarray:
-    """Probabilities of new images by a classifier of others: (n, p), (n,), (m, p) -> (m, o)."""
-    center, scale = x.mean(axis=0), x.std(axis=0)
+    """Probabilities of new images by a classifier a bin: (t, n, p), (n,), (t, m, p) -> (t, m, o).
+
+    Classifiers of all bins step together, each by itself; training ends early when the loss of a
+    batch is below `ENOUGH` in every bin.
+    """
+    center, scale = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
     z, fresh = (
         torch.from_numpy((a - center) / np.where(scale > 0, scale, 1)).float() for a in (x, new)
     )
-    target = torch.from_numpy(np.asarray(truth))
-    weight = torch.zeros(objects, x.shape[1], requires_grad=True)
-    bias = torch.ones(objects, requires_grad=True)
+    target = F.one_hot(torch.from_numpy(np.asarray(truth)), objects).float()
+    weight = torch.zeros(len(z), x.shape[2], objects, requires_grad=True)
+    bias = torch.ones(len(z), 1, objects, requires_grad=True)
     optimizer = torch.optim.Adam([weight, bias], lr=RATE)
-    for epoch in range(EPOCHS):
-        order = torch.randperm(len(z), generator=stream(seed, "solution times", epoch))
-        for rows in order.split(BATCH):
-            loss = F.cross_entropy(z[rows] @ weight.T + bias, target[rows])
-            loss = loss + PENALTY / 2 * (weight.square().sum() + bias.square().sum())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if loss.item() < ENOUGH:
-                break
-        else:
-            continue
-        break
+    for rows in _batches(len(truth), seed):
+        loss = -(target[rows] * (z[:, rows] @ weight + bias).log_softmax(2)).sum(2).mean(1)
+        loss = loss + PENALTY / 2 * (weight.square().sum((1, 2)) + bias.square().sum((1, 2)))
+        optimizer.zero_grad()
+        loss.sum().backward()
+        optimizer.step()
+        if loss.max() < ENOUGH:
+            break
     with torch.no_grad():
-        return (fresh @ weight.T + bias).softmax(dim=1).double().numpy()
+        return (fresh @ weight + bias).double().softmax(dim=2).numpy()
+
+
+def _batches(n: int, seed: int) -> Iterator[torch.Tensor]:
+    """Rows of the batches of all epochs, each shuffled."""
+    for epoch in range(EPOCHS):
+        order = torch.randperm(n, generator=stream(seed, "solution times", epoch))
+        yield from order.split(BATCH)
 
 
 def solution_times(i1: np.ndarray, thresholds: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -113,12 +120,11 @@ def score_solution_times(
             "(n, p, t); a static model has no solution times"
         )
     names, truth = np.unique(objects, return_inverse=True)
-    times, tests, raw = np.asarray(bins, float)[:, 0], [], []
+    by_bin, times = np.moveaxis(features, 2, 0), np.asarray(bins, float)[:, 0]
+    tests, raw = [], []
     for train, test in ShuffleSplit(SPLITS, test_size=0.1, random_state=1).split(truth):
-        i1 = []
-        for x in np.moveaxis(features, 2, 0):
-            p = classify(x[train], truth[train], x[test], len(names), seed)
-            i1.append(discriminability(model_rates(p, truth[test]), truth[test], "i1")[:, 0])
+        p = classify(by_bin[:, train], truth[train], by_bin[:, test], len(names), seed)
+        i1 = [discriminability(model_rates(q, truth[test]), truth[test], "i1")[:, 0] for q in p]
         tests.append((test, solution_times(np.stack(i1, 1), thresholds[test], times)))
         raw.append(_spearman(tests[-1][1], measured[test]))
     return SolutionTimes(np.array(raw), *(tuple(x) for x in zip(*tests, strict=True)))
