@@ -105,10 +105,9 @@ assembly = open_assembly(path)
 rng, how = numpy_stream(seed, "permuted"), Settings(ceiling="none", resamples=0)
 rows = []
 for name in names:
-    x = stored_sets(places.features, name, path)["IT" if "IT" in wide.loc[name].index else "IT-t4"]
-    moved = FeatureSet(
-        x.values[rng.permutation(len(x.values))], x.stimulus_ids, name, name, x.layer
-    )
+    last = wide.loc[name].index[-2]  # before the decoder
+    x = stored_sets(places.features, name, path)[last]
+    moved = replace(x, values=x.values[rng.permutation(len(x.values))])
     for region in study.sessions:
         row = {"model": name, "region": region, "layer": x.layer}
         row["permuted"] = score(moved, assembly, "pls", region, settings=how).raw
