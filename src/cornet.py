@@ -1,7 +1,7 @@
 """CORnets from the command line: `python -m src.cornet train|features|score --help`.
 
 Flags have the names of the published code where it has them. The work is done elsewhere:
-src/training/recognition.py, src/models/picture_features.py.
+src/training/recognition.py, src/models/picture_features.py, src/evaluation/likeness.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from src.config import RecognitionConfig, RecognizerConfig
+from src.data.assembly_files import open_assembly
 from src.data.errors import DataError
+from src.data.feature_set import open_feature_sets
 from src.data.folders import open_folders
+from src.evaluation import likeness
+from src.evaluation.likeness import METRICS, Settings
+from src.evaluation.resampling import RESAMPLES
+from src.evaluation.score_record import Source, save_records, score_table
+from src.figures.score_page import score_page
+from src.manifest import save_figure
 from src.models.networks import Network
 from src.models.picture_features import export_features
 from src.models.pretrained import load_network, random_network
@@ -25,6 +33,8 @@ from src.studies.cornet import RECIPES
 from src.training.device import pick_device
 from src.training.recognition import Saving, recognizer, train_recognizer
 
+LETTERS = ("Z", "R", "RT", "S")
+SHOWN = ("model", "layer", "step", "region", "metric", "raw", "ci_low", "ci_high", "ceiled")
 RANDOM = "random"  # in place of a file of weights
 RECIPE = ("epochs", "batch_size", "learning_rate", "step_size", "momentum", "weight_decay")
 
@@ -96,21 +106,49 @@ def opened(model: str, weights: str, times: int, seed: int) -> Network:
     return load_network(record if path.is_dir() else own_weights(record, path.name), path)
 
 
+def score(given: argparse.Namespace) -> int:
+    """Score features of stimuli against the responses of an assembly: a record and a page."""
+    assembly = open_assembly(given.data_path)
+    regions = [given.region] if given.region else sorted(set(assembly.units["region"]))
+    sets = open_feature_sets(given.features or _extracted(given), given.model)
+    bin_ms = tuple(given.time_bin) if given.time_bin else None
+    source = Source("own", data=given.data_path.stem)
+    how = Settings(given.ceiling, resamples=given.resamples, seed=given.seed)
+    records = [
+        likeness.score(one, assembly, given.metric, region, bin_ms, source, how)
+        for one in sets
+        for region in regions
+    ]
+    print(save_records(records, given.output_path))
+    page = score_page(records, f"{given.model}, {given.metric}, {given.data_path.name}")
+    save_figure(page, given.output_path / "scores.png")
+    print(score_table(records)[list(SHOWN)].round(4).to_string(index=False))
+    return 0
+
+
+def _extracted(given: argparse.Namespace) -> Path:
+    """Features of the pictures of a folder by a CORnet, all steps of one part."""
+    if not given.images or given.model not in LETTERS:
+        raise DataError(f"give --features, or --images and --model of {', '.join(LETTERS)}")
+    network = opened(given.model, given.weights, given.times, given.seed)
+    part = f"{given.layer}.{given.sublayer}"
+    return export_features(network, given.images, given.output_path, part, size=given.imsize)
+
+
 def _parser() -> argparse.ArgumentParser:
     """All commands and their flags."""
     parser = argparse.ArgumentParser("python -m src.cornet", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     _add_train(commands.add_parser("train", help=train.__doc__))
     _add_features(commands.add_parser("features", aliases=["test"], help=features.__doc__))
+    _add_score(commands.add_parser("score", help=score.__doc__))
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, data: str, letters: bool = True) -> None:
+def _add_common(parser: argparse.ArgumentParser, data: str) -> None:
     add = parser.add_argument
     add("--data_path", type=Path, required=True, help=data)
     add("-o", "--output_path", type=Path, required=True, help="folder of what is written")
-    if letters:
-        add("--model", choices=["Z", "R", "RT", "S"], default="Z", help="which CORnet (Z)")
     add("--times", type=int, default=5, help="time steps of R and RT (5)")
     add("--ngpus", type=int, default=0, help="0: CPU; several: one process each (0)")
     add("--device", default="", help="auto, cpu, cuda or mps, in place of what --ngpus says")
@@ -120,6 +158,7 @@ def _add_common(parser: argparse.ArgumentParser, data: str, letters: bool = True
 def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, "folder with train/<class> and val_in_folders/<class> or val/<class>")
     add, recipe = parser.add_argument, "published recipe of the model if not given"
+    add("--model", choices=LETTERS, default="Z", help="which CORnet (Z)")
     add("-j", "--workers", type=int, default=4, help="processes that load pictures (4)")
     for name in RECIPE:
         kind = type(getattr(RecognitionConfig(), name))
@@ -138,16 +177,37 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, "folder or zip of pictures")
+    _add_part(parser)
+    add = parser.add_argument
+    add("--model", choices=LETTERS, default="Z", help="which CORnet (Z)")
+    add("--time_step", type=int, default=0, help="which of its steps (0)")
+    add("--all_steps", action="store_true", help="all steps, on an axis of their own")
+    add("--crop", action="store_true", help="the middle, as in validation, and not stretched")
+    add("--batch_size", type=int, default=32, help="pictures at once (32)")
+    parser.set_defaults(run=features)
+
+
+def _add_part(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--weights", default="", help="file or folder; empty: published; or the word random")
     add("--layer", default="decoder", help="V1, V2, V4, IT or decoder (decoder)")
     add("--sublayer", default="avgpool", help="module within it, such as output (avgpool)")
-    add("--time_step", type=int, default=0, help="which of its steps (0)")
-    add("--all_steps", action="store_true", help="all steps, on an axis of their own")
     add("--imsize", type=int, default=224, help="pixels a side (224)")
-    add("--crop", action="store_true", help="the middle, as in validation, and not stretched")
-    add("--batch_size", type=int, default=32, help="pictures at once (32)")
-    parser.set_defaults(run=features)
+
+
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    _add_common(parser, "assembly: .h5, .nc, .npz or .csv")
+    _add_part(parser)
+    add = parser.add_argument
+    add("--model", default="model", help="name of the model; with --images: Z, R, RT or S")
+    add("--features", type=Path, help="npz of `features`, or an assembly of features")
+    add("--images", type=Path, help="in place of --features: pictures named as the stimuli")
+    add("--metric", choices=METRICS, default="pls", help="(pls)")
+    add("--region", help="units of this region (each by itself)")
+    add("--time_bin", type=float, nargs=2, metavar=("START", "END"), help="ms")
+    add("--ceiling", choices=["repetitions", "ncsnr", "none"], default="repetitions")
+    add("--resamples", type=int, default=RESAMPLES, help=f"for the interval ({RESAMPLES})")
+    parser.set_defaults(run=score)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@
 
 # %%
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
