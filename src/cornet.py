@@ -35,6 +35,12 @@ from src.training.recognition import Saving, recognizer, train_recognizer
 
 LETTERS = ("Z", "R", "RT", "S")
 SHOWN = ("model", "layer", "step", "region", "metric", "raw", "ci_low", "ci_high", "ceiled")
+SAVED = {  # fields of Saving, as flags call them
+    "train": "train_epochs",
+    "validation": "val_epochs",
+    "model": "model_epochs",
+    "seconds": "model_secs",
+}
 RANDOM = "random"  # in place of a file of weights
 RECIPE = ("epochs", "batch_size", "learning_rate", "step_size", "momentum", "weight_decay")
 
@@ -110,7 +116,10 @@ def score(given: argparse.Namespace) -> int:
     """Score features of stimuli against the responses of an assembly: a record and a page."""
     assembly = open_assembly(given.data_path)
     regions = [given.region] if given.region else sorted(set(assembly.units["region"]))
-    sets = open_feature_sets(given.features or _extracted(given), given.model)
+    found = open_feature_sets(given.features or _extracted(given), given.model)
+    sets = [one for one in found if (one.values != one.values[:1]).any()]
+    if not sets:
+        raise DataError(f"features {found[0].values.shape} are the same for all stimuli")
     bin_ms = tuple(given.time_bin) if given.time_bin else None
     source = Source("own", data=given.data_path.stem)
     how = Settings(given.ceiling, resamples=given.resamples, seed=given.seed)
@@ -168,10 +177,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, default=1, help="CPU threads; bytes agree only at one count (1)")
     add("--restore_path", type=Path, help="checkpoint to go on from (<output_path>/resume.pt)")
     for field in fields(Saving):
-        unit = "seconds" if field.name == "seconds" else f"{field.name}_epochs"
-        dest = f"save_{field.name}"
-        name = "--save_model_secs" if field.name == "seconds" else f"--save_{unit}"
-        add(name, dest=dest, type=float, default=field.default, help=f"({field.default:g})")
+        how = {"type": float, "default": field.default, "help": f"({field.default:g})"}
+        add(f"--save_{SAVED[field.name]}", dest=f"save_{field.name}", **how)
     parser.set_defaults(run=train)
 
 

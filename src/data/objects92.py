@@ -57,10 +57,10 @@ def open_objects92(folder: str | Path) -> Objects92:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path} does not exist: give the folder that holds it")
     try:
         return loadmat(note_input(path), simplify_cells=True)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist: give the folder that holds it") from None
     except (MatReadError, ValueError) as error:
         raise DataError(f"{path} is no complete .mat file ({error}): get it again") from None
 
