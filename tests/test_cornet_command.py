@@ -16,14 +16,14 @@ from src.models.pretrained import random_network
 from src.models.registry import cornet_record
 from src.seeds import stream
 
-RNG = np.random.default_rng(0)
+RNG, N = np.random.default_rng(0), 40
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Twelve pictures, grey, RGBA and color, by numbers that do not sort as text."""
+    """Forty pictures, grey, RGBA and color, by numbers that do not sort as text."""
     root = tmp_path_factory.mktemp("shown")
-    for i in range(12):
+    for i in range(N):
         mode = ("L", "RGBA", "RGB")[i % 3]
         channels = {"L": (), "RGBA": (4,), "RGB": (3,)}[mode]
         pixels = RNG.integers(0, 256, (40, 50, *channels), np.uint8)
@@ -33,16 +33,16 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory):
-    """Three repetitions of twelve stimuli, two objects, two regions."""
-    shown = np.repeat(np.arange(12), 3)
+    """Three repetitions of forty stimuli, two objects, two regions."""
+    shown = np.repeat(np.arange(N), 3)
     stimuli = pd.DataFrame({"stimulus_id": [f"s{i}" for i in shown]})
     stimuli["object_name"], stimuli["repetition"] = (
         np.where(shown % 2, "a", "b"),
-        np.tile([0, 1, 2], 12),
+        np.tile([0, 1, 2], N),
     )
-    signal = RNG.normal(size=(12, 6))[shown]
+    signal = RNG.normal(size=(N, 6))[shown]
     units = pd.DataFrame({"unit_id": list("uvwxyz"), "region": ["V4"] * 2 + ["IT"] * 4})
-    values = signal + 0.3 * RNG.normal(size=(36, 6))
+    values = signal + 0.3 * RNG.normal(size=(3 * N, 6))
     path = tmp_path_factory.mktemp("assembly") / "own.h5"
     return Assembly(values, stimuli, units).save(path)
 
@@ -59,8 +59,8 @@ def test_features_have_names_steps_and_the_step_in_their_own_name(folder, tmp_pa
     path = tmp_path / "cornet_r_IT.output_all.npz"
     assert capsys.readouterr().out.strip() == str(path)
     with np.load(path) as stored:
-        assert stored["features"].shape == (12, 3, 512) and stored["steps"].tolist() == [0, 1, 2]
-        assert stored["names"].tolist() == [f"s{i}.png" for i in range(12)]
+        assert stored["features"].shape == (N, 3, 512) and stored["steps"].tolist() == [0, 1, 2]
+        assert stored["names"].tolist() == [f"s{i}.png" for i in range(N)]
         every = stored["features"]
     assert run(*line, "--time_step", 2, "--batch_size", 5) == 0
     with np.load(tmp_path / "cornet_r_IT.output_t2.npz") as stored:
