@@ -105,6 +105,8 @@ records = [
     for features in sets
     for region in study.sessions
 ]
+
+# %%
 save_records(records, folder)
 found = pd.read_csv(folder / "scores.csv")
 found["place"] = [f"{x.layer}-t{x.step}" if x.step else x.layer for x in found.itertuples()]
@@ -118,9 +120,9 @@ found[shown].round(3)
 
 # %%
 means = assembly.averaged()
-choices = []
+choices, objects = [], means.column("object_name")
 for region in study.sessions:
-    y, objects = means.of_region(region).values, means.column("object_name")
+    y = means.of_region(region).values
     for network in plan.networks:
         own = [x for x in sets if x.model == network]
         names = {f"{x.layer}-t{x.step}" if x.step else x.layer: x for x in own}
@@ -128,6 +130,8 @@ for region in study.sessions:
         choice = choose_layer(layers, y, objects, "pls")
         row = choice.table().assign(model=network, region=region, nested=choice.nested.score)
         choices.append(row.assign(best=row["layer"] == choice.layer))
+
+# %%
 choices = pd.concat(choices)
 save_table(choices, tables["_choice"])
 choices[choices["best"]].round(3)

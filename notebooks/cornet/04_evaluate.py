@@ -110,12 +110,16 @@ assembly = open_assembly(path)
 sets = {n.name: stored_sets(places.features, n.name, path) for n in settings.networks}
 how = Settings(resamples=resamples, seed=seed, ceiling="none")
 source = Source(study.name, "all", "simulated" if simulated else "recorded")
+
+# %%
 best = scores[scores["headline"]].set_index(["region", "model"])["place"]
 parts = []
 for region in study.sessions:
     own = {model: sets[model][place] for model, place in best[region].items()}
     records = [score(x, assembly, "pls", region, source=source, settings=how) for x in own.values()]
     parts.append(comparison_table(records).assign(region=region))
+
+# %%
 comparisons = pd.concat(parts)
 save_table(comparisons, tables["comparisons"])
 leader = [best[region].index[0] for region in study.sessions]
@@ -161,6 +165,8 @@ for (region, model), place in best.items():
         rows.append(one)
     back = sets[model]["decoder"]
     rows.append(score(back, assembly, "reverse_pls", region, source=source, settings=plain))
+
+# %%
 save_records(rows, places.predictions / "measures")
 measures = pd.read_csv(places.predictions / "measures" / "scores.csv")
 save_table(measures, tables["measures"])

@@ -105,6 +105,9 @@ save_figure(figure, places.figures / "06_regions.png")
 path = note_input(places.raw / "assembly.h5")
 assembly = open_assembly(path)
 rng, how = numpy_stream(seed, "permuted"), Settings(ceiling="none", resamples=0)
+data = "simulated" if simulated else "recorded"
+
+# %%
 rows = []
 for name in names:
     last = wide.loc[name].index[-2]  # before the decoder
@@ -114,8 +117,10 @@ for name in names:
         row = {"model": name, "region": region, "layer": x.layer}
         row["permuted"] = score(moved, assembly, "pls", region, settings=how).raw
         rows.append({**row, "true": wide.loc[(name, last), region]})
+
+# %%
 permuted = pd.DataFrame(rows)
-permuted.insert(0, "data", "simulated" if simulated else "recorded")
+permuted.insert(0, "data", data)
 save_table(permuted, places.tables / "06_permuted.csv")
 permuted.round(3)
 
@@ -133,6 +138,9 @@ if timed.exists():
     bins = np.array([(t, t + 30) for t in range(70, 250, 30)])
     y = aligned(means.values, means.time_bins, bins)
     splits = brain_score_splits(means.column("object_name"))
+
+# %%
+if timed.exists():
     found = {}
     for place, x in stored_sets(places.features, network, path).items():
         features = x.values[x.rows(means.stimulus_ids)]
@@ -169,6 +177,9 @@ if scanned.exists():
     declare(places.tables / "06_voxels.csv", places.figures / "06_voxels.png")
     voxels = open_assembly(note_input(scanned))
     how = Settings(ceiling="ncsnr", resamples=0)
+
+# %%
+if scanned.exists():
     rows = []
     for place, x in stored_sets(places.features, network, path).items():
         for region in voxels.units["region"].unique():

@@ -144,6 +144,8 @@ for name, one in rdms.items():
     row["mean_human"] = pair_correlation(ranked, rank_normalized(human))
     row["monkey"] = pair_correlation(ranked, rank_normalized(data.monkey))
     rows.append(row)
+
+# %%
 models = pd.DataFrame(rows).sort_values("subjects", ascending=False)
 save_table(models, table)
 models[["model", "subjects", "mean_human", "monkey"]].round(3)
