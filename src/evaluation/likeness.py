@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -22,7 +23,8 @@ from src.evaluation.choice_consistency import CONSISTENCIES, Consistency, consis
 from src.evaluation.choice_readout import choice_probabilities, fit_choices
 from src.evaluation.folds import Splits, brain_score_splits
 from src.evaluation.geometry import GEOMETRIES, comparison_of, matrix_of, over_splits
-from src.evaluation.mapping import MAPPINGS, cross_validated
+from src.evaluation.layer_choice import LayerChoice, choose_layer
+from src.evaluation.mapping import MAPPINGS, Mapping, cross_validated
 from src.evaluation.normalization import Version, by_unit, ceiled
 from src.evaluation.pls import COMPONENTS
 from src.evaluation.repetition_ceiling import (
@@ -94,8 +96,7 @@ def score(
     began = perf_counter()
     if metric not in METRICS:
         raise DataError(f"metric {metric!r}: choose of {', '.join(METRICS)}")
-    assembly = assembly if region is None else assembly.of_region(region)
-    assembly = _flat(assembly if time_bin is None else assembly.in_bin(*time_bin))
+    assembly = _chosen(assembly, region, time_bin)
     means = assembly.averaged()
     x, y = _aligned(features, means), np.asarray(means.values, np.float64)
     if metric in GEOMETRIES:
@@ -115,21 +116,44 @@ def score(
     return _record(found, asdict(source) | stated, settings, perf_counter() - began)
 
 
+def choose_features(
+    sets: Sequence[FeatureSet],
+    assembly: Assembly,
+    region: str | None = None,
+    time_bin: tuple[float, float] | None = None,
+    mapping: Mapping = "pls",
+    components: int | None = None,
+) -> LayerChoice:
+    """Which of several layers or steps of a model stands for a region; `components` as there.
+
+    Chosen among training images of every split, scored on its test images: see `choose_layer`.
+    """
+    means = _chosen(assembly, region, time_bin).averaged()
+    layers = {f"{one.layer}-t{one.step}": _aligned(one, means) for one in sets}
+    if len(layers) < len(sets):
+        raise DataError(f"{len(sets)} feature sets have {len(layers)} names: one a layer and step")
+    y = np.asarray(means.values, np.float64)
+    return choose_layer(layers, y, means.column("object_name"), mapping, components)
+
+
 def _of_features(features: FeatureSet) -> dict[str, Any]:
     names = "model", "weights", "layer", "step"
     return {n: getattr(features, n) for n in names} | {"features_hash": features.content_hash}
 
 
-def _flat(assembly: Assembly) -> Assembly:
-    """Values of one time bin, (n, u). DataError where there are several."""
+def _chosen(
+    assembly: Assembly, region: str | None, time_bin: tuple[float, float] | None
+) -> Assembly:
+    """Values of one region and one time bin, (n, u). DataError where there are several bins."""
+    assembly = assembly if region is None else assembly.of_region(region)
+    assembly = assembly if time_bin is None else assembly.in_bin(*time_bin)
     if assembly.values.ndim == 2:
         return assembly
     if assembly.values.shape[2] != 1:
         bins = [] if assembly.time_bins is None else assembly.time_bins.tolist()
         text = f"values are {assembly.values.shape}: give a time_bin of {bins}"
         raise DataError(f"{assembly.source}: {text}")
-    labels = assembly.stimuli, assembly.units, None, assembly.source
-    return Assembly(assembly.values[..., 0], *labels)
+    return replace(assembly, values=assembly.values[..., 0], time_bins=None)
 
 
 def _aligned(features: FeatureSet, means: Assembly) -> np.ndarray:

@@ -12,7 +12,7 @@ from src.data.assemblies import Assembly
 from src.data.choices import ChoiceTrials
 from src.data.errors import DataError
 from src.data.feature_set import FeatureSet
-from src.evaluation.likeness import METRICS, Settings, score, score_choices
+from src.evaluation.likeness import METRICS, Settings, choose_features, score, score_choices
 from src.evaluation.linear_scores import RIDGECV_ALPHAS
 from src.evaluation.score_record import Source
 
@@ -176,6 +176,31 @@ def test_a_region_and_a_bin_are_what_is_scored():
         score(features, timed)
     with pytest.raises(DataError, match="metric 'plz': choose of pls, ridge"):
         score(features, assembly, "plz")
+
+
+def test_the_layer_and_step_of_a_region_are_chosen():
+    features, assembly = planted()
+    rng = np.random.default_rng(0)
+    other = replace(features, values=rng.normal(size=features.values.shape), layer="V1")
+    late = replace(features, layer="IT", step=1)
+    found = choose_features([other, replace(other, step=1), late], assembly, "IT", mapping="ridge")
+    assert found.layer == "IT-t1" and found.chosen == ["IT-t1"] * 10
+    alone = score(late, assembly, "ridge", settings=PLAIN)
+    np.testing.assert_allclose(found.nested.raw, alone.arrays["by_split"], atol=1e-9)
+    with pytest.raises(DataError, match="2 feature sets have 1 names"):
+        choose_features([late, late], assembly)
+
+
+def test_voxels_of_a_region_with_the_ceiling_of_their_snr():
+    """Three trials an image, as in the NSD: what the images' features explain reaches ncsnr."""
+    features, assembly = planted(n=400, noise=0.6, repeats=3)
+    units = assembly.units.assign(region=["V1"] * 5 + ["FFA"] * 10, subject=["s1", "s2", "s1"] * 5)
+    voxels = replace(assembly, units=units)
+    found = score(features, voxels, "ridge", "FFA", settings=Settings(resamples=0, ceiling="ncsnr"))
+    c = 1 / (1 + 0.6**2)
+    assert found.ceiling == pytest.approx(c, abs=0.03) and found.n_units == 10
+    np.testing.assert_allclose(found.arrays["unit_ceilings"], c, atol=0.06)
+    assert found.ceiled_units == pytest.approx(1, abs=0.05)
 
 
 def test_objects_too_rare_for_ten_splits_are_named():

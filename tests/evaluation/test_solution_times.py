@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from src.data.errors import DataError
+from src.evaluation import solution_times as module
 from src.evaluation.solution_times import (
     SolutionTimes,
     classify,
@@ -42,10 +43,17 @@ def emerging():
     return x, np.array(list("abcd"))[objects], bins, 70.0 + 10 * onset
 
 
-def test_known_times_are_found(emerging):
+@pytest.fixture
+def three_splits(monkeypatch):
+    """Ten take a while."""
+    assert module.SPLITS == 10
+    monkeypatch.setattr(module, "SPLITS", 3)
+
+
+def test_known_times_are_found(emerging, three_splits):
     x, objects, bins, true = emerging
     found = score_solution_times(x, objects, bins, np.full(240, 0.5), true)
-    assert found.raw.shape == (10,) and found.score > 0.6 and found.error < 0.1
+    assert found.raw.shape == (3,) and found.score > 0.6 and found.error < 0.1
     rows = np.concatenate(found.tests)
     late = np.concatenate(found.times) - true[rows]
     assert abs(np.nanmedian(late)) < 10
@@ -59,7 +67,7 @@ def test_known_times_are_found(emerging):
     assert with_times.mean() > 0.5
 
 
-def test_what_is_never_solved_has_no_score(emerging):
+def test_what_is_never_solved_has_no_score(emerging, three_splits):
     x, objects, bins, true = emerging
     found = score_solution_times(x[..., :1], objects, bins[:1], np.full(240, 9.0), true)
     assert np.isnan(found.score) and np.isnan(found.error)
