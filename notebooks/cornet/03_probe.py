@@ -80,12 +80,13 @@ plan
 # %%
 path = note_input(places.raw / "assembly.h5")
 assembly = open_assembly(path)
-sets = [
-    features
+sets = {
+    (network, place): features
     for network in plan.networks
-    for features in stored_sets(places.features, network, path).values()
-]
-print(len(sets), "layers;", "(n_images, n_features) =", sets[0].values.shape, "of the first")
+    for place, features in stored_sets(places.features, network, path).items()
+}
+first = next(iter(sets.values()))
+print(len(sets), "layers;", "(n_images, n_features) =", first.values.shape, "of the first")
 
 # %% [markdown]
 # ## Score every layer
@@ -102,16 +103,16 @@ source = Source(study.name, "all", data)
 how = Settings(components=components, resamples=resamples, seed=seed)
 records = [
     score(features, assembly, "pls", region, source=source, settings=how)
-    for features in sets
+    for features in sets.values()
     for region in study.sessions
 ]
 
 # %%
 save_records(records, folder)
 found = pd.read_csv(folder / "scores.csv")
-found["place"] = [f"{x.layer}-t{x.step}" if x.step else x.layer for x in found.itertuples()]
+found["place"] = [place for _, place in sets for _ in study.sessions]
 found.insert(0, "data_kind", data)
-save_table(found, tables[""])
+save_table(found.drop(columns="seconds"), tables[""])
 shown = ["model", "place", "region", "raw", "ci_low", "ci_high", "ceiling", "ceiled", "seconds"]
 found[shown].round(3)
 
@@ -124,9 +125,8 @@ choices, objects = [], means.column("object_name")
 for region in study.sessions:
     y = means.of_region(region).values
     for network in plan.networks:
-        own = [x for x in sets if x.model == network]
-        names = {f"{x.layer}-t{x.step}" if x.step else x.layer: x for x in own}
-        layers = {name: x.values[x.rows(means.stimulus_ids)] for name, x in names.items()}
+        own = {place: x for (name, place), x in sets.items() if name == network}
+        layers = {place: x.values[x.rows(means.stimulus_ids)] for place, x in own.items()}
         choice = choose_layer(layers, y, objects, "pls")
         row = choice.table().assign(model=network, region=region, nested=choice.nested.score)
         choices.append(row.assign(best=row["layer"] == choice.layer))

@@ -169,7 +169,7 @@ for (region, model), place in best.items():
 # %%
 save_records(rows, places.predictions / "measures")
 measures = pd.read_csv(places.predictions / "measures" / "scores.csv")
-save_table(measures, tables["measures"])
+save_table(measures.drop(columns="seconds"), tables["measures"])
 wide = measures.pivot_table("raw", ["region", "model"], "metric", sort=False)
 wide.round(3)
 

@@ -104,7 +104,7 @@ records = [
     for x in readouts.values()
     for metric in ("i1", "i1n", "i2", "i2n")
 ]
-choices = score_table(records)
+choices = score_table(records).drop(columns="seconds")
 save_table(choices, tables["choices"])
 shown_columns = ["model", "metric", "raw", "ci_low", "ci_high", "ceiling", "ceiled"]
 readable(choices.loc[choices["metric"] == "i2n", shown_columns].sort_values("raw", ascending=False))
