@@ -46,7 +46,7 @@ from src.evaluation.similarity import pair_correlation, rank_normalized, rdm
 from src.figures import panels
 from src.figures.style import use_style
 from src.manifest import declare, save_figure, save_table
-from src.models.planted import areas_of
+from src.models.planted import areas_of, last_steps
 from src.models.pretrained import find_weights, load_network, random_network
 from src.models.registry import network_record
 from src.paths import run_paths
@@ -129,7 +129,7 @@ for name in networks.split():
         network, word = load_network(record, find_weights(record, kept)), ""
     except DataError:
         network, word = random_network(record, seed), " (random)"
-    for layer, x in areas_of(network)(shown).items():
+    for layer, x in areas_of(network, last_steps(network))(shown).items():
         rdms[f"{name} {layer}{word}"] = rdm(x)
         kind[f"{name} {layer}{word}"] = f"{name}{word}"
 print(len(rdms), "models")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -16,16 +16,26 @@ from src.models.networks import Network
 BATCH = 64
 
 
-def areas_of(network: Network) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
-    """A function of pictures, (n, h, w) uint8 -> (n, f) float32 for each layer, held in memory.
+def areas_of(
+    network: Network, names: Iterable[str] = ()
+) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
+    """A function of pictures, (n, [c,] h, w) uint8 -> (n, f) float32 a layer, held in memory.
 
-    `simulate_ventral` asks it what V4 and IT sites read.
+    `names` of layers, all that depend on the picture without; `simulate_ventral` asks it what V4
+    and IT sites read.
     """
-    return partial(_features, network)
+    return partial(_features, network, tuple(names) or network.record.informative)
 
 
-def _features(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    layers = [network.layer(name) for name in network.record.informative]
+def last_steps(network: Network) -> tuple[str, ...]:
+    """The layers of a network, of those that are steps of one part the last."""
+    return tuple({layer.node: layer.name for layer in network.record.layers}.values())
+
+
+def _features(
+    network: Network, names: tuple[str, ...], images: np.ndarray
+) -> dict[str, np.ndarray]:
+    layers = [network.layer(name) for name in names]
     parts = [
         activations(network, prepare(images[i : i + BATCH], network.record), layers)
         for i in range(0, len(images), BATCH)

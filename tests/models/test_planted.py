@@ -13,7 +13,7 @@ from src.models.activations import activations, prepare
 from src.models.cornet import AREAS
 from src.models.extraction import Reduction, extract
 from src.models.frozen import WEIGHTS, frozen_network
-from src.models.planted import areas_of, states_of
+from src.models.planted import areas_of, last_steps, states_of
 from src.studies.records import FrozenNetwork
 from src.training import checkpoint
 from src.training.start import trained_network
@@ -31,6 +31,8 @@ def test_areas_are_what_layers_put_out(network):
     """In batches as at once; layers that are the same for all pictures are left out."""
     found = areas_of(network)(IMAGES)
     assert list(found) == list(network.record.informative) and "IT-t2" not in found
+    assert last_steps(network) == ("V1-t4", "V2-t4", "V4-t4", "IT-t4", "decoder")
+    assert list(areas_of(network, ["IT-t4"])(IMAGES[:3])) == ["IT-t4"]
     layers = [network.layer(name) for name in found]
     whole = activations(network, prepare(IMAGES, network.record), layers)
     for name, x in found.items():
