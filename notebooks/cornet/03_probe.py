@@ -111,7 +111,6 @@ records = [
 save_records(records, folder)
 found = pd.read_csv(folder / "scores.csv")
 found["place"] = [place for _, place in sets for _ in study.sessions]
-found.insert(0, "data_kind", data)
 save_table(found.drop(columns="seconds"), tables[""])
 shown = ["model", "place", "region", "raw", "ci_low", "ci_high", "ceiling", "ceiled", "seconds"]
 found[shown].round(3)

@@ -83,16 +83,15 @@ found = pd.concat(pd.read_csv(note_input(places.tables / f"03_{name}.csv")) for 
 chosen = pd.concat(
     pd.read_csv(note_input(places.tables / f"03_{name}_choice.csv")) for name in probes
 )
-chosen = chosen.loc[chosen["best"], ["network", "region", "layer", "nested"]]
-chosen = chosen.rename(columns={"network": "model", "layer": "place"})
+chosen = chosen.loc[chosen["best"], ["model", "region", "layer", "nested"]]
+chosen = chosen.rename(columns={"layer": "place"})
 layers = found.merge(chosen.assign(headline=True), "left", on=["model", "region", "place"])
 layers["headline"] = layers["headline"].notna()
 save_table(layers, tables["layers"])
 print(len(layers), "scores of", layers["model"].nunique(), "networks")
 
 # %%
-scores = layers.drop(columns="data").rename(columns={"data_kind": "data"})
-scores = scores.sort_values(["region", "raw"], ascending=False, kind="stable")
+scores = layers.sort_values(["region", "raw"], ascending=False, kind="stable")
 save_table(scores, tables["scores"])
 shown = ["model", "region", "place", "raw", "ci_low", "ci_high", "nested", "ceiling", "ceiled"]
 readable(scores.loc[scores["headline"], shown])
@@ -137,7 +136,7 @@ figure, axes = plt.subplots(1, 2, figsize=(9, height), sharex=True)
 for axis, region in zip(axes, study.sessions, strict=True):
     rows = scores[scores["headline"] & (scores["region"] == region)]
     rows = rows.rename(columns={"raw": "score", "ci_low": "low", "ci_high": "high"})
-    rows["label"] = rows["model"] + ", " + rows["place"]
+    rows = rows.assign(label=rows["model"] + ", " + rows["place"])
     panels.interval_rows(axis, rows, "r, median over sites")
     axis.axvline(np.sqrt(rows["ceiling"].iloc[0]), color="#8b1e2d", linestyle=(0, (4, 2)))
     axis.set_title(region)

@@ -126,9 +126,8 @@ save_figure(figure, drawn["reached"])
 
 # %% [markdown]
 # **What one sees.** The share of outputs that are not the same for all pictures; zero is exactly
-# zero. In R everything beyond V1 waits for one step, in RT for one step an area, a staircase.
-# Nearly all of an area turns at once. Outputs that never differ, a few, are rectified to zero by
-# every picture.
+# zero. In R everything beyond V1 waits for one step, in RT for one step an area, a staircase. Most
+# of an area turns at once. Outputs that never differ are rectified to zero by every picture.
 #
 # The decoder reads IT at the last step alone, so an RT of three steps gives the same class to
 # every picture, whatever its training.
@@ -170,12 +169,12 @@ if simulated:
 save_figure(figure, drawn["steps"])
 
 # %% [markdown]
-# **What one sees.** Where a curve begins is where the picture arrives; R and RT start equally
-# well, one or two steps apart, because the first pass through both is the same. What comes after
-# is recurrence. Simulated sites answer once and have no dynamics that recurrence could explain, so
-# their curves fall: every further step filters the picture once more and moves away from what
-# sites read. In recordings of IT, later steps are to be compared with later time bins (Kar et al.
-# 2019), and there the question of what recurrence buys has an answer.
+# **What one sees.** Where a curve begins is where the picture arrives, a step or two later in RT.
+# Bars are standard errors over the ten draws of test pictures. What comes after the first point is
+# recurrence. Simulated sites answer once and have no dynamics that recurrence could explain, so
+# that further steps help no more than they hurt: differences of a few hundredths, up or down, are
+# what chance makes of another filter. In recordings of IT, later steps are to be compared with
+# later time bins (Kar et al. 2019), and there the question of what recurrence buys has an answer.
 #
 # The first area of both networks is the same at every step, and all of step 0 is: with equal
 # weights, only the order of reading tells them apart.
