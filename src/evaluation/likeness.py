@@ -66,6 +66,18 @@ DEFAULT = Settings()
 
 
 @dataclass(frozen=True, eq=False)
+class _Given:
+    """What a measure compares, rows sorted by stimulus id."""
+
+    x: np.ndarray  # (n, p)
+    y: np.ndarray  # (n, u) float64
+    means: Assembly
+    assembly: Assembly  # with its repetitions
+    metric: str
+    settings: Settings
+
+
+@dataclass(frozen=True, eq=False)
 class _Found:
     """What a measure found."""
 
@@ -98,11 +110,9 @@ def score(
         raise DataError(f"metric {metric!r}: choose of {', '.join(METRICS)}")
     assembly = _chosen(assembly, region, time_bin)
     means = assembly.averaged()
-    x, y = _aligned(features, means), np.asarray(means.values, np.float64)
-    if metric in GEOMETRIES:
-        found = _geometry(x, y, assembly, means, metric, settings)
-    else:
-        found = _mapped(x, y, assembly, means, metric, settings)
+    y = np.asarray(means.values, np.float64)
+    given = _Given(_aligned(features, means), y, means, assembly, metric, settings)
+    found = _geometry(given) if metric in GEOMETRIES else _mapped(given)
     stated = {
         **_of_features(features),
         "region": region or "+".join(sorted({*means.units["region"].astype(str)} - {""})),
@@ -165,26 +175,19 @@ def _aligned(features: FeatureSet, means: Assembly) -> np.ndarray:
     return features.values if in_order else features.values[rows]
 
 
-def _mapped(
-    x: np.ndarray,
-    y: np.ndarray,
-    assembly: Assembly,
-    means: Assembly,
-    metric: str,
-    settings: Settings,
-) -> _Found:
-    if metric == GIVEN:
-        mapping, splits = "ridge_cv", _given_split(means)
+def _mapped(given: _Given) -> _Found:
+    settings, y = given.settings, given.y
+    if given.metric == GIVEN:
+        mapping, splits = "ridge_cv", _given_split(given.means)
     else:
-        mapping, splits = metric, brain_score_splits(means.column("object_name"))
-    scored = cross_validated(x, y, splits, mapping, settings.components)
-    samples, of_units = None, None
+        mapping, splits = given.metric, brain_score_splits(given.means.column("object_name"))
+    scored = cross_validated(given.x, y, splits, mapping, settings.components)
+    samples, of_units, ceiling = None, None, float("nan")
     if settings.resamples:
-        target = np.asarray(x, np.float64) if mapping == "reverse_pls" else y
+        target = np.asarray(given.x, np.float64) if mapping == "reverse_pls" else y
         samples = resampled_scores(scored, target, settings.seed, settings.resamples)
-    ceiling = np.nan
     if mapping != "reverse_pls":  # features have no repetitions
-        ceiling, of_units = _ceilings(assembly, settings.ceiling)
+        ceiling, of_units = _ceilings(given.assembly, settings.ceiling)
     return _Found(scored.score, scored.error, ceiling, scored.raw, samples, of_units)
 
 
@@ -214,21 +217,16 @@ def _repeated(assembly: Assembly) -> bool:
     return len(np.unique(assembly.stimulus_ids)) < len(assembly.values)
 
 
-def _geometry(
-    x: np.ndarray,
-    y: np.ndarray,
-    assembly: Assembly,
-    means: Assembly,
-    metric: str,
-    settings: Settings,
-) -> _Found:
+def _geometry(given: _Given) -> _Found:
+    settings, metric, means = given.settings, given.metric, given.means
     if settings.ceiling == "ncsnr":
         raise DataError(f"ncsnr is a ceiling of units, {metric} is of populations: repetitions")
-    a, b, compare = matrix_of(metric, x), matrix_of(metric, y), comparison_of(metric)
-    known = "object_name" in means.stimuli or metric.endswith("_cv")
-    objects = means.column("object_name") if known else np.zeros(len(y))
-    whole = over_splits(a, b, objects, compare) if metric.endswith("_cv") else compare(a, b)
-    by_split, samples, error = np.atleast_1d(whole), None, np.nan
+    a, b, compare = matrix_of(metric, given.x), matrix_of(metric, given.y), comparison_of(metric)
+    over = metric.endswith("_cv")
+    known = over or "object_name" in means.stimuli
+    objects = means.column("object_name") if known else np.zeros(len(b))
+    by_split = over_splits(a, b, objects, compare) if over else np.array([compare(a, b)])
+    samples, error, ceiling = None, float("nan"), float("nan")
     if settings.resamples:
         samples = jackknife_values(
             lambda rows: compare(a[np.ix_(rows, rows)], b[np.ix_(rows, rows)]),
@@ -236,12 +234,11 @@ def _geometry(
             settings.seed,
         )
         error = jackknife_error(samples)
-    if metric.endswith("_cv"):
+    if over:
         error = float(by_split.std() / np.sqrt(len(by_split)))
-    ceiling = np.nan
-    if settings.ceiling == "repetitions" and _repeated(assembly):
+    if settings.ceiling == "repetitions" and _repeated(given.assembly):
         halves = similarity_consistency(
-            assembly, lambda p, q: compare(matrix_of(metric, p), matrix_of(metric, q))
+            given.assembly, lambda p, q: compare(matrix_of(metric, p), matrix_of(metric, q))
         )
         ceiling = float(halves.mean())
     return _Found(float(by_split.mean()), error, ceiling, by_split, samples)

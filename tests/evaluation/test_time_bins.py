@@ -31,6 +31,11 @@ def test_overlap_weights(target, expected):
     np.testing.assert_allclose(aligned(values[:, order], BINS[order], [target])[0, 0], expected)
 
 
+def test_a_bin_weighs_by_its_share_inside_the_target():
+    found = aligned(np.array([A, B]), [[0, 10], [10, 30]], [[5, 25]])
+    np.testing.assert_allclose(found, [(0.5 * A + 0.75 * B) / 1.25])
+
+
 def test_what_is_not_covered_is_refused():
     values = np.zeros((2, 3))
     with pytest.raises(DataError, match=r"target \[20.0, 35.0\] ms is not covered by bins from 0"):
