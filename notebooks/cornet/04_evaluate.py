@@ -37,6 +37,8 @@
 # The answer is the table of scores and the first figure.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -162,8 +164,10 @@ for (region, model), place in best.items():
     for metric in ("pls", "ridge", "neuron_to_neuron", "rdm", "cka"):
         one = score(sets[model][place], assembly, metric, region, source=source, settings=plain)
         rows.append(one)
+    sites = int((assembly.units["region"] == region).sum())
+    few = replace(plain, components=min(plain.components, sites))
     back = sets[model]["decoder"]
-    rows.append(score(back, assembly, "reverse_pls", region, source=source, settings=plain))
+    rows.append(score(back, assembly, "reverse_pls", region, source=source, settings=few))
 
 # %%
 save_records(rows, places.predictions / "measures")
