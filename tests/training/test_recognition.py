@@ -27,6 +27,7 @@ from src.training.recognition import (
     Saving,
     hits,
     learning_rate,
+    named,
     recognizer,
     train_recognizer,
 )
@@ -181,6 +182,17 @@ def test_the_log_and_the_history_hold_what_validation_gives(data, whole):
     log = pd.read_csv(folder / "log.csv").query("part == 'validation'")
     np.testing.assert_allclose(log["top1"], history["validation"], rtol=1e-6)
     assert (log["loading_seconds"] >= 0).all()
+
+
+def test_named_pictures_are_those_that_validation_counted(data, whole):
+    """In batches of another size; rows are probabilities in the folder's order."""
+    held_out, network = open_folders(data)[1], recognizer(MODEL, 3, 1)
+    network.module.load_state_dict(whole[0].state_dict())
+    p = named(network, held_out, "cpu", batch=4)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+    assert (p.argmax(1) == held_out.labels).mean() == pytest.approx(whole[1]["validation"].iloc[-1])
+    loss = -np.log(p[np.arange(9), held_out.labels]).mean()
+    assert loss == pytest.approx(whole[1]["validation_loss"].iloc[-1], rel=1e-4)
 
 
 def test_crops_are_of_the_published_areas_and_shapes():
