@@ -144,6 +144,13 @@ def found(wildcards):
     return [record("02_search_{model}").format(**wildcards)] if searched else []
 
 
+def learned(wildcards):
+    """Records of the training that the weights of a run's frozen networks come from, if any."""
+    networks = profiles[wildcards.study].group(wildcards.network)
+    names = [one.name for one in networks if one.start == "trained"]
+    return [record(f"02_train_{name}_1").format(study=wildcards.study) for name in names]
+
+
 def shown(wildcards):
     """What it says about the frozen networks of a run."""
     return fingerprint([asdict(n) for n in profiles[wildcards.study].group(wildcards.network)])
@@ -310,6 +317,7 @@ rule extract:
     input:
         code=code("02_extract"),
         data=rules.preprocess.output,
+        weights=learned,
     output:
         record("02_extract_{network}"),
     log:

@@ -257,6 +257,39 @@ class ReconstructionConfig(PretrainingConfig):
 
 
 @dataclass(frozen=True)
+class RecognizerConfig:
+    """A network that learns to name the pictures of folders, a class each."""
+
+    name: str  # how tables, folders and figures call it
+    network: str = "cornet_z"  # cornet_z, cornet_r, cornet_rt or cornet_s
+    size: int = 224  # pixels a side
+    times: int = 0  # steps of R and RT; 0: as published
+
+
+@dataclass(frozen=True)
+class RecognitionConfig:
+    """Training to name pictures as the CORnets were: SGD, a rate cut by ten at even intervals.
+
+    Kubilius et al. 2018 and 2019; defaults are the recipe of CORnet-Z.
+    """
+
+    epochs: int = 25
+    batch_size: int = 256  # at most, over all devices; those of an epoch are equal, or one less
+    learning_rate: float = 0.01
+    step_size: int = 10  # epochs after which the rate is a tenth
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    threads: int = 1  # fixed, because bytes agree only at one thread count
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "step_size", "threads"):
+            if type(value := getattr(self, name)) is not int or value < 1:
+                raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+        if not (self.learning_rate > 0 <= self.weight_decay and 0 <= self.momentum < 1):
+            raise ValueError(f"{self}: learning_rate must be above 0, momentum in 0..1")
+
+
+@dataclass(frozen=True)
 class DetectorTraining:
     """A small object detector for simulated scenes, trained in 01_preprocess."""
 

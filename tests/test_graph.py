@@ -296,19 +296,23 @@ def test_the_clusters_plugins_are_installed():
     assert {"local", "slurm", "kubernetes"} <= set(executors)
 
 
-def test_every_network_probe_and_search_is_a_job(tmp_path):
+@pytest.mark.parametrize("study", ["macaque_it", "cornet"])
+def test_every_network_probe_and_search_is_a_job(study, tmp_path):
     """A dry run of the real notebooks; a job waits for features or a recipe it reads, no others."""
     places = ["--data-root", str(tmp_path / "data"), "--output-root", str(tmp_path / "figures")]
-    command = ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--study", "macaque_it"]
+    command = ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--study", study]
     done = subprocess.run([*command, *places, "--", "--dry-run"], capture_output=True, text=True)
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     ran = re.findall(r"rule (\w+):\n +input: ([^\n]*)\n +output: \S+/records/(\w+)\.json", told)
     jobs = {job: set(re.findall(r"records/(\w+)\.json", given)) for rule, given, job in ran}
-    profile = STUDIES["macaque_it"].profile("smoke")
-    extracts = {job for job in jobs if job.startswith("02_extract")}
-    assert extracts == {f"02_extract_{name}" for name in profile.groups}
+    profile = STUDIES[study].profile("smoke")
     run = {n.name: f"02_extract_{g}" for g, group in profile.groups.items() for n in group}
+    extracts = {job: {"01_preprocess"} for job in run.values()}
+    for network in profile.networks:
+        if network.start == "trained":
+            extracts[run[network.name]].add(f"02_train_{network.name}_1")
+    assert {job: needs for job, needs in jobs.items() if job.startswith("02_ext")} == extracts
     probes = {f"03_probe_{p.name}": {run[n] for n in p.networks} for p in profile.probes}
     found = {job: needs for job, needs in jobs.items() if job.startswith("03_probe")}
     assert found == {job: {"01_preprocess", *needs} for job, needs in probes.items()}
@@ -322,5 +326,6 @@ def test_every_network_probe_and_search_is_a_job(tmp_path):
     }
     assert {job: needs for job, needs in jobs.items() if job.startswith("02_train")} == trained
     assert {job for job in jobs if job.startswith("02_search")} == searches
-    assert {"01_preprocess", "04_evaluate", "05_fig_layers"} <= set(jobs)
+    figures = {path.stem for path in (ROOT / "notebooks" / study).glob("0[5-9]_*.py")}
+    assert {"01_preprocess", "04_evaluate", *figures - set(profile.skips)} <= set(jobs)
     assert not (tmp_path / "data").exists()

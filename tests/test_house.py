@@ -28,6 +28,7 @@ LAYERS = (
     ("evaluation",),
     ("analyses",),
     ("figures",),
+    ("cornet",),  # the command line of a study
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.

@@ -5,7 +5,8 @@
     units/<coordinate>     (u,) neuroid_id, animal, region, subregion, arr
     images/pixels          (i, h, w) uint8, and images/stimulus_id (i,)
 
-Each monkey is a session whose trials are presentations, so that ceilings can be computed; the means
+That is the layout of `assemblies.Assembly` with pictures. Here values stay on disk, and each monkey
+is a session whose trials are presentations, so that ceilings can be computed; the means
 of all IT sites make the arrays of an `IT_data.h5`.
 """
 
@@ -19,19 +20,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from src.data.assemblies import ROWS, write_layout
 from src.data.blocks import AGAIN, BlockSource, entries, file_stamp, read
 from src.data.errors import DataError
 from src.data.inferotemporal import WORDS, Part, write_inferotemporal
 from src.data.objects import categories_of, stratified_tiers
-from src.manifest import fingerprint, replacing
+from src.manifest import fingerprint
 
 STIMULI = ("stimulus_id", "object_name", "repetition")  # coordinates that are needed
 UNITS = ("animal", "region", "subregion")
 IMAGES = ("images/pixels", "images/stimulus_id")
-ROWS = 512  # presentations read together
+RATE_BIN = np.array([[70, 170]])  # ms
 
 
-class Assembly:
+class ObjectAssembly:
     """Tables of one assembly, i pictures in order of stimulus id; values stay on disk.
 
     Tiers are drawn from `seed`: an assembly has none.
@@ -91,7 +93,7 @@ class Assembly:
 class Monkey(BlockSource):
     """IT sites of one animal of an assembly; a trial is one presentation."""
 
-    def __init__(self, assembly: Assembly, animal: str) -> None:
+    def __init__(self, assembly: ObjectAssembly, animal: str) -> None:
         super().__init__(assembly.path)
         self.assembly, self.key = assembly, animal
         self.unit_ids = np.flatnonzero(assembly.animal == animal)  # columns of a rebuilt file
@@ -122,7 +124,7 @@ class Monkey(BlockSource):
 
 def open_monkeys(path: str | Path, seed: int) -> list[Monkey]:
     """Sessions of an assembly, one an animal, in order of name; they share the split of `seed`."""
-    assembly = Assembly(Path(path).expanduser().resolve(), seed)
+    assembly = ObjectAssembly(Path(path).expanduser().resolve(), seed)
     return [Monkey(assembly, str(animal)) for animal in np.unique(assembly.animal)]
 
 
@@ -132,7 +134,7 @@ def rebuild(assembly: str | Path, path: Path, seed: int) -> Path:
     Besides them: repetitions and stimulus_id by tier, animal and subregion by site, and origin, by
     which a file made from this very assembly and seed is known and left as it is.
     """
-    source = Assembly(Path(assembly).expanduser().resolve(), seed)
+    source = ObjectAssembly(Path(assembly).expanduser().resolve(), seed)
     origin = np.array([fingerprint([file_stamp(source.path), seed])])
     if path.exists() and "origin" in entries(path) and read(path, "origin") == origin:
         return path
@@ -147,7 +149,7 @@ def rebuild(assembly: str | Path, path: Path, seed: int) -> Path:
     return write_inferotemporal(path, parts, extra)
 
 
-def find_assembly(path: Path, rebuilt: Path, seed: int) -> tuple[Path, Assembly | None]:
+def find_assembly(path: Path, rebuilt: Path, seed: int) -> tuple[Path, ObjectAssembly | None]:
     """The file of means to read for `path`, and the assembly of its presentations, if there is one.
 
     `path` is an `IT_data.h5` or an assembly, of which the means are rebuilt as `rebuilt`. Where it
@@ -158,8 +160,8 @@ def find_assembly(path: Path, rebuilt: Path, seed: int) -> tuple[Path, Assembly 
     if beside.exists() and not path.exists():
         path = beside
     if path.exists() and "values" in entries(path):
-        return rebuild(path, rebuilt, seed), Assembly(path, seed)
-    return path, Assembly(beside, seed) if beside.exists() else None
+        return rebuild(path, rebuilt, seed), ObjectAssembly(path, seed)
+    return path, ObjectAssembly(beside, seed) if beside.exists() else None
 
 
 def _require_layout(path: Path) -> None:
@@ -200,26 +202,17 @@ def write_assembly(
     stimuli: Mapping[str, np.ndarray],
     units: Mapping[str, np.ndarray],
     images: tuple[np.ndarray, np.ndarray],
+    time_bins: np.ndarray = RATE_BIN,
 ) -> Path:
-    """Write an assembly; `blocks` of presentations x units are asked for one after another.
+    """Write an assembly; `blocks` of presentations x units [x bins] are asked for one by one.
 
-    `images` are pixels (i, h, w) uint8 and their stimulus ids (i,).
+    `images` are pixels (i, h, w) uint8 and their stimulus ids (i,), `time_bins` (t, 2) start and
+    end in ms; with one bin, blocks have no axis for it.
     """
     tables = {
         f"{g}/{k}": v for g, t in (("stimuli", stimuli), ("units", units)) for k, v in t.items()
     }
-    tables |= dict(zip(IMAGES, images, strict=True)) | {"time_bins": np.array([[70, 170]])}
+    tables |= dict(zip(IMAGES, images, strict=True)) | {"time_bins": time_bins}
     n, u = (len(next(iter(table.values()))) for table in (stimuli, units))
-    digest, done = hashlib.sha256(), 0
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        values = file.create_dataset("values", (n, u), np.float32, chunks=(min(n, ROWS), u))
-        for block in blocks:
-            rows = np.ascontiguousarray(block, np.float32)
-            values[done : done + len(rows)] = rows
-            digest.update(rows)
-            done += len(rows)
-        file.attrs["hash"] = digest.hexdigest()
-        for key, column in tables.items():
-            text = column.dtype.kind == "U"
-            file[key] = np.char.encode(column, "latin-1") if text else column
-    return path
+    shape = (n, u) if len(time_bins) == 1 else (n, u, len(time_bins))
+    return write_layout(path, blocks, shape, tables)

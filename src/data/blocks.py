@@ -62,8 +62,16 @@ def read(path: Path, key: str, rows: Any = ()) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path}: {key} is damaged ({error}): {AGAIN}") from None
     if values.dtype.kind in "SO":
-        return np.array([v.decode("latin-1") if isinstance(v, bytes) else v for v in values], str)
+        return np.array([text(v) if isinstance(v, bytes) else v for v in values], str)
     return values
+
+
+def text(stored: bytes) -> str:
+    """Stored text: UTF-8, or latin-1 as the published files have it."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored.decode("latin-1")
 
 
 class BlockSource(ABC):

@@ -136,18 +136,19 @@ def _from_row(array: np.ndarray, i: int) -> np.ndarray:
 
 
 def _from_files(where: str, files: Iterator[str], read: Callable[[str], bytes]) -> Pictures:
-    names = tuple(sorted((f for f in files if not _is_litter(f)), key=natural))
+    names = tuple(sorted((f for f in files if not is_litter(f)), key=natural))
     if not names:
         raise DataError(f"{where} holds no image: give the folder or zip that contains them")
-    return Pictures(where, names, lambda i: _decode(where, names[i], read))
+    return Pictures(where, names, lambda i: decode(where, names[i], read))
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Whether a file is one that operating systems leave behind."""
     parts = PurePosixPath(name).parts
     return any(p in LITTER or p.startswith(".") for p in parts)
 
 
-def _decode(where: str, name: str, read: Callable[[str], bytes]) -> np.ndarray:
+def decode(where: str, name: str, read: Callable[[str], bytes]) -> np.ndarray:
     """Bytes of one file as (h, w, 3) uint8; the error names the file."""
     try:
         with Image.open(BytesIO(read(name))) as picture:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from sklearn.model_selection import (
     BaseCrossValidator,
+    ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
 )
 
+from src.data.errors import DataError
 from src.seeds import numpy_stream
 
 
@@ -41,10 +43,43 @@ def _numbers(
     return fold
 
 
-def brain_score_splits(strata: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+Splits = list[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows to score on
+
+
+def brain_score_splits(strata: np.ndarray) -> Splits:
     """Ten stratified splits, 90 % train and 10 % test, random_state 1: (n,) -> train, test rows.
 
     Rows must be sorted by stimulus id, as texts (Brain-Score core 2.5, cross-validation).
     """
     splitter = StratifiedShuffleSplit(n_splits=10, train_size=0.9, random_state=1)
-    return [(np.sort(train), test) for train, test in splitter.split(strata, strata)]
+    return [(np.sort(train), test) for train, test in _split(splitter, strata)]
+
+
+def geometry_splits(strata: np.ndarray) -> Splits:
+    """Ten stratified splits for what is not fitted: (n,) -> 10 % of the rows, 90 % to score on.
+
+    Rows in the order given (Brain-Score core 2.5, cross-validation of a single assembly).
+    """
+    return _split(StratifiedShuffleSplit(n_splits=10, test_size=0.9, random_state=1), strata)
+
+
+def repetition_halves(repetition: np.ndarray) -> Splits:
+    """Ten halvings of the different repetition labels, random_state 1: (n,) -> two of labels each.
+
+    An odd label goes to the second half (Brain-Score core 2.5, internal consistency).
+    """
+    labels = np.unique(repetition)
+    splitter = ShuffleSplit(n_splits=10, train_size=0.5, random_state=1)
+    return [(labels[a], labels[b]) for a, b in splitter.split(labels)]
+
+
+def _split(splitter: StratifiedShuffleSplit, strata: np.ndarray) -> Splits:
+    """DataError instead of scikit-learn's words where strata are too small for ten splits."""
+    names, counts = np.unique(strata, return_counts=True)
+    try:
+        return list(splitter.split(strata, strata))
+    except ValueError as error:
+        raise DataError(
+            f"{len(strata)} stimuli of {len(names)} objects, the rarest with {counts.min()}, "
+            f"cannot be split by object ({error}): give more stimuli or coarser object_name"
+        ) from None

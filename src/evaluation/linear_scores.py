@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,8 @@ import pandas as pd
 from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.evaluation.decomposition import Decomposition, LinearMap, decompose_features
-from src.evaluation.folds import brain_score_splits
+from src.evaluation.folds import Splits, brain_score_splits
+from src.evaluation.gram import CHUNK
 from src.evaluation.metrics import correlation
 from src.evaluation.ridge import ALPHAS, fit_ridge, search
 from src.seeds import numpy_stream
@@ -32,9 +33,11 @@ Regression = Callable[[np.ndarray, np.ndarray], LinearMap]  # features (n, p), r
 
 @dataclass(frozen=True, eq=False)
 class SplitScore:
-    """Correlation over test images, of s splits and u units, as Brain-Score sums it up."""
+    """A measure by split and unit, s splits and u units, as Brain-Score sums it up."""
 
     raw: np.ndarray  # (s, u)
+    predicted: Sequence[np.ndarray] = ()  # s of (m, u): test rows, where something was predicted
+    tests: Sequence[np.ndarray] = ()  # s of (m,): which rows
 
     @property
     def score(self) -> float:
@@ -46,22 +49,54 @@ class SplitScore:
         """Standard deviation (ddof 0) of the medians over the square root of their number."""
         return float(np.median(self.raw, axis=1).std() / np.sqrt(len(self.raw)))
 
+    @classmethod
+    def of(cls, predicted: Iterable[np.ndarray], y: np.ndarray, splits: Splits) -> SplitScore:
+        """Correlation over the test rows of each split: s of (m, u), (n, u) -> SplitScore."""
+        predicted, tests = list(predicted), [test for _, test in splits]
+        raw = [correlation(p, y[test]) for p, test in zip(predicted, tests, strict=True)]
+        return cls(np.array(raw), predicted, tests)
+
 
 def split_score(
     x: np.ndarray, y: np.ndarray, ids: np.ndarray, objects: np.ndarray, regression: Regression
 ) -> SplitScore:
     """Brain-Score's cross-validated correlation: (n, p), (n, u), (n,), (n,) -> SplitScore.
 
-    `regression` is `ridge_one`, `least_squares` or `pls.fit_pls`. For p > n, x may be
-    `decompose(gram).coordinates`.
+    `regression` is `ridge_one`, `least_squares`, `one_to_one` or `pls.fit_pls`. For p > n, x may be
+    `decompose(gram).coordinates`, but not for `one_to_one`.
     """
     order = np.argsort(np.asarray(ids).astype(str), kind="stable")
     x, y = x[order], y[order]
-    raw = [
-        correlation(regression(x[train], y[train]).predict(x[test]), y[test])
-        for train, test in brain_score_splits(np.asarray(objects)[order])
-    ]
-    return SplitScore(np.array(raw))
+    splits = brain_score_splits(np.asarray(objects)[order])
+    predicted = (regression(x[train], y[train]).predict(x[test]) for train, test in splits)
+    return SplitScore.of(predicted, y, splits)
+
+
+def one_to_one(x: np.ndarray, y: np.ndarray, chunk: int = CHUNK) -> LinearMap:
+    """For each unit the feature with the largest r over the rows: (n, p), (n, u) -> LinearMap.
+
+    Its raw value is the prediction. r is signed; features that do not vary are never chosen unless
+    none does (Brain-Score's neuron to neuron).
+    """
+    best, chosen = np.full(y.shape[1], -np.inf), np.zeros(y.shape[1], int)
+    z = unit_columns(y)
+    for first in range(0, x.shape[1], chunk):
+        r = unit_columns(x[:, first : first + chunk]).T @ z
+        r[~(r**2).any(axis=1)] = -np.inf
+        better = r.max(axis=0) > best
+        chosen[better] = first + r.argmax(axis=0)[better]
+        best = np.maximum(best, r.max(axis=0))
+    units = len(chosen)
+    return LinearMap(chosen, np.zeros(units), np.eye(units), np.zeros(units))
+
+
+def unit_columns(x: np.ndarray) -> np.ndarray:
+    """Columns centered and of length 1, 0 where constant or not finite: (n, p) -> (n, p)."""
+    x = np.asarray(x, np.float64)
+    centered = x - x.mean(axis=0)
+    length = np.linalg.norm(centered, axis=0)
+    varies = length > 1e-12 * np.linalg.norm(x, axis=0)
+    return np.where(varies, centered, 0) / np.where(varies, length, 1)
 
 
 def ridge_one(x: np.ndarray, y: np.ndarray) -> LinearMap:

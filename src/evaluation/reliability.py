@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.data.assembly import Assembly
+from src.data.assembly import ObjectAssembly
 from src.data.errors import DataError
 from src.data.inferotemporal import RATES, InferotemporalFile
 from src.evaluation.ceilings import spearman_brown, split_half
@@ -54,7 +54,7 @@ def site_table(session: Any, trials: np.ndarray, generator: np.random.Generator)
 
 
 def assembly_table(
-    source: InferotemporalFile, assembly: Assembly, generator: np.random.Generator
+    source: InferotemporalFile, assembly: ObjectAssembly, generator: np.random.Generator
 ) -> pd.DataFrame:
     """Sites of a file of means, with what the assembly of its presentations knows of them.
 
@@ -74,7 +74,7 @@ def assembly_table(
     return pd.DataFrame(columns)
 
 
-def _require_means(source: InferotemporalFile, assembly: Assembly) -> None:
+def _require_means(source: InferotemporalFile, assembly: ObjectAssembly) -> None:
     """Raise unless the rates of the file are the assembly's means, row by row and site by site."""
     means = assembly.means()
     for tier, key in RATES.items():

@@ -28,7 +28,7 @@ Unroll = Literal["serial", "legacy", "biological"]
 
 
 class CORnet(nn.Module):
-    """Images to logits, through areas at each time step: (n, 3, h, w) -> (n, 1000).
+    """Images to logits, through areas at each time step: (n, 3, h, w) -> (n, classes).
 
     `serial`: one area after the other, each with its own steps (Z, S). `legacy` (R): at a step, an
     area reads what the one before it has just made. `biological` (RT): it reads what that one made
@@ -172,7 +172,9 @@ class BottleneckArea(nn.Module):
         return x
 
 
-def cornet(letter: str, generator: torch.Generator, times: int | None = None) -> CORnet:
+def cornet(
+    letter: str, generator: torch.Generator, times: int | None = None, classes: int = CLASSES
+) -> CORnet:
     """CORnet-Z, -R, -RT or -S with weights to start training from; `times`: of R and RT (5)."""
     if letter not in LETTERS:
         raise ValueError(f"CORnet comes as {', '.join(LETTERS)}, not as {letter!r}")
@@ -192,17 +194,17 @@ def cornet(letter: str, generator: torch.Generator, times: int | None = None) ->
         raise ValueError(f"CORnet-{letter.upper()} has steps of its own: give it no `times`")
     hooked = {"output": nn.Identity()} if unroll == "serial" else {}
     steps = 1 if unroll == "serial" else TIMES if times is None else times
-    made = CORnet(areas, _decoder(generator, **hooked), unroll, steps)
+    made = CORnet(areas, _decoder(generator, classes, **hooked), unroll, steps)
     for module in made.modules():
         if isinstance(module, nn.Conv2d) or (module is made.decoder.linear and letter == "z"):
             start(module, generator)
     return made
 
 
-def _decoder(generator: torch.Generator, **output: nn.Module) -> nn.Sequential:
-    """Mean over places, and one number a class: (n, 512, h, w) -> (n, 1000)."""
+def _decoder(generator: torch.Generator, classes: int, **output: nn.Module) -> nn.Sequential:
+    """Mean over places, and one number a class: (n, 512, h, w) -> (n, classes)."""
     parts = {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
-    parts["linear"] = linear(CHANNELS[-1], CLASSES, generator)
+    parts["linear"] = linear(CHANNELS[-1], classes, generator)
     return nn.Sequential(OrderedDict(parts | output))
 
 

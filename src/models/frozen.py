@@ -17,7 +17,7 @@ from src.models.layers import linear
 from src.models.networks import Layer, Network, NetworkRecord, Preprocessing, last_linear
 from src.models.object_network import ObjectNetwork
 from src.models.pretrained import calibrated, load_network, random_network
-from src.models.registry import network_record
+from src.models.registry import network_record, own_weights
 from src.seeds import stream
 from src.simulate.random_map import RandomMap
 from src.studies.records import FrozenNetwork
@@ -25,6 +25,7 @@ from src.studies.records import FrozenNetwork
 PLAIN = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels in 0..1
 CENTERED = Preprocessing((0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
 CHANNELS = {"object_network": (16, 32, 64, 128), "autoencoder": (32, 64, 128)}
+WEIGHTS = "weights.pt"  # what 02_train leaves behind
 LEARNS = {"random_map": (), "autoencoder": ReconstructionConfig}  # others: to name objects
 LEARNED = {
     ClassifierConfig: "trained to name the objects of the training images",
@@ -41,10 +42,11 @@ def frozen_network(
 ) -> Network:
     """The network of a plan, in evaluation mode; one of the house for images of `size` pixels.
 
-    `weights` is the file of a registered network, or its folder. Random starts are drawn from the
-    seed and the plan's number; `random_map` with the file's start is the one a simulation of that
-    seed read. One with something to learn comes before it has: `02_extract` trains it. `images`,
-    (n, [c,] h, h) uint8, are what batch norm of a calibrated one sees.
+    `weights` is the file of a registered network, or its folder; of a trained one, its run's.
+    Random starts are drawn from the seed and the plan's number; `random_map` with the file's start
+    is the one a simulation of that seed read. One with something to learn comes before it has:
+    `02_extract` trains it. `images`, (n, [c,] h, h) uint8, are what batch norm of a calibrated one
+    sees.
     """
     _require_possible(plan, images)
     size = plan.size or size
@@ -53,6 +55,8 @@ def frozen_network(
         network = _own(plan, size, draw)
     else:
         record = network_record(plan.network, plan.weights)
+        if plan.start == "trained":
+            record = own_weights(record, WEIGHTS)
         drawn = plan.start == "random"
         network = random_network(record, draw) if drawn else load_network(record, weights)
         shown = replace(record, input_size=plan.size or record.input_size)

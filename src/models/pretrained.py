@@ -27,7 +27,12 @@ from src.seeds import stream
 
 TOLERANCE = 2e-3  # of a layer's standard deviation: other processors round otherwise
 BATCH = 32
-WRAPPERS = ("state_dict", "model", "teacher")  # where the file of a training run has the weights
+WRAPPERS = (
+    "state_dict",
+    "model",
+    "teacher",
+    "state",
+)  # where the file of a training run has the weights
 PREFIXES = ("module", "backbone", "encoder", "encoder_q")  # of the network's names within it
 
 

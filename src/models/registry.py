@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -9,13 +10,23 @@ import torch
 from torch import nn
 
 from src.data.errors import DataError
-from src.models.cornet import AREAS, LETTERS, STEPS_OF_S, TIMES, cornet
+from src.models.cornet import AREAS, CLASSES, LETTERS, STEPS_OF_S, TIMES, cornet
 from src.models.efficientnet_lite import EfficientNetLite, stage_depths
-from src.models.networks import CITATIONS, IMAGENET, RESNET, Layer, NetworkRecord, Preprocessing
+from src.models.networks import (
+    CITATIONS,
+    IMAGENET,
+    RESNET,
+    Layer,
+    NetworkRecord,
+    Preprocessing,
+    last_linear,
+)
 from src.models.references import REFERENCES
 from src.models.torchvision_records import given_record, torchvision_module, torchvision_record
 
 CAFFE = Preprocessing((103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR", 255.0)
+# Beginnings of the hashes of the published files.
+CORNETS = {"z": "5c427c9c", "r": "5930a990", "rt": "933c001c", "s": "1d3f7974"}
 LITE = Preprocessing((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), white=255.0)
 
 
@@ -24,20 +35,31 @@ def network_record(name: str, weights: str = "") -> NetworkRecord:
 
     Without weights: `alexnet`, `resnet50_caffe`, `efficientnet_lite0` to `2`, `cornet_z`, `_r`,
     `_rt` and `_s`, of one file each. With weights: a classification model of torchvision, such as
-    ("resnet50", "IMAGENET1K_V2") or, with weights of your own or of somebody else, ("resnet50",
-    "barlow_twins.pth").
+    ("resnet50", "IMAGENET1K_V2"). With a file, of your own or of somebody else: either of them,
+    ("resnet50", "barlow_twins.pth") or ("cornet_z", "mine.pt").
     """
+    cornets = map(cornet_record, LETTERS)
+    own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite(), *cornets)}
     if "." in weights:
-        return given_record(name, weights)
+        return own_weights(own[name], weights) if name in own else given_record(name, weights)
     if weights:
         return torchvision_record(name, weights)
-    own = {record.name: record for record in (_alexnet(), _resnet50_caffe(), *_lite(), *_cornets())}
     if name not in own:
         raise DataError(
             f"network '{name}' without the name of its weights: give one of torchvision's, such as "
             f"network_record('resnet50', 'IMAGENET1K_V2'), or choose of {', '.join(own)}"
         )
     return own[name]
+
+
+def own_weights(record: NetworkRecord, file: str) -> NetworkRecord:
+    """A record with the weights of any file; the last layer may be for other classes."""
+    if file == record.weights:
+        return record
+    with torch.device("meta"):
+        classifier = last_linear(record.build())
+    said = {"weights": file, "file": file, "sha256": "", "source": "", "license": "unknown"}
+    return replace(record, **said, reference=(), optional=(classifier,) * bool(classifier))
 
 
 def _alexnet() -> NetworkRecord:
@@ -128,33 +150,31 @@ def _lite_names(depth: float) -> tuple[tuple[str, str], ...]:
     return (*ends, (r"^_fc\.", "classifier."), *blocks, *parts)
 
 
-def _cornets() -> tuple[NetworkRecord, ...]:
-    hashes = {"z": "5c427c9c", "r": "5930a990", "rt": "933c001c", "s": "1d3f7974"}
-    return tuple(
-        NetworkRecord(
-            name=f"cornet_{letter}",
-            weights=f"cornet_{letter}-{hashes[letter]}.pth",
-            layers=_cornet_layers(letter),
-            input_size=224,
-            preprocessing=IMAGENET,
-            license="none stated; the code published with it is GPL-3",
-            citation=CITATIONS["cornet_s" if letter == "s" else "cornet"],
-            build=partial(cornet, letter, torch.default_generator),
-            file=f"cornet_{letter}-{hashes[letter]}.pth",
-            sha256=hashes[letter],
-            source="github.com/dicarlolab/CORnet",
-        )
-        for letter in LETTERS
+def cornet_record(letter: str, times: int = TIMES, classes: int = CLASSES) -> NetworkRecord:
+    """CORnet-Z, -R, -RT or -S; `times` steps of R and RT, which the weights do not depend on."""
+    own = times if letter in ("r", "rt") else None
+    return NetworkRecord(
+        name=f"cornet_{letter}",
+        weights=f"cornet_{letter}-{CORNETS[letter]}.pth",
+        layers=_cornet_layers(letter, times),
+        input_size=224,
+        preprocessing=IMAGENET,
+        license="none stated; the code published with it is GPL-3",
+        citation=CITATIONS["cornet_s" if letter == "s" else "cornet"],
+        build=partial(cornet, letter, torch.default_generator, own, classes),
+        file=f"cornet_{letter}-{CORNETS[letter]}.pth",
+        sha256=CORNETS[letter],
+        source="github.com/dicarlolab/CORnet",
     )
 
 
-def _cornet_layers(letter: str) -> tuple[Layer, ...]:
+def _cornet_layers(letter: str, times: int) -> tuple[Layer, ...]:
     """Areas, as V2-t1 where there are several steps, and the mean over places the decoder reads.
 
     The image has come to an area at step 0; in R to all but V1 at step 1; in RT one step an area
     later, so that IT is the same for all images in steps 0 to 2.
     """
-    steps = {"z": (1,) * 4, "s": STEPS_OF_S}.get(letter, (TIMES,) * 4)
+    steps = {"z": (1,) * 4, "s": STEPS_OF_S}.get(letter, (times,) * 4)
     first = {"r": (0, 1, 1, 1), "rt": (0, 1, 2, 3)}.get(letter, (0,) * 4)
     areas = (
         Layer(f"{area}-t{t}" if n > 1 else area, f"{area}.output", area, t, constant=t < known)

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 
 from src.config import as_plain
 from src.data.assembly import write_assembly
@@ -31,11 +30,10 @@ from src.seeds import numpy_stream
 from src.simulate.mice import claim
 from src.simulate.objects import Scenes, draw_scenes, lay_out
 from src.simulate.random_map import RandomMap
+from src.simulate.sites import presentations, recorded_sites, reliabilities
 
 VERSION = 1  # raise it with every change after which the same configuration gives other bytes
 VARIANCE = 0.14  # of a site's mean rates, as the course's files have it
-MONKEYS = ("simulated_a", "simulated_b")
-ARRAYS = {"P": "pIT", "C": "cIT", "A": "aIT"}  # array: sub-region
 BATCH = 128
 
 
@@ -157,10 +155,8 @@ class _World:
             part = self.features[:, rows] @ weights[rows]
             weights[rows] *= np.sqrt(share) / part.std(0)
         c = np.empty(sites)
-        for here in (self.in_it, ~self.in_it):  # evenly spread, so that the median is as asked
-            z = stats.norm.ppf((np.arange(here.sum()) + 0.5) / max(here.sum(), 1))
-            odds = config.reliability / (1 - config.reliability) * np.exp(config.spread * z)
-            c[here] = rng.permutation(odds / (1 + odds))
+        for here in (self.in_it, ~self.in_it):
+            c[here] = reliabilities(here.sum(), config.reliability, config.spread, rng)
         c[np.flatnonzero(self.in_it)[: config.noise_sites]] = 0
         self.weights = weights * np.sqrt(VARIANCE * c) / (self.features @ weights).std(0)
         self.baseline = rng.normal(0.2, 0.1, sites) - (self.features @ self.weights).mean(0)
@@ -211,26 +207,8 @@ class _World:
 
     def tables(self) -> tuple[dict[str, Any], dict[str, Any], tuple[np.ndarray, np.ndarray]]:
         """Tables of presentations and of sites, and the pictures with their ids."""
-        shown = np.repeat(np.arange(len(self.images)), self.repetitions)
-        starts = np.cumsum(self.repetitions) - self.repetitions
-        scenes = self.scenes
-        stimuli = {
-            "stimulus_id": self.stimulus_ids[shown],
-            "object_name": scenes.objects[shown],
-            "category_name": categories_of(scenes.objects)[shown],
-            "variation": scenes.variation[shown],
-            "repetition": np.arange(len(shown)) - starts[shown],
-        }
-        site = np.arange(len(self.in_it))
-        array = np.array(list(ARRAYS))[site // 2 % 3]
-        units = {
-            "neuroid_id": np.array([f"site_{i:03}" for i in site]),
-            "animal": np.array(MONKEYS)[site % 2],
-            "arr": array,
-            "region": np.where(self.in_it, "IT", "V4"),
-            "subregion": np.where(self.in_it, [ARRAYS[a] for a in array], "V4"),
-        }
-        return stimuli, units, (self.images, self.stimulus_ids)
+        stimuli = presentations(self.scenes, self.stimulus_ids, self.repetitions)
+        return stimuli, recorded_sites(self.in_it), (self.images, self.stimulus_ids)
 
 
 def random_map(images: np.ndarray, seed: int) -> np.ndarray:

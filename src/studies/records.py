@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from src.config import DetectorTraining, ModelConfig, PretrainingConfig, TrainingConfig
+from src.config import (
+    DetectorTraining,
+    ModelConfig,
+    PretrainingConfig,
+    RecognitionConfig,
+    RecognizerConfig,
+    TrainingConfig,
+)
 from src.studies.search import PARTS, Search
 
 
@@ -63,18 +70,31 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Recognizer:
+    """One network to train to name pictures of folders, before it is frozen and scored."""
+
+    model: RecognizerConfig
+    training: RecognitionConfig
+    members: int = 1
+    question: str = ""  # as in Plan
+    search: None = None
+    networks: tuple[str, ...] = ()  # it starts from none
+
+
+@dataclass(frozen=True)
 class FrozenNetwork:
     """A network that is shown the images and never trained on responses: its features are stored.
 
-    `start` says where its weights begin: in a file (for a map a simulation read, in its seed), or
-    drawn from `draw`. `training` says what it then learns from the training images, if anything: to
-    name objects, or to draw its input again. Without, a drawn one is an untrained control.
+    `start` says where its weights begin: in a file (for a map a simulation read, in its seed), in
+    what a plan of the same name has learned, or drawn from `draw`. `training` says what it then
+    learns from the training images, if anything: to name objects, or to draw its input again.
+    Without, a drawn one is an untrained control.
     """
 
     name: str  # how tables, folders and figures call it
     network: str
     weights: str = ""  # for a model of torchvision: a member of its enum, or the name of a file
-    start: Literal["file", "random"] = "file"
+    start: Literal["file", "random", "trained"] = "file"
     draw: int = 0  # number of the random start
     # empty: all of its record that depend on the image; any path of a module is a layer too
     layers: tuple[str, ...] = ()
@@ -127,7 +147,7 @@ class Profile:
     """One way to run a study: which data, which models, at which size."""
 
     name: str
-    plans: tuple[Plan, ...] = ()
+    plans: tuple[Plan | Recognizer, ...] = ()
     networks: tuple[FrozenNetwork, ...] = ()
     probes: tuple[Probe, ...] = ()
     simulation: str | None = None  # preset of src.simulate; None: recordings under data/raw
@@ -138,15 +158,15 @@ class Profile:
     contest: tuple[str, ...] = ()  # our best models, and last the published one they have to beat
 
     @property
-    def main(self) -> tuple[Plan, ...]:
+    def main(self) -> tuple[Plan | Recognizer, ...]:
         """The plans of the study's main table, those of 04_evaluate."""
         return self.asked("")
 
-    def asked(self, question: str) -> tuple[Plan, ...]:
+    def asked(self, question: str) -> tuple[Plan | Recognizer, ...]:
         """The plans trained for one figure notebook, called by its file's stem."""
         return tuple(plan for plan in self.plans if plan.question == question)
 
-    def plan(self, model: str) -> Plan:
+    def plan(self, model: str) -> Plan | Recognizer:
         """The plan of the model called `model`."""
         return self._called("trains no model", model, {p.model.name: p for p in self.plans})
 
@@ -189,7 +209,7 @@ class PublishedScore:
 
     system: str
     session: str
-    metric: Literal["single", "avg", "feve", "ev"]
+    metric: str  # single, avg, feve or ev; of cornet, see there
     value: float
     tolerance: float
     source: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from src.manifest import note_input
-from src.models.frozen import frozen_network
+from src.models.frozen import WEIGHTS, frozen_network
 from src.models.networks import Network
 from src.studies.records import FrozenNetwork
 from src.training import checkpoint
@@ -18,8 +18,11 @@ def trained_network(
 
     The other arguments are those of `frozen_network`.
     """
+    own = runs / plan.name / "member_01"
+    if plan.start == "trained":
+        return frozen_network(plan, size, seed, own)
     network = frozen_network(plan, size, seed, weights)
     if plan.training:
-        path = note_input(runs / plan.name / "member_01" / "weights.pt")
+        path = note_input(own / WEIGHTS)
         network.module.load_state_dict(checkpoint.read(path)["state"])
     return network

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from src.config import InputConfig
-from src.data.assembly import Assembly, find_assembly, open_monkeys, rebuild
+from src.data.assembly import ObjectAssembly, find_assembly, open_monkeys, rebuild
 from src.data.errors import DataError
 from src.data.inferotemporal import KEYS, open_inferotemporal
 from src.data.inferotemporal_checks import check_inferotemporal
@@ -16,11 +16,11 @@ from src.data.pack import pack, read_manifest
 from src.data.session import Session
 from src.evaluation.ceilings import spearman_brown, split_half
 from src.simulate.inferotemporal import (
-    MONKEYS,
     SimulatedObjects,
     load_truth,
     simulate_inferotemporal,
 )
+from src.simulate.sites import MONKEYS
 
 SEED = 5
 CONFIG = SimulatedObjects(
@@ -68,7 +68,7 @@ def test_a_session_is_one_monkeys_sites_in_it(simulated, tmp_path):
 
 def test_ceilings_are_the_planted_reliabilities(simulated):
     """Split halves of all sites, from the file; noise has none."""
-    assembly, truth = Assembly(simulated.assembly, SEED), simulated.truth
+    assembly, truth = ObjectAssembly(simulated.assembly, SEED), simulated.truth
     rates = np.concatenate([assembly.values(rows) for rows in assembly.blocks()])
     half = split_half(rates, assembly.image, np.random.default_rng(0), splits=5)
     error = spearman_brown(half) - truth.reliability
@@ -135,7 +135,7 @@ def _numbers(a, b):
 
 
 def test_another_seed_draws_another_split(simulated):
-    one, other = (Assembly(simulated.assembly, seed).tiers for seed in (SEED, SEED + 1))
+    one, other = (ObjectAssembly(simulated.assembly, seed).tiers for seed in (SEED, SEED + 1))
     assert (one != other).any()
 
 
@@ -181,5 +181,5 @@ def test_a_missing_value_is_refused_and_leaves_nothing(copy, tmp_path):
 def test_one_time_bin_more_is_one_dimension_less(copy, simulated):
     _replace(copy, "values", lambda v: v[..., None])
     rows = range(3, 9)
-    wanted = Assembly(simulated.assembly, SEED).values(rows)
-    np.testing.assert_array_equal(Assembly(copy, SEED).values(rows), wanted)
+    wanted = ObjectAssembly(simulated.assembly, SEED).values(rows)
+    np.testing.assert_array_equal(ObjectAssembly(copy, SEED).values(rows), wanted)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from src.data.assembly import Assembly
+from src.data.assembly import ObjectAssembly
 from src.data.errors import DataError
 from src.data.inferotemporal import open_inferotemporal
 from src.evaluation.reliability import (
@@ -17,8 +17,9 @@ from src.evaluation.reliability import (
     site_table,
     with_ceilings,
 )
-from src.simulate.inferotemporal import MONKEYS, SimulatedObjects, load_truth
+from src.simulate.inferotemporal import SimulatedObjects, load_truth
 from src.simulate.inferotemporal import simulate_inferotemporal as simulate
+from src.simulate.sites import MONKEYS
 
 SEED = 3
 CONFIG = SimulatedObjects(
@@ -72,7 +73,7 @@ def recorded(tmp_path_factory):
     """A small file with the assembly it holds the means of, and its truth."""
     root = tmp_path_factory.mktemp("reliability")
     path = simulate(root / "raw", root / "truth", CONFIG, SEED, assembly=True)
-    assembly = Assembly(path.with_name("assembly.h5"), SEED)
+    assembly = ObjectAssembly(path.with_name("assembly.h5"), SEED)
     return SimpleNamespace(path=path, assembly=assembly, truth=load_truth(root / "truth/truth.npz"))
 
 
@@ -87,7 +88,7 @@ def test_sites_of_a_file_have_the_reliability_of_their_presentations(recorded):
 
 
 def test_an_assembly_of_other_rows_is_refused(recorded):
-    other = Assembly(recorded.assembly.path, SEED + 1)  # another split, so other rows
+    other = ObjectAssembly(recorded.assembly.path, SEED + 1)  # another split, so other rows
     with pytest.raises(DataError, match=r"spikes_train \(192, 12\) are not the means \(192, 12\)"):
         assembly_table(open_inferotemporal(recorded.path), other, np.random.default_rng(0))
 

@@ -21,7 +21,7 @@ from src.figures.panels.cortex import (
 )
 from src.figures.panels.curves import members_curve, size_curve
 from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
-from src.figures.panels.geometry import correlation_map, rank_map, rate_profile
+from src.figures.panels.geometry import correlation_map, rank_map, rate_profile, value_map
 from src.figures.panels.images import (
     group_means,
     image_performance,
@@ -46,6 +46,7 @@ from src.figures.panels.objects import (
     unit_scatter,
     windows,
 )
+from src.figures.panels.points import key_of, numbered_points
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -92,6 +93,7 @@ __all__ = [
     "image_performance",
     "images_per_session",
     "interval_rows",
+    "key_of",
     "layer_profile",
     "learning_curve",
     "learning_rates",
@@ -99,6 +101,7 @@ __all__ = [
     "members_curve",
     "null_band",
     "null_histogram",
+    "numbered_points",
     "object_box",
     "paired_units",
     "performance_by_session",
@@ -142,5 +145,6 @@ __all__ = [
     "unit_boxes",
     "unit_scatter",
     "units_per_session",
+    "value_map",
     "windows",
 ]

@@ -36,6 +36,30 @@ def rank_map(axis: Axes, distance: np.ndarray, groups: np.ndarray | None = None)
             axis.axvline(start - 0.5, color="white", linewidth=0.6)
 
 
+def value_map(
+    axis: Axes,
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    limits: tuple[float, float] = (0, 1),
+    numbers: bool = True,
+) -> AxesImage:
+    """A table as shades of grey, dark is much, with its numbers: (r, c), names of both or none.
+
+    What is not known stays white and empty.
+    """
+    low, high = limits
+    image = axis.imshow(values, cmap="Greys", vmin=low, vmax=high, aspect="auto")
+    axis.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    axis.set_yticks(range(len(rows)), rows)
+    axis.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(values):
+        if numbers and np.isfinite(value):
+            color = "white" if value > (low + high) / 2 else INK
+            axis.text(j, i, f"{value:.2f}", ha="center", va="center", color=color, fontsize=7)
+    return image
+
+
 def correlation_map(axis: Axes, values: np.ndarray, blocks: Sequence[str]) -> AxesImage:
     """Correlations of k u columns, in k named blocks of u: (k u, k u), colors from -1 to 1."""
     image = axis.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1)

@@ -1,0 +1,182 @@
+"""CORnets: networks of four areas, trained to name pictures, and how like cortex they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from src.config import RecognitionConfig, RecognizerConfig
+from src.studies.records import (
+    FrozenNetwork,
+    Probe,
+    Profile,
+    PublishedScore,
+    Recognizer,
+    Resources,
+    Study,
+    profiles,
+)
+
+# The published recipes (spec 6, Kubilius et al. 2018 and 2019).
+RECIPES = {
+    "z": RecognitionConfig(),
+    "r": RecognitionConfig(learning_rate=0.1),
+    "rt": RecognitionConfig(learning_rate=0.1),
+    "s": RecognitionConfig(epochs=43, learning_rate=0.1, step_size=20),
+}
+EXTERNAL = ("09_fig_rsa92",)  # it needs a folder of data that is not ours: run by itself
+# Steps of R and RT worth a score: the first that the picture has come to an area at, and the last.
+STEPS_R = ("V1-t0", "V2-t1", "V4-t1", "IT-t1", "IT-t4", "decoder")
+STEPS_RT = ("V1-t0", "V2-t1", "V4-t2", "IT-t3", "IT-t4", "decoder")
+
+
+def _drawn(size: int, pool: int, others: int, *letters: str) -> tuple[FrozenNetwork, ...]:
+    """The network that simulated sites read, and random ones: other draws, other architectures."""
+    how = {"start": "random", "size": size, "pool": pool}
+    steps = {"r": STEPS_R, "rt": STEPS_RT}
+    return (
+        FrozenNetwork("planted", "cornet_z", **how),
+        *(
+            FrozenNetwork(f"cornet_z_random_{k}", "cornet_z", draw=k, **how)
+            for k in range(1, others + 1)
+        ),
+        *(
+            FrozenNetwork(f"cornet_{x}_random", f"cornet_{x}", layers=steps.get(x, ()), **how)
+            for x in letters
+        ),
+    )
+
+
+def _learned(plan: Recognizer, pool: int) -> FrozenNetwork:
+    """What a plan has learned, frozen."""
+    model = plan.model
+    steps = {"cornet_r": STEPS_R, "cornet_rt": STEPS_RT}.get(model.network, ())
+    how = {"start": "trained", "layers": steps, "size": model.size, "pool": pool}
+    return FrozenNetwork(model.name, model.network, **how)
+
+
+def _profile(
+    name: str, plans: tuple[Recognizer, ...], networks: tuple[FrozenNetwork, ...], pool: int
+) -> Profile:
+    """A simulated profile: each network, and all random draws of Z together, is a probe."""
+    networks = (*networks, *(_learned(plan, pool) for plan in plans))
+    random = tuple(n.name for n in networks if n.name.startswith("cornet_z_random"))
+    others = (n.name for n in networks if n.name not in random)
+    return Profile(
+        name,
+        plans,
+        networks,
+        (*(Probe(n, "layers", (n,)) for n in others), Probe("untrained", "layers", random)),
+        simulation=name if name == "demo" else "tiny",
+        skips=EXTERNAL,
+    )
+
+
+def _small(letter: str, size: int, **recipe: int | float) -> Recognizer:
+    """A CORnet for small pictures, and a recipe for few of them."""
+    name = f"cornet_{letter}"
+    return Recognizer(RecognizerConfig(name, name, size), replace(RECIPES[letter], **recipe))
+
+
+SMOKE = _profile(
+    "smoke",
+    (_small("z", 32, epochs=2, batch_size=32, step_size=2),),
+    _drawn(32, 4, 1),
+    4,
+)
+DEMO = _profile(
+    "demo",
+    (
+        _small("z", 64, epochs=12, batch_size=32, step_size=5, learning_rate=0.02),
+        _small("rt", 64, epochs=6, batch_size=32, step_size=3, learning_rate=0.02),
+    ),
+    _drawn(64, 8, 1, "rt", "s"),
+    8,
+)
+
+_LETTERS = tuple(RECIPES)
+_PUBLISHED = tuple(FrozenNetwork(f"cornet_{x}", f"cornet_{x}") for x in _LETTERS)
+_OWN = tuple(
+    Recognizer(RecognizerConfig(f"cornet_{x}_own", f"cornet_{x}"), replace(RECIPES[x], threads=8))
+    for x in _LETTERS
+)
+_RANDOM = tuple(
+    FrozenNetwork(f"cornet_{x}_random", f"cornet_{x}", start="random", draw=1) for x in _LETTERS
+)
+FULL = Profile(
+    "full",
+    _OWN,
+    (*_PUBLISHED, *_RANDOM, *(_learned(plan, 14) for plan in _OWN)),
+    tuple(
+        Probe(n, "layers", (n,))
+        for x in _LETTERS
+        for n in (f"cornet_{x}", f"cornet_{x}_random", f"cornet_{x}_own")
+    ),
+    resources=Resources(memory_mb=32000, minutes=7 * 24 * 60, gpus=1),
+    skips=EXTERNAL,
+)
+
+# Published numbers (spec 1 and 10). `top1`: ImageNet accuracy; `v4`, `it`: median r of PLS on
+# private benchmarks, not divided by a ceiling; `it_neurons`, `it_images`: the same with new ones;
+# `ost`: object solution times; `i2n`: behavior, not divided; `behavior`: on new pictures; `mean`:
+# of v4, it, ost and i2n.
+TABLES = "upstream tables of Kubilius, Schrimpf et al. 2019"
+METRICS = ("top1", "v4", "it", "it_neurons", "it_images", "ost", "i2n", "behavior", "mean")
+_TABLE = (
+    ("CORnet-S", 0.731, 0.650, 0.600, 0.564, 0.671, 0.25, 0.382, 0.597, 0.471),
+    ("DenseNet-169", 0.759, 0.663, 0.606, 0.571, 0.664, 0, 0.378, 0.586, 0.412),
+    ("ResNet-101 v2", 0.774, 0.653, 0.585, 0.558, 0.656, 0, 0.389, 0.649, 0.407),
+    ("ResNet-152 v2", 0.778, 0.658, 0.589, 0.561, 0.656, 0, 0.377, 0.591, 0.406),
+    ("ResNet-50 v2", 0.756, 0.653, 0.589, 0.564, 0.656, 0, 0.377, 0.670, 0.405),
+    ("ResNet-18", 0.698, 0.645, 0.583, 0.549, 0.645, 0, 0.364, 0.585, 0.398),
+    ("VGG-19", 0.711, 0.672, 0.566, 0.530, 0.611, 0, 0.338, 0.546, 0.394),
+    ("ResNet-34", 0.733, 0.629, 0.559, 0.527, 0.626, 0, 0.378, 0.579, 0.392),
+    ("VGG-16", 0.715, 0.669, 0.572, 0.549, 0.619, 0, 0.321, 0.480, 0.391),
+    ("AlexNet", 0.577, 0.631, 0.589, 0.544, 0.645, 0, 0.245, 0.428, 0.366),
+    ("SqueezeNet 1.1", 0.575, 0.652, 0.553, 0.531, 0.599, 0, 0.201, 0.432, 0.351),
+    ("CORnet-R", 0.56),
+    ("CORnet-R2", 0.70),
+    ("CORnet-Z", 0.47),
+)
+_OTHERS = (
+    ("CORnet-S", "private, early", "v4", 0.561, TABLES),
+    ("CORnet-S", "private, late", "v4", 0.285, TABLES),
+    ("CORnet-S", "private, early", "it", 0.468, TABLES),
+    ("CORnet-S", "private, late", "it", 0.394, TABLES),
+    ("AlexNet", "private", "v4", 0.490, "upstream tests"),
+    ("AlexNet", "private", "it", 0.584, "upstream tests"),
+    ("AlexNet", "public", "it", 0.580, "upstream tests"),
+    ("CORnet-Z", "public", "i2n", 0.137, "upstream tests"),
+    ("data against itself", "private", "v4", 0.924, "upstream tests"),
+    ("data against itself", "private", "it", 0.823, "upstream tests"),
+    ("data against itself", "public", "v4", 0.898, "upstream tests"),
+    ("data against itself", "public", "it", 0.816, "upstream tests"),
+    ("ceiling", "private", "v4", 0.8950, "upstream code"),
+    ("ceiling", "private", "it", 0.8218, "upstream code"),
+    ("ceiling", "public", "v4", 0.8838, "upstream code"),
+    ("ceiling", "public", "it", 0.8158, "upstream code"),
+    ("CORnet-Z", "", "parameters", 2_071_656, "measured"),
+    ("CORnet-R", "", "parameters", 5_208_936, "measured"),
+    ("CORnet-RT", "", "parameters", 5_208_936, "measured"),
+    ("CORnet-S", "", "parameters", 53_416_616, "measured"),
+)
+PUBLISHED = (
+    *(
+        PublishedScore(system, "private", metric, value, 0.01, TABLES)
+        for system, *values in _TABLE
+        for metric, value in zip(METRICS, values, strict=False)
+    ),
+    *(
+        PublishedScore(
+            system, where, metric, value, 0.0 if metric == "parameters" else 0.01, source
+        )
+        for system, where, metric, value, source in _OTHERS
+    ),
+)
+
+CORNET = Study(
+    name="cornet",
+    title="CORnet: recognition by four areas, and how like cortex it is",
+    sessions=("V4", "IT"),
+    profiles=profiles(SMOKE, DEMO, FULL),
+    published=PUBLISHED,
+)
