@@ -6,7 +6,8 @@ Candidates for g and for lambda are compared by the squared error on images held
 Maps are read once for each block of candidates. For one candidate all lambdas and units need one
 Gram matrix and, for each lambda, a Cholesky factor and as many solutions as images are held out:
 H = X_h (X'X + lambda)^-1 predicts every unit by a product, and weights are only computed for the
-candidate a unit chose. Source: St-Yves & Naselaris 2018; St-Yves et al. 2023; specification
+candidate a unit chose. Candidates are compared in single precision where lambda is large enough
+for it. Source: St-Yves & Naselaris 2018; St-Yves et al. 2023; specification
 nsd_gnet, 5.4 and 5.5.
 """
 
@@ -25,6 +26,7 @@ from src.models.windows import field_weights
 LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardised features, summed over rows
 CANDIDATES = 100  # whose features are held at a time: (100, n, f) float32
 EPSILON = 1e-6  # added to standard deviations
+SINGLE = 1e5  # largest trace(X'X) / lambda at which single precision compares candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class FieldRegression:
         y = np.empty((len(maps[0]), len(self.bias)))
         for k, x in _seen(maps, self.fields[self.used], block):
             units = self.field_index == self.used[k]
-            z = (x - self.mean[k]) / self.std[k]
+            z = (x.astype(np.float64) - self.mean[k]) / self.std[k]
             y[:, units] = z @ self.weights[units].T + self.bias[units]
         return y
 
@@ -71,7 +73,7 @@ def fit_fields(
     the published definition: statistics of both, a penalised column of ones, no second fit.
     """
     rows = _Rows(train, held_out, np.ones(len(y)) if counts is None else counts, legacy)
-    y = np.asarray(y, np.float64)
+    y, lambdas = np.asarray(y, np.float64), np.asarray(lambdas, np.float64)
     if len(y) != len(maps[0]) or not np.isfinite(y).all():
         raise DataError(
             f"responses are {y.shape} for maps of {len(maps[0])} images, or not finite: give a "
@@ -79,8 +81,11 @@ def fit_fields(
         )
     best = np.full(y.shape[1], np.inf)
     field, penalty = np.zeros(y.shape[1], int), np.zeros(y.shape[1], int)
+    trace = rows.counts[train].sum() * sum(m.shape[1] for m in maps)
+    kind = np.float32 if trace <= SINGLE * lambdas.min() else np.float64
+    targets = [part.astype(kind) for part in rows.targets(y)]
     for k, x in _seen(maps, fields, block):
-        errors = held_out_errors(*rows.search(x, y), lambdas)
+        errors = held_out_errors(*rows.designs(x.astype(kind)), *targets, lambdas)
         chosen = errors.argmin(0)
         error = errors[chosen, np.arange(len(best))]
         better = error < best  # the first of equal ones stays
@@ -90,16 +95,16 @@ def fit_fields(
     weights, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
     for k, x in _seen(maps, fields[used], block):
         units = field == used[k]
-        found = rows.final(x, y[:, units], np.asarray(lambdas)[penalty[units]])
+        found = rows.final(x.astype(np.float64), y[:, units], lambdas[penalty[units]])
         mean[k], std[k], weights[units], bias[units] = found
     choice = field, penalty, best
-    return FieldRegression(fields, np.asarray(lambdas), *choice, used, mean, std, weights, bias)
+    return FieldRegression(fields, lambdas, *choice, used, mean, std, weights, bias)
 
 
 def _seen(
     maps: Sequence[np.ndarray], fields: np.ndarray, block: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Number of each field, and what is seen through it: -> (n, f) float64."""
+    """Number of each field, and what is seen through it: -> (n, f) float32."""
     layers = [m[:, :, None, None] if m.ndim == 2 else m for m in maps]
     if len({len(layer) for layer in layers}) != 1 or any(m.ndim != 4 for m in layers):
         shapes = ", ".join(str(m.shape) for m in maps)
@@ -108,7 +113,7 @@ def _seen(
         some = fields[first : first + block]
         seen = [pool_maps(m, field_weights(some, *m.shape[2:])) for m in layers]
         for k, parts in enumerate(zip(*seen, strict=True), start=first):
-            yield k, np.concatenate(parts, axis=1).astype(np.float64)
+            yield k, np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,47 +125,52 @@ class _Rows:
     counts: np.ndarray  # (n,)
     legacy: bool
 
-    def search(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Weighted design and target of both sets of rows: (n, f), (n, u) -> X, X_h, Y, Y_h."""
-        every = np.concatenate([self.train, self.held_out])
-        z = _standardized(x, *self.moments(x, every if self.legacy else self.train))
-        constant = 0.0 if self.legacy else self.mean(y, self.train)
-        design = np.column_stack([z, np.ones(len(z))]) if self.legacy else z
-        parts = self.train, self.held_out
-        roots = [np.sqrt(self.counts[r])[:, None] for r in parts]
-        designs = [root * design[r] for root, r in zip(roots, parts, strict=True)]
-        return *designs, *(w * (y[r] - constant) for w, r in zip(roots, parts, strict=True))
+    @property
+    def both(self) -> np.ndarray:
+        """All rows that are used."""
+        return np.concatenate([self.train, self.held_out])
+
+    def targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted responses of both sets of rows: (n, u) -> Y, Y_h."""
+        centered = y if self.legacy else y - self.mean(y, self.train)
+        return self.weighted(centered, self.train), self.weighted(centered, self.held_out)
+
+    def designs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted features of both sets of rows: (n, f) -> X, X_h."""
+        z = self.design(x, *self.moments(x, self.both if self.legacy else self.train))
+        return self.weighted(z, self.train), self.weighted(z, self.held_out)
 
     def final(
         self, x: np.ndarray, y: np.ndarray, lambdas: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Mean, std, weights (u, f) and bias (u,) with a lambda a unit: (n, f), (n, u), (u,)."""
-        every = np.concatenate([self.train, self.held_out])
-        fitted = self.train if self.legacy else every
-        mean, std = self.moments(x, every)
-        z, constant = _standardized(x[fitted], mean, std), 0.0
+        fitted = self.train if self.legacy else self.both
+        moments = self.moments(x, self.both)
+        constant = np.zeros(y.shape[1]) if self.legacy else self.mean(y, fitted)
+        z = self.weighted(self.design(x, *moments), fitted)
+        weights = ridge_weights(z, self.weighted(y - constant, fitted), lambdas)
         if self.legacy:
-            z = np.column_stack([z, np.ones(len(z))])
-        else:
-            constant = self.mean(y, fitted)
-        root = np.sqrt(self.counts[fitted])[:, None]
-        weights = ridge_weights(root * z, root * (y[fitted] - constant), lambdas)
-        if self.legacy:
-            return mean, std, weights[:-1].T, weights[-1]
-        return mean, std, weights.T, constant
+            weights, constant = weights[:-1], weights[-1]
+        return *moments, weights.T, constant
+
+    def design(self, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """Standardised features, and a column of ones where it is penalised: (n, f) -> (n, f')."""
+        z = (x - mean) / std
+        return np.column_stack([z, np.ones(len(z), z.dtype)]) if self.legacy else z
+
+    def weighted(self, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Some rows, each times the root of its count: (n, k) -> (m, k)."""
+        return x[rows] * np.sqrt(self.counts[rows]).astype(x.dtype)[:, None]
 
     def mean(self, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Mean over the trials of some rows: (n, k) -> (k,)."""
-        return np.average(x[rows], axis=0, weights=self.counts[rows])
+        shares = self.counts[rows] / self.counts[rows].sum()
+        return shares.astype(x.dtype) @ x[rows]
 
     def moments(self, x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and population standard deviation plus 1e-6 over trials: (n, f) -> (f,), (f,)."""
         mean = self.mean(x, rows)
         return mean, np.sqrt(self.mean((x - mean) ** 2, rows)) + EPSILON
-
-
-def _standardized(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    return (x - mean) / std
 
 
 def held_out_errors(
@@ -205,6 +215,6 @@ def ridge_weights(x: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> np.ndarr
 
 def _shifted(matrix: np.ndarray, penalty: float) -> np.ndarray:
     """The matrix with a penalty added to its diagonal: (m, m) -> (m, m)."""
-    shifted = matrix.copy()
-    shifted.flat[:: len(matrix) + 1] += penalty
+    shifted = matrix.copy(order="F")
+    shifted[np.diag_indices(len(matrix))] += penalty
     return shifted

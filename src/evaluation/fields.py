@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 
 from src.data.errors import DataError
@@ -129,7 +130,7 @@ def pool_maps(layer: np.ndarray, weights: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(weights.reshape(len(weights), -1).T, np.float32)
     pooled = np.empty((len(weights), *layer.shape[:2]), np.float32)
     for start in range(0, len(layer), BLOCK):
-        x = layer[start : start + BLOCK].astype(np.float32)  # a copy
+        x = torch.from_numpy(np.array(layer[start : start + BLOCK])).float().numpy()
         forget_pages(layer)
         x = x.reshape(*x.shape[:2], -1) @ flat  # (b, c, v)
         pooled[:, start : start + BLOCK] = x.transpose(2, 0, 1)
