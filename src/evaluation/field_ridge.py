@@ -20,8 +20,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from src.data.errors import DataError
+from src.data.gaussian_fields import field_weights
 from src.evaluation.fields import pool_maps
-from src.models.windows import field_weights
 
 LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardised features, summed over rows
 CANDIDATES = 100  # whose features are held at a time: (100, n, f) float32

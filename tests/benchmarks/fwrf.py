@@ -19,8 +19,8 @@ from time import process_time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from src.data.gaussian_fields import field_grid, field_weights
 from src.evaluation.field_ridge import LAMBDAS, fit_fields
-from src.models.windows import field_grid, field_weights
 
 SHAPES = (256, 27), (896, 13)
 

@@ -5,9 +5,9 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from src.data.errors import DataError
+from src.data.gaussian_fields import field_grid, field_weights
 from src.evaluation.field_ridge import fit_fields, held_out_errors, ridge_weights
 from src.evaluation.fields import pool_maps
-from src.models.windows import field_grid, field_weights
 
 LAMBDAS = np.array([1.0, 10, 100])
 
