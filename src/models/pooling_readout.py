@@ -64,6 +64,25 @@ class PoolingReadout(Readout):
         weights = self.weights[keep]
         return _Pool.apply(self.config.chunk, weights, *fields, *shown) + self.bias[keep]
 
+    @torch.no_grad()
+    def parts(self, maps: Sequence[Tensor], groups: Sequence[slice]) -> Tensor:
+        """What groups of channels add to a prediction: m maps (n, f, h, w) -> (k, n, u).
+
+        With groups that hold every channel once they sum to the prediction without its bias.
+        """
+        found = self.weights.new_zeros(len(groups), len(maps[0]), len(self.bias))
+        fields = [g.flatten(1) for g in self.fields]
+        shown = [act(m.permute(0, 2, 3, 1).flatten(1, 2)) for m in maps]
+        for g, x, channels in _by_map(fields, shown):
+            for u, n in _blocks(self.weights, x, self.config.chunk):
+                value = act(g[u] @ x[n]).mul_(self.weights[u, channels])
+                for part, group in zip(found, groups, strict=True):
+                    here = slice(
+                        max(group.start - channels.start, 0), max(group.stop - channels.start, 0)
+                    )
+                    part[n, u] += value[..., here].sum(2)
+        return found
+
     def penalty(self) -> Tensor:
         """feature_l1 * sum |w|."""
         return self.config.feature_l1 * self.weights.abs().sum()
