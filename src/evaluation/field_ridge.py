@@ -21,7 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from src.data.errors import DataError
 from src.data.gaussian_fields import field_weights
-from src.evaluation.fields import pool_maps
+from src.evaluation.fields import channel_scale, pool_maps
 
 LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardised features, summed over rows
 CANDIDATES = 100  # whose features are held at a time: (100, n, f) float32
@@ -99,6 +99,17 @@ def fit_fields(
         mean[k], std[k], weights[units], bias[units] = found
     choice = field, penalty, best
     return FieldRegression(fields, lambdas, *choice, used, mean, std, weights, bias)
+
+
+def widest_channels(layer: np.ndarray, rows: np.ndarray, keep: int = 512) -> np.ndarray:
+    """Channels that vary most over training images and places: (n, c, ...), (m,) -> (keep,).
+
+    In the order of the layer; all where there are no more.
+    """
+    maps = layer[:, :, None, None] if layer.ndim == 2 else layer
+    std = channel_scale(maps, rows)[1]
+    varies = np.where(np.isinf(std), 0, std)
+    return np.sort(np.argsort(-varies, kind="stable")[:keep])
 
 
 def _seen(
