@@ -1,8 +1,8 @@
 """Gabor energy at many frequencies and orientations, as a network without anything to learn.
 
 Source: St-Yves et al. 2023; specification nsd_gnet, 5.4. Instead of filters of many sizes, pictures
-are resized so that one pair of filters fits each frequency. As published they are not smoothed before:
-a coarse level answers to fine waves too.
+are resized so that one pair of filters fits each frequency. As published they are not smoothed
+before: a coarse level answers to fine waves too.
 """
 
 from __future__ import annotations
