@@ -106,6 +106,27 @@ class NetworkCoreConfig:
 
 
 @dataclass(frozen=True)
+class GNetCoreConfig:
+    """GNet (St-Yves et al. 2023): two layers of AlexNet that stay as they are, then a trunk."""
+
+    # stored: images are maps of the prefilter; frozen: computed anew; trained: and learns too
+    prefilter: Literal["stored", "frozen", "trained"] = "frozen"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of training pixels in 0..1, by channel
+    width: int = 128  # channels of a layer; units read half of them but of the first and last
+    dropout: float = 0.5  # share of the channels that a layer does without
+    batch_norm_momentum: float = 0.25
+
+
+@dataclass(frozen=True)
+class PoolingReadoutConfig:
+    """Every unit pools each map over a field of its own, then weights the channels (GNet)."""
+
+    chunk: int = 512  # units pooled at once; memory and speed depend on it, results do not
+    feature_l1: float = 0.1
+    init_std: float = 0.01  # of weights and biases
+
+
+@dataclass(frozen=True)
 class DenseReadoutConfig:
     """Every unit reads the whole map through one hidden layer; defaults are those of IT_CNN."""
 
@@ -145,10 +166,15 @@ class ModelConfig:
 
     name: str  # how tables, folders and figures call it
     core: (
-        BaselineCoreConfig | WideCoreConfig | ViTCoreConfig | ConvCoreConfig | NetworkCoreConfig
+        BaselineCoreConfig
+        | WideCoreConfig
+        | ViTCoreConfig
+        | ConvCoreConfig
+        | NetworkCoreConfig
+        | GNetCoreConfig
     ) = field(default_factory=BaselineCoreConfig)
     inputs: InputConfig = field(default_factory=InputConfig)
-    readout: GaussianReadoutConfig | DenseReadoutConfig = field(
+    readout: GaussianReadoutConfig | DenseReadoutConfig | PoolingReadoutConfig = field(
         default_factory=GaussianReadoutConfig
     )
     objects: DenseReadoutConfig | None = None  # a second readout, which names the object shown
@@ -185,7 +211,12 @@ class TrainingConfig:
     optimizer: Literal["adam", "adamw"] = "adam"  # adamw: weight decay apart from the gradient
     weight_decay: float = 0.0
     clip: float = 0.0  # largest norm of a step's gradient; 0: any
-    loss: Literal["baseline", "v1t", "mse"] = "baseline"  # see src/training/losses.py
+    # see src/training/losses.py
+    loss: Literal["baseline", "v1t", "mse", "squares", "batch_rho2"] = "baseline"
+    score: Literal["mean", "median"] = "mean"  # over units, of their validation correlations
+    turns: Literal["together", "alone"] = "together"  # alone: a step sees a batch of one session
+    contiguous: bool = False  # of sessions alone: batches are trials in the order shown
+    two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded

@@ -75,7 +75,7 @@ def text(stored: bytes) -> str:
 
 
 class BlockSource(ABC):
-    """n trials of u units that `pack` can read; images are (1, h, w) uint8, rates float32."""
+    """n trials of u units that `pack` can read; images are (c, h, w) uint8, rates float32."""
 
     role = "recording"
     boxes_filled = 0  # no boxes, behavior or pupil here
@@ -84,15 +84,19 @@ class BlockSource(ABC):
     trial_ids: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,) int
     unit_ids: np.ndarray  # (u,) int
-    objects: np.ndarray  # (n,) str
+    objects: np.ndarray | None  # (n,) str
     area: np.ndarray | None  # (u,) str
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = entries(path)
-        self.stamp = file_stamp(path)
-        self.n_bytes = path.stat().st_size
         self._held: dict[str, tuple[range, np.ndarray]] = {}
+        self._open()
+
+    def _open(self) -> None:
+        """Look at the file: what it holds, its stamp and its size."""
+        self.entries = entries(self.path)
+        self.stamp = file_stamp(self.path)
+        self.n_bytes = self.path.stat().st_size
 
     @property
     def n_trials(self) -> int:
@@ -112,7 +116,7 @@ class BlockSource(ABC):
         return {"meta/neurons/area": self.area, "meta/trials/object": self.objects}.get(name)
 
     def trial(self, kind: str, i: int) -> np.ndarray:
-        """What trial `i` has of `kind`: images (1, h, w) uint8, responses (u,) float32."""
+        """What trial `i` has of `kind`: images (c, h, w) uint8, responses (u,) float32."""
         if kind not in self._held or i not in self._held[kind][0]:
             block = self._block(i)
             self._held[kind] = block, self._read(kind, block)

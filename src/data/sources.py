@@ -12,11 +12,13 @@ from src.data.blocks import file_stamp
 from src.data.checks import require_tables, require_valid
 from src.data.inferotemporal import InferotemporalFile
 from src.data.inferotemporal_checks import tables_report
+from src.data.nsd import BETAS
+from src.data.nsd_session import nsd_stamp
 from src.data.sensorium import Mouse, open_mouse
 
 
 class Source(Protocol):
-    """One session as recorded: a `Mouse`, or the rows of an HDF5 file (`BlockSource`)."""
+    """One session as recorded: a `Mouse`, or what is read in blocks of rows (`BlockSource`)."""
 
     path: Path
     key: str
@@ -45,6 +47,8 @@ class Source(Protocol):
 
 def current_stamp(path: Path) -> str:
     """Stamp of the source as it is on disk now, to be compared with one taken earlier."""
+    if path.name == BETAS:
+        return nsd_stamp(path)
     hdf5 = path.is_file() and h5py.is_hdf5(path)
     return file_stamp(path) if hdf5 else open_mouse(path).stamp
 

@@ -60,6 +60,17 @@ def official_split(session: Trials) -> Split:
     return tier_split(session.tiers)
 
 
+def acquisition_split(session: Trials) -> Split:
+    """Split of the published GNet: the last tenth of training trials, in order shown, validates.
+
+    It shares images with those trained on. Every trial of the other tiers tests (specification
+    nsd_gnet, 4.4, defect D-16).
+    """
+    train = np.flatnonzero(session.tiers == "train")
+    kept = len(train) - -(-len(train) // 10)
+    return Split(train[:kept], train[kept:], np.flatnonzero(session.tiers != "train"))
+
+
 def halves_split(session: Trials) -> Split:
     """Trials of the first half of the different images, in order shown, train; the others test.
 

@@ -89,3 +89,26 @@ def _one_split(r: np.ndarray, repeats: Repeats, generator: np.random.Generator) 
 def spearman_brown(half: np.ndarray) -> np.ndarray:
     """Reliability of all repeats from that of half of them, 2 r / (1 + r): (u,) -> (u,)."""
     return divide(2 * half, 1 + half)
+
+
+def noise_ceiling(ncsnr: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Percent of variance that signal makes of means over repeats: (u,), (i,) -> (u,), in 0..100.
+
+    100 q^2 / (q^2 + mean of 1 / T_i), q the standard deviation of signal over that of noise of a
+    single trial, T_i the trials of each image (Allen et al. 2022; specification nsd_gnet, 7).
+    """
+    power = np.square(ncsnr)
+    return 100 * power / (power + np.mean(1 / np.asarray(counts, float)))
+
+
+def signal_explained(
+    correlation: np.ndarray, ceiling: np.ndarray, least: float = 1.0
+) -> np.ndarray:
+    """Percent of the variance of signal that a prediction explains: (u,), (u,) percent -> (u,).
+
+    100 r^2 in percent of the noise ceiling of the same means; not clipped, nan where the ceiling is
+    `least` percent or below.
+    """
+    with np.errstate(invalid="ignore"):
+        known = np.asarray(ceiling) > least
+    return np.where(known, 1e4 * np.square(correlation) / np.where(known, ceiling, 1), np.nan)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 
 from src.data.errors import DataError
@@ -84,7 +85,10 @@ def window_grams(
     moments = [channel_scale(layer, rows) for layer in maps]
     for first in range(0, len(grid.table()), WINDOWS):
         some = slice(first, first + WINDOWS)
-        seen = [seen_through(m, grid, some, *s) for m, s in zip(maps, moments, strict=True)]
+        seen = [
+            seen_through(m, grid.weights(*m.shape[2:])[some], *s)
+            for m, s in zip(maps, moments, strict=True)
+        ]
         for layers in zip(*seen, strict=True):
             wide = (x.astype(np.float64) for x in layers)
             yield whole + sum(_scaled(x @ x.T, rows) for x in wide)
@@ -112,14 +116,22 @@ def channel_scale(layer: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def seen_through(
-    layer: np.ndarray, grid: WindowGrid, windows: slice, mean: np.ndarray, std: np.ndarray
+    layer: np.ndarray, weights: np.ndarray, mean: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Weighted means of standardised maps: (i, c, h, w), (c,), (c,) -> (v, i, c) float32."""
-    weights = grid.weights(*layer.shape[2:])[windows].reshape(-1, np.prod(layer.shape[2:]))
-    seen = np.empty((len(weights), *layer.shape[:2]), np.float32)
-    for start in range(0, len(layer), BLOCK):
-        x = layer[start : start + BLOCK].astype(np.float32)  # a copy
-        forget_pages(layer)
-        x = x.reshape(*x.shape[:2], -1) @ weights.T  # (b, c, v)
-        seen[:, start : start + BLOCK] = ((x - mean[:, None]) / std[:, None]).transpose(2, 0, 1)
+    """Weighted means of standardised maps: (i, c, h, w), (v, h, w), (c,), (c,) -> (v, i, c)."""
+    seen = pool_maps(layer, weights)
+    seen -= mean.astype(np.float32)
+    seen /= std.astype(np.float32)
     return seen
+
+
+def pool_maps(layer: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sums of maps over their places: (i, c, h, w), (v, h, w) -> (v, i, c) float32."""
+    flat = np.ascontiguousarray(weights.reshape(len(weights), -1).T, np.float32)
+    pooled = np.empty((len(weights), *layer.shape[:2]), np.float32)
+    for start in range(0, len(layer), BLOCK):
+        x = torch.from_numpy(np.array(layer[start : start + BLOCK])).float().numpy()
+        forget_pages(layer)
+        x = x.reshape(*x.shape[:2], -1) @ flat  # (b, c, v)
+        pooled[:, start : start + BLOCK] = x.transpose(2, 0, 1)
+    return pooled

@@ -27,8 +27,11 @@ class Core(nn.Module, ABC):
         images: Tensor,
         side: Tensor | None = None,
         generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Features: (n, c, h, w), (n, s) -> (n, f, h', w'); dropout draws from `generator`."""
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Features: (n, c, h, w), (n, s) -> (n, f, h', w'); dropout draws from `generator`.
+
+        Several maps of different sizes where `map_shapes` says so.
+        """
 
     @abstractmethod
     def penalty(self) -> Tensor:
@@ -37,6 +40,10 @@ class Core(nn.Module, ABC):
     @abstractmethod
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
         """(h', w') for images of (h, w). ValueError where the images are too small."""
+
+    def map_shapes(self, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
+        """(f, h', w') of each map that readouts get for images of (h, w)."""
+        return ((self.channels, *self.output_shape(height, width)),)
 
 
 class StackedCore(Core, ABC):

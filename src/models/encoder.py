@@ -16,8 +16,10 @@ from src.config import (
     ConvCoreConfig,
     DenseReadoutConfig,
     GaussianReadoutConfig,
+    GNetCoreConfig,
     ModelConfig,
     NetworkCoreConfig,
+    PoolingReadoutConfig,
     ViTCoreConfig,
     WideCoreConfig,
 )
@@ -25,8 +27,10 @@ from src.data.batch import Batch
 from src.data.objects import CLASSES
 from src.models.cores import BaselineCore, ConvCore, Core, WideCore
 from src.models.dense_readout import DenseReadout
+from src.models.gnet import GNetCore
 from src.models.modulators import Modulator
 from src.models.network_core import NetworkCore
+from src.models.pooling_readout import PoolingReadout
 from src.models.readouts import GaussianReadout, Readout
 from src.models.shifters import Shifter
 from src.models.vit import ViTCore
@@ -132,14 +136,16 @@ class Encoder(nn.Module):
         """The same before the output nonlinearity: Batch of n -> y (n, u)."""
         return self.read(self.features(batch, session, generator), batch, session, generator, units)
 
-    def features(self, batch: Batch, session: str, generator: torch.Generator | None) -> Tensor:
-        """What the core makes of a batch: -> (n, f, h', w')."""
+    def features(
+        self, batch: Batch, session: str, generator: torch.Generator | None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """What the core makes of a batch: -> (n, f, h', w'), of some cores several maps."""
         self._check_images(batch, session)
         return self.core(batch.images, self.side(batch, session), generator)
 
     def read(
         self,
-        x: Tensor,
+        x: Tensor | tuple[Tensor, ...],
         batch: Batch,
         session: str,
         generator: torch.Generator | None = None,
@@ -215,6 +221,8 @@ def make_core(config: ModelConfig, image_shape: tuple[int, int, int], seed: int)
             return ConvCore(core, image_shape[0], generator)
         case NetworkCoreConfig() as core:
             return NetworkCore(core, image_shape, seed)
+        case GNetCoreConfig() as core:
+            return GNetCore(core, image_shape, generator)
 
 
 def make_readout(
@@ -228,6 +236,9 @@ def make_readout(
             return GaussianReadout(readout, core.channels, *known, generator)
         case DenseReadoutConfig() as readout:
             return DenseReadout(readout, (core.channels, *size), facts.n_units, generator)
+        case PoolingReadoutConfig() as readout:
+            shapes = core.map_shapes(*facts.image_shape[1:])
+            return PoolingReadout(readout, shapes, facts.n_units, generator)
 
 
 def side_scalars(config: ModelConfig) -> int:
@@ -253,15 +264,22 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: pupil_in_core needs inputs.pupil")
     if inputs.centered and isinstance(config.core, ViTCoreConfig):
         raise ValueError(f"model {config.name!r}: a ViT core has no use for inputs.centered")
-    plain = isinstance(config.core, ConvCoreConfig | NetworkCoreConfig)
+    plain = isinstance(config.core, ConvCoreConfig | NetworkCoreConfig | GNetCoreConfig)
     if plain and (inputs.centered or side_scalars(config)):
         raise ValueError(f"model {config.name!r}: a plain core sees images, nothing beside them")
-    if isinstance(config.core, NetworkCoreConfig) != inputs.raw:
+    stored = getattr(config.core, "prefilter", "") == "stored"
+    whole = isinstance(config.core, NetworkCoreConfig | GNetCoreConfig) and not stored
+    if whole != inputs.raw:
         raise ValueError(f"model {config.name!r}: a network's core needs inputs.raw, others cannot")
+    if stored and not inputs.maps:
+        raise ValueError(f"model {config.name!r}: prefilter='stored' needs inputs.maps")
+    several = isinstance(config.core, GNetCoreConfig)
+    if several and not isinstance(config.readout, PoolingReadoutConfig):
+        raise ValueError(f"model {config.name!r}: a core of several maps needs a pooling readout")
     if bool(config.objects) != inputs.objects:
         raise ValueError(f"model {config.name!r}: objects and inputs.objects go together, set both")
-    if isinstance(config.readout, DenseReadoutConfig) and config.shifter:
-        raise ValueError(f"model {config.name!r}: a dense readout has no positions to shift")
+    if isinstance(config.readout, DenseReadoutConfig | PoolingReadoutConfig) and config.shifter:
+        raise ValueError(f"model {config.name!r}: its dense readout has no positions to shift")
     if config.output == "identity" and getattr(config.readout, "bias_init", "") == "inverse_elu":
         raise ValueError(f"model {config.name!r}: bias_init='inverse_elu' is for output='elu1'")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}

@@ -13,6 +13,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from src.data.gaussian_fields import middles
+
 
 @dataclass(frozen=True)
 class WindowGrid:
@@ -31,12 +33,7 @@ class WindowGrid:
     def weights(self, height: int, width: int) -> np.ndarray:
         """Weights of the map's positions, which sum to 1 in a window: -> (v, h, w) float32."""
         x, y, sigma = (self.table()[c].to_numpy()[:, None, None] for c in ("x", "y", "sigma"))
-        down, right = (_middles(size) for size in (height, width))
+        down, right = (middles(size) for size in (height, width))
         distance = (right[None, None, :] - x) ** 2 + (down[None, :, None] - y) ** 2
         window = np.exp(-distance / (2 * sigma**2))
         return (window / window.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
-
-
-def _middles(size: int) -> np.ndarray:
-    """Middles of the map's cells, the whole map being -1..1: -> (size,)."""
-    return (2 * np.arange(size) + 1) / size - 1

@@ -59,8 +59,15 @@ def bfloat16(core: nn.Module, enabled: bool) -> Iterator[None]:
         return
     device = next(core.parameters()).device.type
     forward = torch.autocast(device, dtype=torch.bfloat16)(core.forward)
-    core.forward = lambda *inputs: forward(*inputs).float()
+    core.forward = lambda *inputs: _float(forward(*inputs))
     try:
         yield
     finally:
         del core.forward
+
+
+def _float(features: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | tuple:
+    """The features of a core, one map or several, as float32."""
+    if isinstance(features, tuple):
+        return tuple(x.float() for x in features)
+    return features.float()

@@ -7,6 +7,7 @@ import torch
 
 from src.correlation import explained_variance
 
+SQUARED = ("mse", "squares", "batch_rho2")  # losses of responses of either sign
 EPSILON = torch.finfo(torch.float32).eps
 VARIES = 0.01  # std of a prediction, in stds of the responses; below it EV is under 2 * VARIES
 
@@ -33,6 +34,39 @@ def v1t_loss(prediction: torch.Tensor, target: torch.Tensor, n_training: int) ->
 def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean squared error over trials and units: (n, u), (n, u) -> scalar."""
     return torch.mean((prediction - target) ** 2)
+
+
+def squares_loss(prediction: torch.Tensor, target: torch.Tensor, weighted: bool) -> torch.Tensor:
+    """Squared errors summed: (n, u), (n, u) -> scalar; `weighted`: sum_v w_v SSE_v / mean w_v.
+
+    w = clip(rho^2, .1, 1), rho the correlation over the batch; no gradient runs through it. The
+    1e-6 keeps units whose prediction hardly varies at .1 (specification nsd_gnet, 6.1).
+    """
+    errors = (prediction - target).square().sum(0)
+    if not weighted:
+        return errors.sum()
+    with torch.no_grad():
+        p, y = prediction - prediction.mean(0), target - target.mean(0)
+        variances = p.square().mean(0) * y.square().mean(0)
+        weights = ((p * y).mean(0).square() / (variances + 1e-6)).clamp(0.1, 1)
+    return (weights * errors).sum() / weights.mean()
+
+
+def batch_loss(
+    kind: str, prediction: torch.Tensor, target: torch.Tensor, n_trials: int, n_training: int
+) -> torch.Tensor:
+    """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar.
+
+    The session has `n_trials` trials in all tiers, `n_training` of which are trained on.
+    """
+    match kind:
+        case "baseline":
+            return poisson_loss(prediction, target, n_trials)
+        case "v1t":
+            return v1t_loss(prediction, target, n_training)
+        case "mse":
+            return mse_loss(prediction, target)
+    return squares_loss(prediction, target, weighted=kind == "batch_rho2")
 
 
 def watched(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

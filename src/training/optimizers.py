@@ -24,3 +24,12 @@ def make_optimizer(encoder: Encoder, config: TrainingConfig) -> torch.optim.Opti
         groups += [{"params": core, "share": config.core_rate}] * bool(config.core_rate)
     kind, decay = OPTIMIZERS[config.optimizer], config.weight_decay
     return kind(groups, config.learning_rate, config.betas, weight_decay=decay)
+
+
+def held_still(encoder: Encoder, two_pass: bool) -> list[list[torch.nn.Parameter]]:
+    """What does not move in each pass of a step: nothing, or the readouts and then the core."""
+    if not two_pass:
+        return [[]]
+    core = list(encoder.core.parameters())
+    known = {id(p) for p in core}
+    return [[p for p in encoder.parameters() if id(p) not in known], core]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
+from src.config import TrainingConfig
 from src.seeds import numpy_stream
 
 
@@ -41,3 +43,33 @@ def rounds(
     }
     for _ in range(steps or n_rounds(trials, batch_size)):
         yield {key: next(batches) for key, batches in streams.items()}
+
+
+def turns(
+    trials: Mapping[str, np.ndarray],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    steps: int | None = None,
+    contiguous: bool = False,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Every batch of every session once, one a step, in random order (specification nsd_gnet, 6.3).
+
+    Trials are shuffled before they are cut into batches; `contiguous` ones stay as they were shown.
+    """
+    batches = []
+    for key, index in trials.items():
+        shuffle = numpy_stream(seed, "shuffle", key, epoch)
+        order = index if contiguous else shuffle.permutation(index)
+        starts = range(0, len(order), batch_size)
+        batches += [{key: order[first : first + batch_size]} for first in starts]
+    numpy_stream(seed, "turns", epoch).shuffle(batches)
+    yield from islice(batches, steps)
+
+
+def steps(
+    config: TrainingConfig, trials: Mapping[str, np.ndarray], seed: int, epoch: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Trials of each step of an epoch, by session, as the recipe wants them."""
+    given = trials, config.batch_size, seed, epoch, config.steps_per_epoch
+    return rounds(*given) if config.turns == "together" else turns(*given, config.contiguous)

@@ -28,14 +28,14 @@ from src.seeds import stream
 from src.training import checkpoint
 from src.training.augment import jitter
 from src.training.batchnorm import recalibrate
-from src.training.checks import require_recipe, require_trials
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.distillation import lessons
-from src.training.losses import mse_loss, poisson_loss, v1t_loss, watched
-from src.training.optimizers import make_optimizer
+from src.training.losses import SQUARED, batch_loss, watched
+from src.training.optimizers import held_still, make_optimizer
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
-from src.training.sampler import rounds
+from src.training.requirements import require_consistent, require_trials
+from src.training.sampler import steps
 from src.training.schedule import Schedule
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
@@ -87,7 +87,7 @@ def train(
             run = Run(encoder, sessions, splits, config, seed, teachers)
             content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
         checkpoint.write(weights, content)
-    columns = COLUMNS + WATCHED * (config.loss == "mse") + NAMED * bool(config.object_weight)
+    columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
     history = pd.DataFrame(content["history"], columns=columns)
     manifest.save_table(history, folder / "history.csv")
     steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
@@ -124,7 +124,7 @@ class Run:
     ) -> None:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
-        require_recipe(config, encoder.config, teachers)
+        require_consistent(encoder, config, teachers)
         self.device = next(encoder.parameters()).device
         self.lessons = lessons(teachers, encoder.config.inputs, sessions, splits, self.device)
         self.optimizer = make_optimizer(encoder, config)
@@ -194,27 +194,41 @@ class Run:
         noise = stream(self.seed, "sample", epoch, device=self.device)
         shifts = stream(self.seed, "jitter", epoch)
         trials = {key: split.train for key, split in self.splits.items()}
-        config = self.config
-        steps = list(rounds(trials, config.batch_size, self.seed, epoch, config.steps_per_epoch))
         losses = []
         with bfloat16(self.encoder.core, self.config.autocast):
-            for indices in steps:
-                self.optimizer.zero_grad()
-                parts = [self.accumulate(k, index, noise, shifts) for k, index in indices.items()]
-                losses.append(torch.stack(parts).sum(0))
-                if not losses[-1].isfinite().all():
-                    raise FloatingPointError(
-                        f"epoch {epoch}: the loss is not finite: lower the learning rate from "
-                        f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
-                    )
-                if config.clip:
-                    torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
-                self.optimizer.step()
-                if self.average:
-                    self.average.update_parameters(self.encoder)
+            for indices in steps(self.config, trials, self.seed, epoch):
+                for still in held_still(self.encoder, self.config.two_pass):
+                    losses.append(self.step(indices, noise, shifts, still))
+                    if not losses[-1].isfinite().all():
+                        raise FloatingPointError(
+                            f"epoch {epoch}: the loss is not finite: lower the learning rate from "
+                            f"{self.schedule.learning_rate:g}, or look for NaN in the responses"
+                        )
         objective = torch.stack(losses)
         loss, penalty = objective.mean(0).tolist()
         return {"loss": loss, "penalty": penalty, "losses": objective[:, 0].tolist()}
+
+    def step(
+        self,
+        indices: Mapping[str, np.ndarray],
+        noise: torch.Generator,
+        shifts: torch.Generator,
+        still: list[torch.nn.Parameter],
+    ) -> torch.Tensor:
+        """One pass over a batch of each session named, and a step of the optimizer.
+
+        A session that is not there has no gradient: its readout neither moves nor counts a step.
+        """
+        self.optimizer.zero_grad()
+        parts = [self.accumulate(k, index, noise, shifts) for k, index in indices.items()]
+        for parameter in still:
+            parameter.grad = None
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), self.config.clip)
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.encoder)
+        return torch.stack(parts).sum(0)
 
     def accumulate(
         self,
@@ -226,7 +240,9 @@ class Run:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
-        loss = self.loss(key, prediction, self.target(key, index, batch.responses))
+        target = self.target(key, index, batch.responses)
+        counts = self.sessions[key].n_trials, len(self.splits[key].train)
+        loss = batch_loss(self.config.loss, prediction, target, *counts)
         if named is not None:
             loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
         penalty = self.encoder.penalty(key)
@@ -240,17 +256,9 @@ class Run:
         taught = torch.from_numpy(self.lessons[key][index]).to(self.device)
         return responses.lerp(taught, self.config.distilled)
 
-    def loss(self, key: str, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar."""
-        if self.config.loss == "v1t":
-            return v1t_loss(prediction, target, len(self.splits[key].train))
-        if self.config.loss == "mse":
-            return mse_loss(prediction, target)
-        return poisson_loss(prediction, target, self.sessions[key].n_trials)
-
     @torch.no_grad()
     def validate(self) -> float:
-        """Single-trial correlation on validation trials, mean over the units of all sessions.
+        """Single-trial correlation on validation trials, mean or median over all units.
 
         A regression also notes its loss, mean EV over units that vary, and how many predictions do
         not; a model that names objects, the share it names.
@@ -262,10 +270,11 @@ class Run:
             *both, named = map(np.concatenate, zip(*parts, strict=True))
             scores.append(pearson(*both))
             right.append(named)
-            if self.config.loss == "mse":
+            if self.config.loss in SQUARED:
                 more.append(watched(*both))
                 errors.append((both[0] - both[1]).ravel() ** 2)
-        score = float(np.concatenate(scores).mean())
+        middle = np.median if self.config.score == "median" else np.mean
+        score = float(middle(np.concatenate(scores)))
         if not isfinite(score):
             raise FloatingPointError(
                 "the validation score is not finite: look for NaN in responses"

@@ -1,20 +1,21 @@
-"""What has to agree before a network is trained, with what to do where it does not."""
+"""What must fit together before a training starts: model, recipe, sessions and splits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from src.config import ModelConfig, TrainingConfig
+from src.config import TrainingConfig
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder
+from src.training.losses import SQUARED
 
 
 def require_trials(
     encoder: Encoder, sessions: Mapping[str, Session], splits: Mapping[str, Split]
 ) -> None:
-    """ValueError unless encoder, data and splits are of the same sessions, each with trials."""
+    """ValueError unless all three are of the same sessions, each with trials to train on."""
     if not set(sessions) == set(splits) == set(encoder.sessions):
         raise ValueError(
             f"the encoder has sessions {list(encoder.sessions)}, the data {list(sessions)}, "
@@ -26,20 +27,24 @@ def require_trials(
                 raise ValueError(f"session {key!r} has no {part} trials in its split: re-split it")
 
 
-def require_recipe(config: TrainingConfig, model: ModelConfig, teachers: Sequence[Path]) -> None:
-    """ValueError unless a recipe suits the model, and has a teacher where it wants one."""
-    if config.loss != "mse" and model.output != "elu1":
+def require_consistent(
+    encoder: Encoder, config: TrainingConfig, teachers: Sequence[Path] = ()
+) -> None:
+    """ValueError where a recipe asks for what the model is not, or for two things at once."""
+    if config.loss not in SQUARED and encoder.config.output != "elu1":
         raise ValueError(
             f"loss {config.loss!r} takes the logarithm of predictions, which output "
-            f"{model.output!r} does not keep positive: use loss='mse'"
+            f"{encoder.config.output!r} does not keep positive: use loss='mse'"
         )
-    if bool(config.object_weight) != bool(model.objects):
+    if bool(config.object_weight) != bool(encoder.config.objects):
         raise ValueError(
-            f"object_weight={config.object_weight:g} and objects={model.objects} of "
-            f"model {model.name!r} go together: set both"
+            f"object_weight={config.object_weight:g} and objects={encoder.config.objects} of "
+            f"model {encoder.config.name!r} go together: set both"
         )
     if bool(config.distilled) != bool(teachers):
         raise ValueError(
             f"distilled={config.distilled:g} and {len(teachers)} teachers go together: "
             "give the weights.pt of the members that teach"
         )
+    if config.turns == "together" and (config.contiguous or config.two_pass):
+        raise ValueError("contiguous batches and two passes a step need turns='alone'")

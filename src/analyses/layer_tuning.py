@@ -1,0 +1,84 @@
+"""Which depth of a network a unit reads: its prediction from one layer alone, and without it.
+
+Nothing is fitted again: weights outside, or inside, a layer are 0, and the bias stays. Source:
+St-Yves et al. 2023; specification nsd_gnet, 9.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.correlation import pearson
+from src.evaluation.bootstrap import Draws, weighted_correlation
+from src.evaluation.metrics import Repeats, divide
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTuning:
+    """Correlations of u units with all of k layers, one alone, all but one."""
+
+    whole: np.ndarray  # (u,)
+    alone: np.ndarray  # (k, u)
+    without: np.ndarray  # (k, u)
+
+    @property
+    def shared(self) -> np.ndarray:
+        """Percent of the explained variance that a layer explains alone: -> (k, u)."""
+        return 100 * divide(self.alone**2, np.broadcast_to(self.whole**2, self.alone.shape))
+
+    @property
+    def unique(self) -> np.ndarray:
+        """Percent that is lost without a layer, of any sign: -> (k, u)."""
+        lost = self.whole**2 - self.without**2
+        return 100 * divide(lost, np.broadcast_to(self.whole**2, lost.shape))
+
+
+def layer_tuning(parts: np.ndarray, responses: np.ndarray) -> LayerTuning:
+    """Tuning from what layers add to predictions: (k, n, u), (n, u) -> LayerTuning."""
+    whole = parts.sum(0)
+    alone = np.stack([pearson(part, responses) for part in parts])
+    without = np.stack([pearson(whole - part, responses) for part in parts])
+    return LayerTuning(pearson(whole, responses), alone, without)
+
+
+def tuning_samples(
+    parts: np.ndarray,
+    responses: np.ndarray,
+    image_ids: np.ndarray,
+    resamples: int,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shared and unique percent with other images: (k, n, u), (n, u), (n,) -> (b, k, u) twice.
+
+    Images are drawn with replacement, the same ones for all layers and units.
+    """
+    draws, repeats = Draws.make(image_ids, resamples, generator), Repeats.of(image_ids)
+    whole = _samples(parts.sum(0), responses, repeats, draws)
+    alone = np.stack([_samples(part, responses, repeats, draws) for part in parts], 1)
+    rest = (parts.sum(0) - part for part in parts)
+    without = np.stack([_samples(part, responses, repeats, draws) for part in rest], 1)
+    power = np.broadcast_to(whole[:, None] ** 2, alone.shape)
+    return 100 * divide(alone**2, power), 100 * divide(power - without**2, power)
+
+
+def _samples(p: np.ndarray, r: np.ndarray, repeats: Repeats, draws: Draws) -> np.ndarray:
+    """Correlation over single trials in each resample of images: (n, u), (n, u) -> (b, u)."""
+    p, r = p - p.mean(0), r - r.mean(0)
+    sums = (repeats.sum(x) for x in (p, r, p * p, r * r, p * r))
+    return weighted_correlation(draws.of(repeats.ids), repeats.counts, *sums)
+
+
+def spread(variance: np.ndarray) -> np.ndarray:
+    """How evenly layers share, from 0 for one alone to 1 for all: (k, u) -> (u,); nan if all equal.
+
+    Variances from 0 to 1 by the smallest and largest, in order: where they pass 1/2, on a scale
+    from 1 at the smallest to 0 at the largest. One of seven layers alone is .083, all but one .917.
+    """
+    ordered = np.sort(variance, axis=0)
+    low, high = ordered[0], ordered[-1]
+    scale = np.linspace(1, 0, len(variance))
+    scores = divide(ordered - low, np.broadcast_to(high - low, ordered.shape))
+    half = [np.nan if np.isnan(s).any() else np.interp(0.5, s, scale) for s in scores.T]
+    return np.array(half)

@@ -1,0 +1,83 @@
+"""Do features of one area serve another: transfer matrices, and how one-sided they are.
+
+Trunks were trained on areas in order of the hierarchy, and each was read, frozen, by units of all
+areas. Source: St-Yves et al. 2023; specification nsd_gnet, 9.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Asymmetry:
+    """Slopes of a transfer matrix over distance in the hierarchy, and their contrast."""
+
+    up: float  # later area's trunk, earlier area's units
+    down: float  # earlier area's trunk, later area's units
+    alpha: float  # (up - down) / (|up| + |down|); nan where both are 0
+    error: float  # of alpha, as published: covariance of the slopes is ignored
+
+
+def transfer_matrix(
+    transferred: np.ndarray, own: np.ndarray, area: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean gain of each trunk in each area, and units: (a, u), (u,), (u,) -> (a, a), (a,).
+
+    `transferred` are correlations of all units on the trunk of each area, `own` those to compare
+    with, `area` the number of each unit's own. Rows are trunks, columns areas of units; an area
+    without units is nan. Pooled over subjects when their units are given together.
+    """
+    areas, gain = np.arange(len(transferred)), transferred - own
+    counts = (area[:, None] == areas).sum(0)
+    sums = np.stack([gain[:, area == j].sum(1) for j in areas], axis=1)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan), counts
+
+
+def asymmetry(matrix: np.ndarray) -> Asymmetry:
+    """Slopes through 0 over distance, above and below the diagonal: (a, a) -> Asymmetry.
+
+    alpha is 1 where later features serve earlier areas and not the other way round, 0 where both
+    are alike. It is 1 as soon as up >= 0 > down, so the slopes are to be looked at as well.
+    """
+    distance = np.subtract.outer(np.arange(len(matrix)), np.arange(len(matrix)))
+    (up, up_error), (down, down_error) = (
+        _slope(sign * distance[sign * distance > 0], matrix[sign * distance > 0])
+        for sign in (1, -1)
+    )
+    total = abs(up) + abs(down)
+    if not total > 0:
+        return Asymmetry(up, down, np.nan, np.nan)
+    alpha, squared = (up - down) / total, up_error**2 + down_error**2
+    apart = squared / (up - down) ** 2 if up != down else 0.0
+    return Asymmetry(up, down, alpha, abs(alpha) * np.sqrt(apart + squared / total**2))
+
+
+def _slope(distance: np.ndarray, value: np.ndarray) -> tuple[float, float]:
+    """Least squares through 0, and its standard error: (n,), (n,) -> slope, error."""
+    power = (distance**2).sum()
+    slope = (distance * value).sum() / power
+    variance = ((value - slope * distance) ** 2).sum() / (len(value) - 1)
+    return float(slope), float(np.sqrt(variance / power))
+
+
+def asymmetry_samples(
+    transferred: np.ndarray,
+    own: np.ndarray,
+    area: np.ndarray,
+    resamples: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """up, down and alpha with other units of the same areas: (a, u), (u,), (u,) -> (b, 3).
+
+    Units are drawn with replacement within each area, all trunks on the same ones.
+    """
+    groups = [np.flatnonzero(area == j) for j in range(len(transferred))]
+    samples = np.empty((resamples, 3))
+    for sample in samples:
+        drawn = np.concatenate([generator.choice(g, len(g)) for g in groups if len(g)])
+        found = asymmetry(transfer_matrix(transferred[:, drawn], own[drawn], area[drawn])[0])
+        sample[:] = found.up, found.down, found.alpha
+    return samples

@@ -1,0 +1,96 @@
+"""Transfer matrices, alpha and the noise model against hand-computed and planted values."""
+
+import numpy as np
+import pytest
+
+from src.analyses.noise_model import from_correlations, noise_model
+from src.analyses.transfer import asymmetry, asymmetry_samples, transfer_matrix
+from src.data.errors import DataError
+
+STORED = np.array(
+    [
+        [0, -0.0045, -0.0092, -0.0171],
+        [-0.0022, 0, -0.0025, -0.0084],
+        [-0.0049, -0.0010, 0, -0.0022],
+        [-0.0100, -0.0069, -0.0045, 0],
+    ]
+)
+
+
+def test_alpha_of_the_stored_matrix():
+    found = asymmetry(STORED)
+    assert found.up == pytest.approx(-0.003065, abs=1e-6)
+    assert found.down == pytest.approx(-0.004785, abs=1e-6)
+    assert found.alpha == pytest.approx(0.2191, abs=1e-4)
+    assert found.error == pytest.approx(0.0724, abs=1e-4)
+
+
+def test_alpha_of_one_sided_and_of_even_matrices():
+    one_sided = -np.triu(np.ones((4, 4)), 1)
+    assert asymmetry(one_sided).alpha == 1 and asymmetry(one_sided.T).alpha == -1
+    even = -np.abs(np.subtract.outer(np.arange(4.0), np.arange(4)))
+    assert asymmetry(even).alpha == 0
+    assert np.isnan(asymmetry(np.zeros((4, 4))).alpha)
+
+
+def test_the_matrix_is_the_mean_gain_of_units_of_an_area():
+    rng = np.random.default_rng(0)
+    area = rng.integers(0, 4, 50)
+    area[area == 2] = 1
+    transferred, own = rng.normal(size=(4, 50)), rng.normal(size=50)
+    found, counts = transfer_matrix(transferred, own, area)
+    for i in range(4):
+        for j in range(4):
+            expected = (transferred[i] - own)[area == j].mean() if j != 2 else np.nan
+            assert found[i, j] == pytest.approx(expected, nan_ok=True)
+    assert counts.tolist() == np.bincount(area, minlength=4).tolist()
+
+
+def test_alpha_varies_over_units_as_it_should():
+    rng = np.random.default_rng(0)
+    area = np.repeat(np.arange(4), 100)
+    gain = STORED[:, area] + 0.005 * rng.normal(size=(4, 400))
+    found = asymmetry_samples(gain, np.zeros(400), area, 200, rng)
+    again = [asymmetry(STORED + 0.0005 * rng.normal(size=(4, 4))).alpha for _ in range(2000)]
+    assert found[:, 2].std() == pytest.approx(np.std(again), rel=0.3)
+    low, high = np.quantile(found[:, 2], [0.01, 0.99])
+    assert low < asymmetry(STORED).alpha < high
+
+
+def test_the_noise_model_of_the_hand_computed_correlations():
+    prediction = np.array([[1, 0.5], [0.5, 1]])
+    between, data = np.array([[0.6, 0.2], [0.3, 0.4]]), np.array([[1, 0.3], [0.3, 1]])
+    found = from_correlations(data, between, prediction)
+    np.testing.assert_allclose(found.gain, [0.56, 0.44])
+    expected = [[0.82205, 0.10314], [0.10314, 0.89205]]
+    np.testing.assert_allclose(found.mixing, expected, atol=1e-5)
+    assert found.clipped == 0
+
+
+def test_the_noise_model_is_recovered_and_drawn_again():
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(40000, 5))
+    signal[:, 1] += signal[:, 0]
+    signal = (signal - signal.mean(0)) / signal.std(0)
+    gain = np.array([0.2, 0.3, 0.4, 0.5, 0.6])
+    common = rng.normal(size=(40000, 1))
+    noise = np.sqrt(0.7) * rng.normal(size=(40000, 5)) + np.sqrt(0.3) * common
+    data = gain * signal + np.sqrt(1 - gain**2) * noise
+    found = noise_model(data, signal)
+    np.testing.assert_allclose(found.gain, gain, atol=0.02)
+    covariance = np.sqrt(np.outer(1 - gain**2, 1 - gain**2)) * (0.3 + 0.7 * np.eye(5))
+    np.testing.assert_allclose(found.mixing @ found.mixing.T, covariance, atol=0.02)
+    drawn = found.draw(signal, rng)
+    np.testing.assert_allclose(np.corrcoef(drawn.T), np.corrcoef(data.T), atol=0.03)
+    with pytest.raises(DataError, match="give the same trials"):
+        noise_model(data, signal[:-1])
+
+
+def test_what_is_no_covariance_is_clipped_and_counted():
+    data = np.array([[1.0, 0.99], [0.99, 1.0]])
+    found = from_correlations(data, 0.9 * np.eye(2), np.eye(2))
+    rest = data - 0.81 * np.eye(2)
+    negative = np.linalg.eigvalsh(rest).clip(max=0).sum()
+    assert found.clipped == pytest.approx(-negative) and found.clipped > 0.5
+    off = np.linalg.norm(found.mixing @ found.mixing.T - rest)
+    assert off <= found.clipped + 1e-12

@@ -1,0 +1,123 @@
+"""GNet on simulated NSD from its files to transfer: stored maps, one trunk or one an area."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import (
+    GNetCoreConfig,
+    InputConfig,
+    ModelConfig,
+    PoolingReadoutConfig,
+    TrainingConfig,
+)
+from src.data.nsd_session import open_subjects
+from src.data.pack import pack
+from src.data.session import open_sessions
+from src.data.splits import acquisition_split, official_split
+from src.models.encoder import Encoder
+from src.models.extraction import extract, state_sha256
+from src.models.gnet import prefilter_network
+from src.models.map_sessions import open_inputs
+from src.simulate.nsd import PRESETS, simulate_nsd
+from src.training.trainer import train
+
+WORLD = replace(PRESETS["tiny"], scans=2, trials_per_scan=30, pixels=67, voxels=4)
+CORE = GNetCoreConfig("stored", (0.45, 0.45, 0.45), width=8)
+MAPS = InputConfig(scale="full", maps="prefilter/conv2")
+MODEL = ModelConfig("gnet8j", CORE, MAPS, PoolingReadoutConfig(), output="identity")
+RECIPE = TrainingConfig(
+    batch_size=20,
+    learning_rate=1e-3,
+    max_epochs=2,
+    patience=2,
+    loss="batch_rho2",
+    turns="alone",
+    score="median",
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Packed subjects, and the maps of their images."""
+    root = tmp_path_factory.mktemp("gnet")
+    simulate_nsd(root / "nsd", root / "truth", WORLD, 3)
+    for subject in open_subjects(root / "nsd", 67):
+        pack(subject, root / "packed" / subject.key)
+    network = prefilter_network(CORE, 67, seed=0)
+    for key, session in open_sessions(root / "packed", InputConfig(scale="full")).items():
+        extract(
+            network, session.images, root / "features/prefilter" / key, ["conv2"], 32, "float16"
+        )
+    return root
+
+
+@pytest.fixture(scope="module")
+def sessions(world):
+    return open_inputs(world / "packed", MAPS, world / "features")
+
+
+def fit(sessions, folder, model=MODEL, recipe=RECIPE, start=None, split=official_split):
+    encoder = Encoder(model, sessions, seed=1)
+    if start is not None:
+        encoder.core.load_state_dict(start.core.state_dict())
+    splits = {key: split(session) for key, session in sessions.items()}
+    return encoder, train(encoder, sessions, splits, recipe, 1, folder, "cpu", progress=False)
+
+
+def test_one_trunk_for_all_areas_and_subjects(sessions, tmp_path):
+    encoder, history = fit(sessions, tmp_path)
+    assert set(encoder.readouts) == {"subj01", "subj02"}
+    assert history.loss.iloc[1] < history.loss.iloc[0]
+    steps = sum(-(-len(official_split(s).train) // 20) for s in sessions.values())
+    assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
+    _, again = fit(sessions, tmp_path / "again")
+    np.testing.assert_array_equal(history.loss, again.loss)
+
+
+def test_a_trunk_for_each_area(sessions, tmp_path):
+    for area in ("V1", "hV4"):
+        here = {key: s.select(area=area) for key, s in sessions.items()}
+        encoder, _ = fit(here, tmp_path / area, replace(MODEL, name=f"gnet8r_{area}"))
+        assert all(len(r.bias) == WORLD.voxels for r in encoder.readouts.values())
+
+
+def test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout(sessions, tmp_path):
+    first = {key: s.select(area="V1") for key, s in sessions.items()}
+    trained, _ = fit(first, tmp_path / "V1")
+    before = state_sha256(trained.core)
+    transfer = replace(RECIPE, core_rate=0.0)
+    moved, history = fit(sessions, tmp_path / "all", recipe=transfer, start=trained)
+    assert state_sha256(moved.core) == before
+    assert history.loss.iloc[1] < history.loss.iloc[0]
+    again = Encoder(MODEL, sessions, seed=1)
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(moved.readouts.parameters(), again.readouts.parameters(), strict=True)
+    )
+
+
+def test_pixels_give_what_stored_maps_give(world, sessions):
+    pixels = open_inputs(world / "packed", InputConfig(scale="full", raw=True), world / "features")
+    whole = replace(
+        MODEL, core=replace(CORE, prefilter="frozen"), inputs=InputConfig(scale="full", raw=True)
+    )
+    encoder, stored = Encoder(whole, pixels, 1).eval(), Encoder(MODEL, sessions, 1).eval()
+    encoder.core.start_from(prefilter_network(CORE, 67, seed=0))
+    encoder.core.layers.load_state_dict(stored.core.layers.state_dict())
+    encoder.readouts.load_state_dict(stored.readouts.state_dict())
+    index = np.arange(5)
+    with torch.no_grad():
+        a = encoder(pixels["subj01"].batch(index), "subj01")
+        b = stored(sessions["subj01"].batch(index), "subj01")
+    assert ((a - b).norm() / a.norm()).item() < 1e-3
+
+
+def test_the_published_recipe_runs_too(sessions, tmp_path):
+    legacy = replace(RECIPE, two_pass=True, contiguous=True, max_epochs=1)
+    _, history = fit(sessions, tmp_path, recipe=legacy, split=acquisition_split)
+    steps = sum(-(-len(acquisition_split(s).train) // 20) for s in sessions.values())
+    assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
+    assert np.isfinite(history.validation).all()
