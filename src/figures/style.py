@@ -18,9 +18,11 @@ MODEL_COLORS = {
     "wide_plus": "#cc79a7",
     "vit": "#e69f00",
     "compact": "#44aa99",
+    "student": "#332288",
     "winner": "#882255",
     "ensemble": "#009e73",
     "compact ensemble": "#225522",
+    "student ensemble": "#1f1454",
 }
 ROLE_COLORS = {
     "pretraining": "#33658a",

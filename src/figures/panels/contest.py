@@ -47,7 +47,7 @@ def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> Non
         ensemble = name.endswith(" x")
         name = name.removesuffix(" x")
         x = together[name] if ensemble else alone[row.model]
-        color, marker = model_color(row.model if ensemble else name), "s" if ensemble else "o"
+        color, marker = model_color(name), "s" if ensemble else "o"
         label = f"{name} x {count}" if ensemble else f"{name}, one" if count == "1" else None
         axis.vlines(x, row.low, row.high, color=color, linewidth=1.2)
         axis.plot(x, row.score, marker, color=color, markersize=7 if ensemble else 4.5, label=label)
