@@ -64,7 +64,7 @@ plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 kept = places.predictions / model / "validation.npz"
-table, drawn = places.tables / f"03_{model}.csv", places.figures / f"03_{model}.png"
+table, drawn = places.tables / f"03_{model}_named.csv", places.figures / f"03_{model}_named.png"
 declare(kept, table, drawn)
 
 # %% [markdown]

@@ -188,10 +188,12 @@ save_figure(figure, drawn["measures"])
 
 # %% [markdown]
 # **What one sees.** One row a network, one column a measure, r or alignment as it is, not divided
-# by a ceiling. Columns are to be read one by one. The order of networks is nearly the same down
-# each of them; where it is not, the measure sees something that the others do not. `reverse_pls`
-# is the other way round: features of the decoder predicted from the recorded sites, of which there
-# are far fewer than features.
+# by a ceiling. Columns are to be read one by one, and they do not order networks alike. Mappings
+# find the features that sites share, however small; geometry weighs every feature by its variance.
+# Simulated sites read directions of an area that are not its largest, so even the network they
+# read is low by geometry, and another may stand above it. `reverse_pls` is the other way round:
+# features of the decoder predicted from the recorded sites, of which there are far fewer than
+# features.
 #
 # ## One score, three formulas
 
@@ -219,7 +221,7 @@ forms.round(4)
 published = pd.DataFrame([vars(one) for one in study.published]).drop(columns="images")
 save_table(published, tables["published"])
 table = published[published["session"] == "private"].drop_duplicates(["system", "metric"])
-table.pivot_table("value", "system", "metric", sort=False).round(3).fillna("")
+readable(table.pivot_table("value", "system", "metric", sort=False).reset_index())
 
 # %% [markdown]
 # Next: `05_fig_unrolling` looks into time, `06_fig_layers` at all layers and regions, and

@@ -165,9 +165,10 @@ if timed.exists():
 # %% [markdown]
 # **What one sees.** Layers as rows, moments as columns. A static network says the same at all
 # times, so a row changes only because the sites do. Simulated sites answer to the object in a
-# picture from some 100 ms on, and half of the varied pictures 50 ms later, so that prediction
-# rises in two steps as more of what sites say depends on the object. Before, they tell pictures
-# apart in a way that no area shares.
+# picture from some 100 ms on, and for half of the varied pictures 50 ms later, so that prediction
+# rises in two steps. It stays low, since tuning to single objects, drawn at random, is something
+# that no area of a random network holds; and before, sites tell pictures apart in a way that no
+# area shares.
 #
 # ## Voxels
 

@@ -117,7 +117,7 @@ readable(ours)
 
 # %%
 trained = [plan.model.name for plan in settings.main]
-named = {m: pd.read_csv(note_input(places.tables / f"03_{m}.csv")) for m in trained}
+named = {m: pd.read_csv(note_input(places.tables / f"03_{m}_named.csv")) for m in trained}
 first = {m: t.set_index("weights")["top1"] for m, t in named.items()}
 top1 = {m: values["trained"] for m, values in first.items()}
 control = {f"{m}_random": values["guessing"] for m, values in first.items()}

@@ -1,0 +1,52 @@
+"""The CORnet study: profiles name what exists, recipes and numbers are the published ones."""
+
+import pytest
+import torch
+
+from src.models.registry import network_record
+from src.studies import STUDIES
+
+STUDY = STUDIES["cornet"]
+EVERY = pytest.mark.parametrize("profile", STUDY.profiles.values(), ids=lambda p: p.name)
+
+
+@EVERY
+def test_networks_layers_plans_and_probes_exist(profile):
+    networks = {n.name: n for n in profile.networks}
+    assert len(networks) == len(profile.networks)
+    assert {n for probe in profile.probes for n in probe.networks} == set(networks)
+    for network in networks.values():
+        record = network_record(network.network)
+        assert set(network.layers) <= set(record.informative)
+    trained = {n.name for n in networks.values() if n.start == "trained"}
+    assert trained == {plan.model.name for plan in profile.plans}
+    for plan in profile.plans:
+        assert plan.model.network == networks[plan.model.name].network and plan.search is None
+
+
+@EVERY
+def test_files_of_models_and_probes_have_different_names(profile):
+    tables = [f"03_{plan.model.name}_named" for plan in profile.plans]
+    tables += [f"03_{p.name}{end}" for p in profile.probes for end in ("", "_choice")]
+    assert len(set(tables)) == len(tables)
+
+
+def test_the_mean_of_four_is_what_the_table_says():
+    """Of the published columns; rounded to three digits by their authors."""
+    rows = {}
+    for one in STUDY.published:
+        if one.source.startswith("upstream tables") and one.session == "private":
+            rows.setdefault(one.system, {})[one.metric] = one.value
+    complete = {name: row for name, row in rows.items() if "mean" in row}
+    assert len(complete) == 11 and max(complete, key=lambda n: complete[n]["mean"]) == "CORnet-S"
+    for row in complete.values():
+        four = sum(row[name] for name in ("v4", "it", "ost", "i2n")) / 4
+        assert four == pytest.approx(row["mean"], abs=1.1e-3)
+
+
+def test_numbers_of_weights_are_those_of_the_networks():
+    published = {p.system: p.value for p in STUDY.published if p.metric == "parameters"}
+    for system, value in published.items():
+        with torch.device("meta"):
+            module = network_record(system.lower().replace("-", "_")).build()
+        assert sum(p.numel() for p in module.parameters()) == value
