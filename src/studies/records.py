@@ -18,8 +18,10 @@ class Plan:
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
-    # kfold: one fold a member; inner: early stopping on some of the training images
-    split: Literal["official", "resplit", "kfold", "inner"] = "official"
+    # kfold: one fold a member; inner: early stopping on some of the training images; acquisition:
+    # on the last of the training trials, which share images with the others
+    split: Literal["official", "resplit", "kfold", "inner", "acquisition"] = "official"
+    area: str = ""  # only the units of this area; empty: all
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
     search: Search | None = None  # 02_search finds some values first, and the others stand
@@ -76,6 +78,7 @@ class FrozenNetwork:
     pool: int = 14  # maps are averaged to at most so many cells a side
     training: PretrainingConfig | None = None
     channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own
+    mean: tuple[float, ...] = ()  # of pixels in 0..1, which GNet's prefilter takes off
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,22 @@ class Probe:
     all layers named, each weighted. fields: the same through the Gaussian window of each unit.
     stacked: ridge from each layer named, and a weighted sum of the predictions. components: ridge
     from the principal components of all layers named, side by side. trees: boosted trees on them.
+    receptive_fields: ridge from all layers named through the Gaussian field of each unit.
     """
 
     name: str
-    kind: Literal["pixels", "layers", "combined", "fields", "stacked", "components", "trees"]
+    kind: Literal[
+        *("pixels", "layers", "combined", "fields", "stacked", "components", "trees"),
+        "receptive_fields",
+    ]
     networks: tuple[str, ...] = ()  # names of frozen networks
     layers: tuple[str, ...] = ()  # "network/layer", for all but pixels and layers
     centers: int = 7  # a side, of the windows of fields, in four sizes
     split: Literal["official", "halves"] = "official"
     question: str = ""  # as in Plan
     components: int = 1000  # of each layer at most, for components and trees
+    grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
+    lambdas: tuple[float, float] = (3.0, 6.0)  # and exponents between which nine lambdas lie
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:
