@@ -155,7 +155,7 @@ def fewer_images(split: Split, image_ids: np.ndarray, images: int, seed: int) ->
 
 def member_splits(
     sessions: Mapping[str, Trials],
-    kind: Literal["official", "resplit", "kfold", "inner"],
+    kind: Literal["official", "resplit", "kfold", "inner", "acquisition"],
     members: int,
     seed: int,
     images: int | None = None,
@@ -177,8 +177,11 @@ def member_splits(
                 columns[key] = kfold_splits(session.image_ids, session.tiers, members, seed)
             case "inner":
                 columns[key] = [inner_split(session, seed)] * members
+            case "acquisition":
+                columns[key] = [acquisition_split(session)] * members
             case _:
-                raise ValueError(f"split {kind!r} is not one of official, resplit, kfold, inner")
+                known = "official, resplit, kfold, inner, acquisition"
+                raise ValueError(f"split {kind!r} is not one of {known}")
         if images is not None:
             ids = session.image_ids
             columns[key] = [fewer_images(s, ids, images, seed) for s in columns[key]]

@@ -151,6 +151,17 @@ def load_prediction(path: Path) -> Prediction:
         return Prediction(values, *ids, provenance, str(path), image_sha256=hashes)
 
 
+def side_by_side(parts: Sequence[Prediction]) -> Prediction:
+    """Predictions of different units for the same trials as one: k of (n, u_k) -> (n, sum u_k)."""
+    first = parts[0]
+    values = [first.values, *(align(p, first.trial_ids, p.unit_ids) for p in parts[1:])]
+    unit_ids = np.concatenate([p.unit_ids for p in parts])
+    made = {"parts": [p.provenance for p in parts]}
+    joined = replace(first, values=np.hstack(values), unit_ids=unit_ids, provenance=made)
+    _order(joined, "unit", unit_ids, np.unique(unit_ids))  # refuses a unit in two parts
+    return joined
+
+
 def align(
     prediction: Prediction,
     trial_ids: np.ndarray,

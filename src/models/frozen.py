@@ -1,4 +1,4 @@
-"""The frozen networks of a profile: registered ones, and three of the house that need no file."""
+"""The frozen networks of a profile: registered ones, and those of the house."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from src.config import ClassifierConfig, ReconstructionConfig
 from src.data.errors import DataError
 from src.data.objects import CLASSES
 from src.models.autoencoder import AutoEncoder
+from src.models.gabor import gabor_network
+from src.models.gnet import prefilter_network
 from src.models.layers import linear
 from src.models.networks import Layer, Network, NetworkRecord, Preprocessing, last_linear
 from src.models.object_network import ObjectNetwork
@@ -26,7 +28,8 @@ PLAIN = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels in 0..1
 CENTERED = Preprocessing((0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
 CHANNELS = {"object_network": (16, 32, 64, 128), "autoencoder": (32, 64, 128)}
 WEIGHTS = "weights.pt"  # what 02_train leaves behind
-LEARNS = {"random_map": (), "autoencoder": ReconstructionConfig}  # others: to name objects
+FIXED = ("random_map", "gabor", "gnet_prefilter")
+LEARNS = {**dict.fromkeys(FIXED, ()), "autoencoder": ReconstructionConfig}  # others: names
 LEARNED = {
     ClassifierConfig: "trained to name the objects of the training images",
     ReconstructionConfig: "trained to draw the training images again",
@@ -51,6 +54,10 @@ def frozen_network(
     _require_possible(plan, images)
     size = plan.size or size
     draw = seed if plan.start == "file" else seed + 1 + plan.draw
+    if plan.network == "gabor":
+        return gabor_network(size)
+    if plan.network == "gnet_prefilter":
+        return prefilter_network(plan.mean, size, draw, plan.start, weights)
     if plan.network in ("random_map", *CHANNELS):
         network = _own(plan, size, draw)
     else:
@@ -76,6 +83,8 @@ def _require_possible(plan: FrozenNetwork, images: np.ndarray | None) -> None:
         raise DataError(f"{name} cannot be {LEARNED[type(learns)]}: take another")
     if plan.network in CHANNELS and plan.start == "file":
         raise DataError(f"{name} has no file of weights: give start='random'")
+    if bool(plan.mean) != (plan.network == "gnet_prefilter"):
+        raise DataError(f"{name}: a mean of pixels {plan.mean} is for gnet_prefilter, and needed")
     if plan.channels and plan.network not in CHANNELS:
         raise DataError(f"{name} has its channels: leave {plan.channels} out")
     if plan.calibrated and (learns or plan.start == "file"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -41,11 +42,16 @@ class Prefilter(nn.Module):
 
 
 def prefilter_network(
-    config: GNetCoreConfig, size: int, seed: int, weights: str | Path | None = None
+    mean: tuple[float, float, float],
+    size: int,
+    seed: int,
+    start: Literal["file", "random"] = "random",
+    weights: str | Path | None = None,
 ) -> Network:
     """The prefilter as a network whose maps can be stored, for images of `size` pixels.
 
-    `weights` is AlexNet's file or its folder; None draws weights, which is no GNet as published.
+    `mean` of pixels in 0..1 is taken off. It starts from AlexNet's file, `weights` or its folder,
+    as published, or from weights drawn from the seed, which is no published GNet.
     """
     alexnet = network_record("alexnet")
     record = replace(
@@ -53,12 +59,12 @@ def prefilter_network(
         name="gnet_prefilter",
         layers=tuple(Layer(name, name) for name in ("conv1", "conv2")),
         input_size=size,
-        preprocessing=Preprocessing(config.mean, (1.0, 1.0, 1.0)),
+        preprocessing=Preprocessing(mean, (1.0, 1.0, 1.0)),
         build=Prefilter,
         reference=(),
     )
     drawn = random_network(record, seed)
-    if weights is None:
+    if start == "random":
         return drawn
     found = load_network(alexnet, weights)
     state = found.module.state_dict()

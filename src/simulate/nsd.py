@@ -65,6 +65,9 @@ PRESETS: Mapping[str, SimulatedNsd] = MappingProxyType(
         "tiny": SimulatedNsd(
             scans=3, shared=6, pixels=113, volume=(10, 12, 11), voxels=6, ncsnr=1.0
         ),
+        "smoke": SimulatedNsd(
+            scans=4, shared=18, pixels=67, volume=(10, 12, 11), voxels=6, ncsnr=1.5
+        ),
         "demo": SimulatedNsd(),
     }
 )
@@ -131,8 +134,7 @@ def _image_numbers(config: SimulatedNsd) -> np.ndarray:
 
 def _write_design(path: Path, config: SimulatedNsd, numbers: np.ndarray, seed: int) -> np.ndarray:
     """The order of images, the same for all subjects: -> (t,)."""
-    every = np.repeat(np.arange(config.images), REPEATS)
-    order = numpy_stream(seed, "order").permutation(every)
+    order = _image_order(config, seed)
     shared = numbers[0, : config.shared]
     content = {"masterordering": order[None] + 1, "subjectim": numbers + 1}
     content["sharedix"] = shared[None] + 1
@@ -146,6 +148,18 @@ def _write_design(path: Path, config: SimulatedNsd, numbers: np.ndarray, seed: i
     info["cropBox"] = "(0, 0, 0, 0)"
     info["shared1000"] = np.isin(info.nsdId, shared)
     save_table(info, path.with_name("nsd_stim_info_merged.csv"))
+    return order
+
+
+def _image_order(config: SimulatedNsd, seed: int) -> np.ndarray:
+    """Every image three times, two thirds of the shared ones before the last scan session."""
+    rng = numpy_stream(seed, "order")
+    order = rng.permutation(np.repeat(np.arange(config.images), REPEATS))
+    last = np.arange(len(order)) >= (config.scans - 1) * config.trials_per_scan
+    late = np.flatnonzero(last & (order < config.shared * 2 / 3))
+    private = np.flatnonzero(~last & (order >= config.shared))
+    early = rng.choice(private, len(late), replace=False)
+    order[late], order[early] = order[early], order[late]
     return order
 
 

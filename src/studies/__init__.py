@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from src.studies.cornet import CORNET
 from src.studies.macaque_it import MACAQUE_IT
+from src.studies.nsd_gnet import NSD_GNET
 from src.studies.records import Study
 from src.studies.sensorium2022 import SENSORIUM2022
 
 STUDIES: Mapping[str, Study] = MappingProxyType(
-    {study.name: study for study in (SENSORIUM2022, MACAQUE_IT, CORNET)}
+    {study.name: study for study in (SENSORIUM2022, MACAQUE_IT, CORNET, NSD_GNET)}
 )

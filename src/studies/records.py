@@ -25,8 +25,10 @@ class Plan:
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
     members: int = 1
-    # kfold: one fold a member; inner: early stopping on some of the training images
-    split: Literal["official", "resplit", "kfold", "inner"] = "official"
+    # kfold: one fold a member; inner: early stopping on some of the training images; acquisition:
+    # on the last of the training trials, which share images with the others
+    split: Literal["official", "resplit", "kfold", "inner", "acquisition"] = "official"
+    area: str = ""  # only the units of this area; empty: all
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
     search: Search | None = None  # 02_search finds some values first, and the others stand
@@ -106,6 +108,7 @@ class FrozenNetwork:
     # what a run of 02_extract that shows images to several is called, as to all random starts of a
     # network; empty: to this one alone, by its name
     group: str = ""
+    mean: tuple[float, ...] = ()  # of pixels in 0..1, which GNet's prefilter takes off
 
 
 @dataclass(frozen=True)
@@ -116,16 +119,22 @@ class Probe:
     all layers named, each weighted. fields: the same through the Gaussian window of each unit.
     stacked: ridge from each layer named, and a weighted sum of the predictions. components: ridge
     from the principal components of all layers named, side by side. trees: boosted trees on them.
+    receptive_fields: ridge from all layers named through the Gaussian field of each unit.
     """
 
     name: str
-    kind: Literal["pixels", "layers", "combined", "fields", "stacked", "components", "trees"]
+    kind: Literal[
+        *("pixels", "layers", "combined", "fields", "stacked", "components", "trees"),
+        "receptive_fields",
+    ]
     networks: tuple[str, ...] = ()  # names of frozen networks
     layers: tuple[str, ...] = ()  # "network/layer", for all but pixels and layers
     centers: int = 7  # a side, of the windows of fields, in four sizes
     split: Literal["official", "halves"] = "official"
     question: str = ""  # as in Plan
     components: int = 1000  # of each layer at most, for components and trees
+    grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
+    lambdas: tuple[float, float] = (3.0, 6.0)  # and exponents between which nine lambdas lie
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:

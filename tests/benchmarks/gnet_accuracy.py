@@ -56,7 +56,7 @@ def prepared(root: Path, world: SimulatedNsd) -> Session:
     pack(subject, root / "packed" / subject.key)
     images = open_sessions(root / "packed", InputConfig(scale="full"))[subject.key].images
     mean = tuple(float(m) for m in np.mean(images[::5], (0, 2, 3)) / 255)
-    network = prefilter_network(GNetCoreConfig(mean=mean), SIZE, seed=0)
+    network = prefilter_network(mean, SIZE, seed=0)
     extract(network, images, root / "features/prefilter" / subject.key, ["conv2"], 32, "float16")
     return open_inputs(root / "packed", MAPS, root / "features")[subject.key]
 

@@ -69,7 +69,7 @@ def test_stored_maps_of_the_prefilter_in_half_precision_do(fixture):
 
 def test_the_prefilter_is_a_network_whose_maps_can_be_stored(fixture):
     encoder = fixture.encoder("frozen").eval()
-    network = prefilter_network(encoder.core.config, 227, seed=1)
+    network = prefilter_network(encoder.core.config.mean, 227, seed=1)
     assert "random" in network.weights
     images = fixture.arrays["images_u8"]
     maps = activations(network, prepare(images, network.record), network.record.layers)["conv2"]
@@ -82,7 +82,7 @@ def test_alexnet_gives_the_prefilter(shared):
     weights = shared / "data" / "weights" / "alexnet_conv_imagenet.pt"
     if not weights.exists():
         pytest.skip(f"{weights.name} is not here")
-    network = prefilter_network(GNetCoreConfig(), 227, 0, weights)
+    network = prefilter_network((0.5, 0.5, 0.5), 227, 0, "file", weights)
     given = torch.load(weights, weights_only=True)
     assert torch.equal(network.module.conv2[0].weight, given["features.3.weight"].float())
     assert "random" not in network.weights and network.file_sha256

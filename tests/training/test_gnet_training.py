@@ -46,7 +46,7 @@ def world(tmp_path_factory):
     simulate_nsd(root / "nsd", root / "truth", WORLD, 3)
     for subject in open_subjects(root / "nsd", 67):
         pack(subject, root / "packed" / subject.key)
-    network = prefilter_network(CORE, 67, seed=0)
+    network = prefilter_network(CORE.mean, 67, seed=0)
     for key, session in open_sessions(root / "packed", InputConfig(scale="full")).items():
         extract(
             network, session.images, root / "features/prefilter" / key, ["conv2"], 32, "float16"
@@ -105,7 +105,7 @@ def test_pixels_give_what_stored_maps_give(world, sessions):
         MODEL, core=replace(CORE, prefilter="frozen"), inputs=InputConfig(scale="full", raw=True)
     )
     encoder, stored = Encoder(whole, pixels, 1).eval(), Encoder(MODEL, sessions, 1).eval()
-    encoder.core.start_from(prefilter_network(CORE, 67, seed=0))
+    encoder.core.start_from(prefilter_network(CORE.mean, 67, seed=0))
     encoder.core.layers.load_state_dict(stored.core.layers.state_dict())
     encoder.readouts.load_state_dict(stored.readouts.state_dict())
     index = np.arange(5)

@@ -1,0 +1,191 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · Preprocess
+#
+# **What is in the Natural Scenes Dataset, how much of it does this study need, and is it sound?**
+#
+# Eight people each looked at up to ten thousand photographs in a 7-tesla scanner, every photograph
+# three times, over a year (Allen et al. 2022). The responses of visual cortex to single
+# presentations were estimated voxel by voxel and given to everybody. St-Yves, Allen, Wu, Kay &
+# Naselaris (2023) trained convolutional networks on nothing but these responses, in V1, V2, V3 and
+# hV4, and asked two things: do features found in a brain predict it better than features found in
+# a task, and do the four areas form a hierarchy in which later areas are made of earlier ones?
+#
+# All of it together is 400 GB. The study needs the voxels of four areas, 1.6 GB, and the images,
+# small. So nothing here reads a volume: a scan session is opened, and of each voxel that is wanted
+# its responses are taken. This notebook
+#
+# 1. finds the data below one folder (in the `demo` and `smoke` profiles it *simulates* two
+#    subjects in the same files: photographs of noise, ellipses and gratings, responses that read a
+#    small stack of random convolutions, noise, offsets of a day),
+# 2. says what there is and what it will cost, before anything is done,
+# 3. checks voxels, and whether two presentations of an image give similar responses, without which
+#    trials and images do not belong together,
+# 4. packs every subject: responses z-scored within each scan session, images resized once.
+#
+# The answers are the two tables of subjects and findings, and the figure of noise ceilings.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.config import InputConfig
+from src.data.nsd_checks import check_nsd
+from src.data.nsd_session import open_subjects
+from src.data.pack import pack
+from src.data.session import open_sessions
+from src.data.splits import acquisition_split, official_split, save_splits
+from src.evaluation.ceilings import noise_ceiling
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure, save_table
+from src.paths import run_paths
+from src.simulate.nsd import simulate_nsd
+from src.studies import STUDIES
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+seed: int = 42  # seed of the simulation
+source: str = ""  # root of NSD, with nsddata_betas below; empty: data/raw/nsd_gnet/full
+
+# %%
+study = STUDIES["nsd_gnet"]
+settings = study.profile(profile)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None
+declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks", "units")))
+declare(places.figures / "01_images.png", places.figures / "01_ceilings.png")
+
+# %% [markdown]
+# ## Find it, and count
+#
+# Each subject has its own voxels and its own scan sessions; three of the eight came to fewer than
+# forty. An image is known by its number in the file of all 73 000; a thousand were shown to
+# everybody.
+
+# %%
+truth = places.raw.with_name(f"{places.raw.name}_truth")
+if simulated:
+    simulate_nsd(places.raw, truth, settings.simulation, seed)
+size = settings.network("prefilter").size
+subjects = open_subjects(source or places.raw, size)
+
+# %%
+rows = []
+for subject in subjects:
+    areas = pd.Series(subject.area).value_counts().to_dict()
+    images = len(np.unique(subject.image_ids))
+    megabytes = (4 * subject.n_trials * len(subject.unit_ids) + images * 3 * size**2) / 1e6
+    scans = len(subject.files.scans)
+    counts = {"scan sessions": scans, "trials": subject.n_trials, "images": images}
+    rows.append({"session": subject.key, **counts, **areas, "MB when packed": megabytes})
+inventory = pd.DataFrame(rows)
+inventory.round(1)
+
+# %% [markdown]
+# ## Check it
+#
+# `error` stops us, `warning` is worth reading. A simulation plants three odd voxels in V1 of each
+# subject: one that is constant, one whose signal-to-noise ratio is missing, one that reaches the
+# end of its 16-bit range.
+
+# %%
+checks = pd.concat([check_nsd(subject).assign(session=subject.key) for subject in subjects])
+save_table(checks, places.tables / "checks.csv")
+assert not (checks.severity == "error").any(), checks.message.iloc[0]
+checks[["session", "severity", "field", "message"]]
+
+# %% [markdown]
+# ## Pack and split
+#
+# Responses are percent of signal change. Their offset and scale drift from day to day, so each
+# voxel is z-scored within each scan session, over all of its trials.
+#
+# Images of one subject alone train. Shared images that everybody saw three times test, averaged
+# over repeats or one by one, and the other shared ones stop the training: no image is on two sides.
+# The published split kept the last tenth of the training *trials* for that, in the order shown.
+# Nearly all of their images had been trained on before, and the table says how many.
+
+# %%
+for subject in subjects:
+    pack(subject, places.processed / subject.key)
+sessions = open_sessions(places.processed, InputConfig(scale="full"))
+splits = {key: official_split(session) for key, session in sessions.items()}
+save_splits(places.processed / "split.json", splits)
+
+# %%
+for row, (key, session) in zip(rows, sessions.items(), strict=True):
+    split, published = splits[key], acquisition_split(session)
+    row |= {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
+    trained, stopping = (
+        np.unique(session.image_ids[p]) for p in (published.train, published.validation)
+    )
+    row["overlap as published"] = f"{np.isin(stopping, trained).sum()} of {len(stopping)} images"
+save_table(pd.DataFrame(rows), places.tables / "sessions.csv")
+pd.DataFrame(rows)[["session", "train", "validation", "test", "overlap as published"]]
+
+# %%
+use_style()
+session = next(iter(sessions.values()))
+tests = session.unique_images("test")[:4], session.unique_images("train")[:4]
+figure, axis = plt.subplots(figsize=(5, 2.6))
+panels.picture_rows(
+    axis, dict(zip(("all see", "one sees"), map(session.pixels, tests), strict=True))
+)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "01_images.png")
+
+# %% [markdown]
+# **What one sees.** Images of the two kinds are alike; only who saw them differs.
+#
+# ## What is possible
+#
+# NSD gives for every voxel the standard deviation of its signal over that of its noise. From it
+# follows the percent of variance that a perfect model would explain: of single trials, and of
+# means over three, where noise is a third.
+
+# %%
+units = []
+for subject in subjects:
+    q = subject.ncsnr
+    columns = {"unit_id": subject.unit_ids, "area": subject.area, "ncsnr": q}
+    columns |= {f"ceiling_{n}": noise_ceiling(q, np.full(1, n)) for n in (1, 3)}
+    units.append(pd.DataFrame({"session": subject.key, **columns}))
+units = pd.concat(units)
+save_table(units, places.tables / "units.csv")
+units.groupby(["session", "area"], sort=False)[["ncsnr", "ceiling_1", "ceiling_3"]].median().round(
+    2
+)
+
+# %%
+figure, axis = plt.subplots(figsize=(4.6, 3))
+known = units.dropna()
+values = {"single trials": known.ceiling_1.to_numpy(), "means of three": known.ceiling_3.to_numpy()}
+colors = dict(zip(values, ("#8fa9bb", "#d55e00"), strict=True))
+panels.score_histograms(axis, values, colors, "noise ceiling (% of variance)")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "01_ceilings.png")
+
+# %% [markdown]
+# **What one sees.** Lines are medians over voxels. A ceiling of 15 %, which is NSD's mean for
+# single trials, means that a perfect model would correlate with a trial by 0.39. Scores look low
+# beside those of other fields, and are not: they are read against this figure.
+#
+# Next: `02_extract` stores what the first two layers of AlexNet make of the images.

@@ -1,0 +1,136 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · Train
+#
+# **Can a network learn to see from the responses of voxels alone?**
+#
+# GNet is a prefilter (see `02_extract`), a trunk of seven convolutional layers, and for every voxel
+# a readout of its own. The trunk gives two maps: one of 25 by 25 places with channels of its first
+# three layers, one of 13 by 13 with those of the last four. A voxel has a *pooling field* on each,
+# a free map of weights that sum to one, and a weight for each of the 512 channels:
+#
+# $$r_v = b_v + \sum_f w_{vf}\, a\Big(\sum_s g_{vs}\, a(x_{fs})\Big),\quad
+# a(x) = \log(1 + |x|)\tanh x.$$
+#
+# It may thus look anywhere and read any depth; nothing says that V1 reads early layers.
+#
+# | model | trunk |
+# |---|---|
+# | `gnet8j` | one for all four areas, jointly, and all subjects |
+# | `gnet8r_V1` … `gnet8r_hV4` | one for each area, trained on its voxels alone |
+#
+# The loss is the squared error, summed; voxels that are predicted well in a batch weigh up to ten
+# times as much as others, so that noise does not lead. A batch is of one subject, and a step moves
+# the trunk and that subject's readout.
+#
+# Where the published code made two passes for each step, one to move the trunk and one, after it
+# had moved, to move the readout, we make one. Its batches were trials in the order of the scan,
+# whose slow drifts a correlation over a batch sees; ours are shuffled. Its stopping trials showed
+# images it had trained on; ours do not. All of these are fields of the configuration, printed
+# below, and `two_pass`, `contiguous` and the split `acquisition` bring the published ways back.
+#
+# The answer is the figure: the median correlation with single trials of images never seen.
+
+# %%
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from src.config import as_plain
+from src.data.splits import member_splits
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, save_figure
+from src.models.encoder import Encoder
+from src.models.map_sessions import open_inputs
+from src.paths import run_paths
+from src.seeds import member_seed
+from src.studies import STUDIES
+from src.training.trainer import train
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+model: str = "gnet8j"  # a model of the profile, see the table above
+member: int = 1  # which ensemble member, from 1
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+device: str = "auto"  # auto, cpu, cuda or mps
+seed: int = 42  # every member derives its own seed from this one
+
+# %%
+study = STUDIES["nsd_gnet"]
+settings = study.profile(profile)
+plan = settings.plan(model)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+folder = places.member(model, member)
+declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv")))
+
+# %% [markdown]
+# ## The configuration
+
+# %%
+pd.json_normalize(as_plain(plan)).T.rename(columns={0: "value"})
+
+# %%
+sessions = open_inputs(places.processed, plan.model.inputs, places.features)
+if plan.area:
+    sessions = {key: session.select(area=plan.area) for key, session in sessions.items()}
+splits = member_splits(sessions, plan.split, plan.members, seed)[member - 1]
+for key, session in sessions.items():
+    print(f"{key}: (n_trials, n_units) = ({len(splits[key].train)}, {session.n_units}) to train on")
+
+# %%
+encoder = Encoder(plan.model, sessions, seed=member_seed(seed, member))
+trunk = sum(weights.numel() for weights in encoder.core.parameters())
+whole = sum(weights.numel() for weights in encoder.parameters())
+units = sum(session.n_units for session in sessions.values())
+print(f"{trunk:,} weights in the trunk, {(whole - trunk) // units:,} for each of {units} voxels")
+
+# %% [markdown]
+# ## Training
+#
+# A killed run continues from its last epoch to the same bits. Readouts of thousands of voxels would
+# fill gigabytes if all their pooled channels were kept for the backward pass. They are made a few
+# voxels at a time, `chunk` of the readout, and again when gradients are due; results do not depend
+# on it.
+
+# %%
+history = train(
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device=device
+)
+history[["epoch", "loss", "validation", "validation_loss", "best"]].tail(3)
+
+# %%
+use_style()
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.9), width_ratios=(2, 1, 1))
+panels.learning_curve(axes[0], history, model)
+readout = next(iter(encoder.readouts.values()))
+best = int(readout.weights.detach().norm(dim=1).argmax())
+for axis, field, depth in zip(axes[1:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
+    shown = field[best : best + 1].detach().numpy()
+    panels.receptive_field(axis, shown - shown.mean())
+    axis.set_title(f"field on {depth}")
+if settings.simulation:
+    mark_simulated(figure)
+save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
+
+# %% [markdown]
+# **What one sees.** Left, the median over voxels of the correlation with single trials of the
+# stopping images, after every epoch; the marked one is kept. It starts near zero, since all fields
+# begin as the whole image and all weights as next to nothing. Right, the two pooling fields of the
+# voxel with the largest weights, less their mean, in places of the map. Nobody told it to be
+# local: where a spot stands out, the voxel's responses did. With few trials most of a field is
+# still close to even.
+#
+# Next: `03_predict` asks the network about the images all subjects saw.

@@ -1,0 +1,136 @@
+"""Natural Scenes Dataset: networks optimised for human visual cortex, and receptive fields."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from src.config import (
+    GNetCoreConfig,
+    InputConfig,
+    ModelConfig,
+    PoolingReadoutConfig,
+    TrainingConfig,
+)
+from src.studies.records import (
+    FrozenNetwork,
+    Plan,
+    Probe,
+    Profile,
+    PublishedScore,
+    Resources,
+    Study,
+    profiles,
+)
+
+AREAS = ("V1", "V2", "V3", "hV4")
+MEAN = (0.4751836, 0.4515587, 0.41180962)  # of NSD's training pixels, by channel
+SIMULATED_MEAN = (0.45, 0.45, 0.45)
+
+# Voxels of V1, V2, V3, hV4 and scan sessions of each subject, as published.
+SIZES = {
+    "subj01": (1348, 1415, 1188, 676, 40),
+    "subj02": (1097, 1083, 1081, 504, 40),
+    "subj03": (1251, 1160, 945, 422, 32),
+    "subj04": (871, 883, 800, 473, 30),
+    "subj05": (1115, 1088, 934, 548, 40),
+    "subj06": (1130, 1191, 1215, 488, 32),
+    "subj07": (1148, 958, 721, 374, 40),
+    "subj08": (1081, 1040, 879, 490, 30),
+}
+SUBJECTS = tuple(SIZES)
+
+# Adam, one session a step, the epoch of the best median kept; no epoch ends it before the last.
+RECIPE = TrainingConfig(
+    batch_size=100,
+    learning_rate=1e-3,
+    max_epochs=50,
+    patience=50,
+    loss="batch_rho2",
+    score="median",
+    turns="alone",
+)
+
+
+def gnet(name: str, mean: tuple[float, float, float], width: int = 128) -> ModelConfig:
+    """GNet on stored maps of its prefilter."""
+    inputs = InputConfig(scale="full", maps="prefilter/conv2")
+    core = GNetCoreConfig("stored", mean, width)
+    return ModelConfig(name, core, inputs, PoolingReadoutConfig(), output="identity")
+
+
+def _plans(model: ModelConfig, recipe: TrainingConfig) -> tuple[Plan, ...]:
+    """One trunk for all areas, GNet8j, and a trunk for each, GNet8r."""
+    each = (Plan(replace(model, name=f"gnet8r_{a}"), recipe, area=a) for a in AREAS)
+    return Plan(model, recipe), *each
+
+
+def _prefilter(mean: tuple[float, float, float], size: int, start: str = "file") -> FrozenNetwork:
+    """The two layers of AlexNet, whole maps."""
+    return FrozenNetwork(
+        "prefilter", "gnet_prefilter", start=start, layers=("conv2",), size=size, pool=0, mean=mean
+    )
+
+
+def _fields(
+    network: str, *layers: str, grid: tuple[float, float], lambdas: tuple[float, float]
+) -> Probe:
+    """Feature-weighted receptive fields over layers of one network."""
+    names = tuple(f"{network}/{layer}" for layer in layers)
+    how = {"grid": grid, "lambdas": lambdas}
+    return Probe(f"{network}_fwrf", "receptive_fields", (network,), names, **how)
+
+
+def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Profile:
+    recipe = replace(RECIPE, batch_size=50, max_epochs=epochs, patience=epochs)
+    gabor = FrozenNetwork("gabor", "gabor", layers=waves, size=size, pool=32)
+    return Profile(
+        name,
+        _plans(gnet("gnet8j", SIMULATED_MEAN, width), recipe),
+        (_prefilter(SIMULATED_MEAN, size, "random"), gabor),
+        (_fields("gabor", *waves, grid=(0.06, 2.0), lambdas=(0.0, 4.0)),),
+        simulation=name,
+    )
+
+
+SMOKE = _simulated("smoke", 67, 8, 2, "f03.0", "f07.1")
+DEMO = _simulated("demo", 113, 32, 12, "f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7")
+
+GABOR = ("f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7", "f17.0", "f22.7", "f30.3", "f40.4")
+ALEXNET = ("features.2", "conv2", "conv3", "conv4", "conv5")
+FULL = Profile(
+    "full",
+    _plans(gnet("gnet8j", MEAN), replace(RECIPE, threads=8)),
+    (
+        _prefilter(MEAN, 227),
+        FrozenNetwork("gabor", "gabor", layers=(*GABOR, "f53.9", "f72.0"), pool=64),
+        FrozenNetwork("alexnet", "alexnet", layers=ALEXNET, pool=0),
+    ),
+    (
+        _fields("gabor", *GABOR, "f53.9", "f72.0", grid=(0.04, 1.2), lambdas=(1.5, 5.5)),
+        _fields("alexnet", *ALEXNET, grid=(0.03, 1.0), lambdas=(3.0, 6.0)),
+    ),
+    resources=Resources(memory_mb=8000, minutes=24 * 60, gpus=1),
+)
+
+STORED = "stored output of the published notebooks, single test trials, median over voxels"
+PUBLISHED = tuple(
+    PublishedScore(system, session, "single", value, 0.01, STORED)
+    for system, session, value in (
+        *(
+            ("GNet8j", subject, value)
+            for subject, value in zip(
+                SUBJECTS, (0.361, 0.339, 0.295, 0.260, 0.287, 0.266, 0.239, 0.213), strict=True
+            )
+        ),
+        ("GNet8j", "pooled", 0.281),
+        ("GNet8r", "pooled", 0.282),
+    )
+)
+
+NSD_GNET = Study(
+    name="nsd_gnet",
+    title="Natural Scenes Dataset: networks optimised for human visual cortex",
+    sessions=SUBJECTS,
+    profiles=profiles(SMOKE, DEMO, FULL),
+    published=PUBLISHED,
+)

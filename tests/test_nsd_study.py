@@ -1,0 +1,76 @@
+"""The study of NSD: sizes as published, networks that exist, plans that can be built."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from src.config import PoolingReadoutConfig
+from src.data.errors import DataError
+from src.models.encoder import Encoder, SessionFacts
+from src.models.frozen import frozen_network
+from src.models.registry import network_record
+from src.studies.nsd_gnet import AREAS, FULL, MEAN, NSD_GNET, PUBLISHED, SIZES
+from src.studies.records import FrozenNetwork
+
+EVERY = pytest.mark.parametrize("profile", NSD_GNET.profiles.values(), ids=lambda p: p.name)
+
+
+def test_models_have_the_published_number_of_weights():
+    voxels = np.array(list(SIZES.values()))[:, :4]
+    assert voxels.sum() == 29597 and voxels.sum(0).tolist() == [9041, 8818, 7763, 3975]
+    facts = {"subj01": SessionFacts(3, (192, 27, 27))}
+    encoder = Encoder(FULL.plan("gnet8j").model, facts, 0)
+    trunk = sum(p.numel() for p in encoder.core.parameters())
+    a_voxel = sum(p.numel() for p in encoder.readouts.parameters()) // 3
+    assert (trunk, a_voxel) == (1_034_944, 1_307)
+    assert trunk + a_voxel * voxels.sum() == 39_718_223
+    assert round((trunk + a_voxel * 9041) / 9041) == 1_421
+
+
+def test_all_subjects_train_within_the_memory_of_a_small_machine():
+    """Weights, gradients of a step and Adam's moments of all, one subject's step at a time."""
+    weights = 39_718_223 * 4
+    largest = max(sum(v[:4]) for v in SIZES.values())
+    chunk = PoolingReadoutConfig().chunk
+    maps = 100 * 512 * (25 * 25 + 13 * 13) // 2 * 4
+    core = 100 * 4 * 25 * 25 * (192 + 3 * 128) * 4
+    pooled = 5 * chunk * 256 * 4
+    assert 3 * weights + largest * 1307 * 4 + 4 * maps + core + pooled < 8e9 / 2
+
+
+@EVERY
+def test_networks_and_layers_exist(profile):
+    for network in profile.networks:
+        if network.network == "alexnet":
+            known = {"features.2", *(layer.name for layer in network_record("alexnet").layers)}
+        else:
+            drawn = replace(network, start="random") if network.network != "gabor" else network
+            found = frozen_network(drawn, network.size or 227, 0)
+            known = {layer.name for layer in found.record.layers}
+        assert set(network.layers) <= known
+    for probe in profile.probes:
+        assert {name.split("/")[0] for name in probe.layers} == set(probe.networks)
+        assert set(probe.networks) <= {n.name for n in profile.networks}
+
+
+@EVERY
+def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
+    assert [p.area for p in profile.plans] == ["", *AREAS]
+    for plan in profile.plans:
+        network, layer = plan.model.inputs.maps.split("/")
+        prefilter = profile.network(network)
+        assert layer in prefilter.layers and prefilter.mean == plan.model.core.mean
+        assert set(plan.networks) == {"prefilter"}
+
+
+def test_a_mean_is_for_the_prefilter_alone():
+    with pytest.raises(DataError, match="is for gnet_prefilter"):
+        frozen_network(FrozenNetwork("g", "gabor", mean=MEAN), 32, 0)
+    with pytest.raises(DataError, match="and needed"):
+        frozen_network(FrozenNetwork("p", "gnet_prefilter", start="random"), 32, 0)
+
+
+def test_published_scores_are_told_with_their_source():
+    assert {s.session for s in PUBLISHED} == {*SIZES, "pooled"}
+    assert all("stored" in s.source for s in PUBLISHED)
