@@ -37,7 +37,6 @@
 # The answer is the first figure.
 
 # %%
-
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
