@@ -175,7 +175,7 @@ DEMO = _simulated(
     redraws=7,
     plans=(
         _SMALL,
-        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=6, epochs=3, startup=3),
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=8, epochs=3, startup=3),
         _trained(
             replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=24)),
             replace(FIELD_RECIPE, max_epochs=32),

@@ -81,6 +81,7 @@ class Recognizer:
     question: str = ""  # as in Plan
     search: None = None
     networks: tuple[str, ...] = ()  # it starts from none
+    teacher: str = ""  # and has none
 
 
 @dataclass(frozen=True)
