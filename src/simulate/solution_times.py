@@ -35,7 +35,7 @@ class SimulatedTimes:
     late: float = 50.0  # ms by which that of hard pictures is later
     spread: float = 15.0  # standard deviation among pictures alike
     noise: float = 1.0  # standard deviation of a presentation's rate; that of the signal is 1
-    i1: float = 1.5  # how well the monkeys tell each picture's object from others
+    i1: float = 0.1  # d' of the monkeys: low, as is that of decoders trained for few steps
     measured: float = 5.0  # standard deviation of what is measured of the onset
 
 
