@@ -214,6 +214,7 @@ class TrainingConfig:
     # see src/training/losses.py
     loss: Literal["baseline", "v1t", "mse", "squares", "batch_rho2"] = "baseline"
     score: Literal["mean", "median"] = "mean"  # over units, of their validation correlations
+    start_counts: bool = True  # the weights it begins with may be the best, and are then kept
     turns: Literal["together", "alone"] = "together"  # alone: a step sees a batch of one session
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts

@@ -152,14 +152,21 @@ def _write_design(path: Path, config: SimulatedNsd, numbers: np.ndarray, seed: i
 
 
 def _image_order(config: SimulatedNsd, seed: int) -> np.ndarray:
-    """Every image three times, two thirds of the shared ones before the last scan session."""
+    """Every image three times, two thirds of the shared ones before the last scan session.
+
+    The last shared one is shown in it, so that whoever misses it has an image too few.
+    """
     rng = numpy_stream(seed, "order")
     order = rng.permutation(np.repeat(np.arange(config.images), REPEATS))
     last = np.arange(len(order)) >= (config.scans - 1) * config.trials_per_scan
-    late = np.flatnonzero(last & (order < config.shared * 2 / 3))
-    private = np.flatnonzero(~last & (order >= config.shared))
-    early = rng.choice(private, len(late), replace=False)
-    order[late], order[early] = order[early], order[late]
+    early = order < config.shared * 2 / 3
+    for here, there, n in (
+        (early & last, ~last, (early & last).sum()),
+        ((order == config.shared - 1) & ~last, last, 1),
+    ):
+        moved = np.flatnonzero(here)[:n]
+        private = rng.choice(np.flatnonzero(there & (order >= config.shared)), len(moved), False)
+        order[moved], order[private] = order[private], order[moved]
     return order
 
 

@@ -47,6 +47,7 @@ RECIPE = TrainingConfig(
     patience=50,
     loss="batch_rho2",
     score="median",
+    start_counts=False,
     turns="alone",
 )
 

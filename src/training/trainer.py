@@ -7,7 +7,7 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,8 @@ class Run:
         if content := current_content(resume, inputs):
             self.load_state(content)
         else:
-            self.schedule = Schedule.start(self.config, self.validate())
+            begins = self.validate() if self.config.start_counts else -inf
+            self.schedule = Schedule.start(self.config, begins)
             self.best = self.weights()
         done, label = self.schedule.epoch, resume.parent.name
         for row in self.history:

@@ -44,7 +44,12 @@ from src.training.trainer import train
 
 MAPS, SIZE = InputConfig(scale="full", maps="prefilter/conv2"), 113
 OURS = TrainingConfig(
-    batch_size=50, learning_rate=1e-3, loss="batch_rho2", turns="alone", score="median"
+    batch_size=50,
+    learning_rate=1e-3,
+    loss="batch_rho2",
+    turns="alone",
+    score="median",
+    start_counts=False,
 )
 LEGACY = replace(OURS, two_pass=True, contiguous=True)
 

@@ -22,6 +22,7 @@ from src.evaluation.prediction import (
     predictions_of,
     response,
     save_prediction,
+    side_by_side,
 )
 from src.models.encoder import Encoder
 
@@ -258,3 +259,17 @@ def test_trial_ids_match_as_text(stored):
 def test_prediction_of_other_units_or_trials_fails(stored, change, message):
     with pytest.raises(DataError, match=message):
         align(replace(stored, **change), stored.trial_ids, stored.unit_ids)
+
+
+def test_models_of_different_units_are_put_side_by_side():
+    rng = np.random.default_rng(0)
+    trials, images = np.array(["a", "b", "c"]), np.arange(3)
+    first = Prediction(rng.normal(size=(3, 2)), trials, images, np.array([4, 1]))
+    order = [2, 0, 1]
+    values = rng.normal(size=(3, 1))
+    second = Prediction(values[order], trials[order], images[order], np.array([7]))
+    joined = side_by_side([first, second])
+    np.testing.assert_array_equal(joined.values, np.hstack([first.values, values]))
+    assert joined.unit_ids.tolist() == [4, 1, 7]
+    with pytest.raises(DataError, match="more than once"):
+        side_by_side([first, replace(second, unit_ids=np.array([1]))])

@@ -122,6 +122,7 @@ def test_splits_share_no_image_or_as_published(packed):
         per_image = np.unique(session.image_ids[split.test], return_counts=True)[1]
         assert (per_image == 3).all()
         assert len(shown[1] | shown[2]) <= TINY.shared
+        assert len(shown[1]) >= 1 and len(shown[2]) >= TINY.shared * 2 / 3
         trained, validated = (set(session.image_ids[p]) for p in (legacy.train, legacy.validation))
         assert trained & validated, key
         assert len(legacy.validation) == -(-len(split.train) // 10)

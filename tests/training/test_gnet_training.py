@@ -36,6 +36,7 @@ RECIPE = TrainingConfig(
     loss="batch_rho2",
     turns="alone",
     score="median",
+    start_counts=False,
 )
 
 

@@ -147,3 +147,20 @@ def test_the_median_unit_can_be_the_score(encoder, sessions, splits):
     assert scores["mean"] != scores["median"]
     with pytest.raises(ValueError, match="turns='alone'"):
         Run(identity, sessions, splits, replace(ADAM, turns="together", two_pass=True), 0)
+
+
+def test_the_start_counts_or_does_not(encoder, sessions, splits, tmp_path, monkeypatch):
+    """A start that scores best is kept, unless it may not be."""
+    identity = replace(encoder.config, output="identity")
+    for counts in (True, False):
+        fresh, scores = Encoder(identity, sessions, 1), iter([0.3, 0.1, 0.2, 0.2])
+        if not counts:
+            next(scores)
+        monkeypatch.setattr(Run, "validate", lambda run, given=scores: next(given))
+        config = replace(ADAM, max_epochs=2, batch_size=200, start_counts=counts)
+        run = Run(fresh, sessions, splits, config, 0)
+        before = run.weights()
+        run.to_the_end(tmp_path / f"{counts}/resume.pt", {}, False, lambda row: None)
+        kept = {k: torch.equal(v, before[k]) for k, v in fresh.state_dict().items()}
+        assert all(kept.values()) is counts
+        assert run.schedule.best == (0.3 if counts else 0.2)
