@@ -47,7 +47,7 @@ def summary_lines(manifest: Path) -> Iterator[str]:
     notebooks = content["notebooks"]
     outputs = [paths.ROOT / name for notebook in notebooks for name in notebook["outputs"]]
     yield f"\n{content['title']}\n"
-    for table in (path for path in outputs if path.name == "scores.csv"):
+    for table in (p for p in outputs if (p.parent.name, p.name) == ("tables", "scores.csv")):
         yield from table_lines(table)
         yield ""
     yield "Figures"
