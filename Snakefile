@@ -19,7 +19,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from src import paths, records
-from src.imports import sources
+from src.imports import code_sha256
 from src.manifest import fingerprint
 from src.studies import STUDIES
 
@@ -72,17 +72,6 @@ def jobs(study):
     yield from (("03_predict", {"model": plan.model.name}) for plan in profiles[study].plans)
     yield from (("02_search", {"model": p.model.name}) for p in profiles[study].plans if p.search)
     yield from (("02_train", {"model": name, "member": k}) for name, k in members(study))
-
-
-def code(stage):
-    """Input function: the notebook, and the files of `src` behind it except those passed by value."""
-    by_value = {paths.ROOT / "src/config.py", *(paths.ROOT / "src/studies").glob("*.py")}
-
-    def files(wildcards):
-        notebook = paths.ROOT / "notebooks" / wildcards.study / f"{stage.format(**wildcards)}.py"
-        return [notebook, *(file for file in sources(notebook) if file not in by_value)]
-
-    return files
 
 
 def options(values):
@@ -194,14 +183,17 @@ if workflow.is_main_process:
     for study in chosen:
         for stage, own in jobs(study):
             path = Path(record(records.job_name(stage, own)).format(study=study))
-            if path.exists() and (reason := records.outdated(path, common | own)):
+            code = code_sha256(paths.ROOT / "notebooks" / study / f"{stage}.py")
+            if path.exists() and (reason := records.outdated(path, common | own, code)):
                 print(f"{path.stem} runs again: {reason}", file=sys.stderr)
                 path.unlink()
 
-RUN = (
-    f"cd {paths.ROOT} && {sys.executable} -m src.run"
-    " {input.code[0]:q} {params.given:q} --record {output:q} --executed {log:q}"
-)
+
+def run(stage):
+    """The command of the notebook `stage`."""
+    notebook = f"notebooks/{{wildcards.study}}/{stage}.py"
+    command = f"cd {paths.ROOT} && {sys.executable} -m src.run {notebook} {{params.given:q}}"
+    return f"{command} --record {{output:q}} --executed {{log:q}}"
 
 
 wildcard_constraints:
@@ -236,8 +228,6 @@ rule manifest:
 
 
 rule import_recording:
-    input:
-        code=code("00_import_recording"),
     output:
         record("00_import_recording"),
     log:
@@ -248,12 +238,11 @@ rule import_recording:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
     shell:
-        RUN
+        run("00_import_recording")
 
 
 rule preprocess:
     input:
-        code=code("01_preprocess"),
         raw=raw,
     output:
         record("01_preprocess"),
@@ -266,12 +255,11 @@ rule preprocess:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
     shell:
-        RUN
+        run("01_preprocess")
 
 
 rule search:
     input:
-        code=code("02_search"),
         data=rules.preprocess.output,
         features=lambda w: extracted(plan(w).networks, w),
     output:
@@ -287,12 +275,11 @@ rule search:
         runtime=asks("minutes"),
         gpu=asks("gpus"),
     shell:
-        RUN
+        run("02_search")
 
 
 rule train:
     input:
-        code=code("02_train"),
         data=rules.preprocess.output,
         features=lambda w: extracted(plan(w).networks, w),
         recipe=found,
@@ -310,12 +297,11 @@ rule train:
         runtime=asks("minutes"),
         gpu=asks("gpus"),
     shell:
-        RUN
+        run("02_train")
 
 
 rule extract:
     input:
-        code=code("02_extract"),
         data=rules.preprocess.output,
         weights=learned,
     output:
@@ -331,12 +317,11 @@ rule extract:
         runtime=asks("minutes"),
         gpu=asks("gpus"),
     shell:
-        RUN
+        run("02_extract")
 
 
 rule probe:
     input:
-        code=code("03_probe"),
         data=rules.preprocess.output,
         features=features,
     output:
@@ -350,12 +335,11 @@ rule probe:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
     shell:
-        RUN
+        run("03_probe")
 
 
 rule predict:
     input:
-        code=code("03_predict"),
         members=lambda w: trained(w.study, w.model),
     output:
         record("03_predict_{model}"),
@@ -370,12 +354,11 @@ rule predict:
         runtime=asks("minutes"),
         gpu=asks("gpus"),
     shell:
-        RUN
+        run("03_predict")
 
 
 rule evaluate:
     input:
-        code=code("04_evaluate"),
         predictions=predictions,
     output:
         record("04_evaluate"),
@@ -388,12 +371,11 @@ rule evaluate:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
     shell:
-        RUN
+        run("04_evaluate")
 
 
 rule figure:
     input:
-        code=code("{figure}"),
         scores=rules.evaluate.output,
         predictions=predictions,
     output:
@@ -407,4 +389,4 @@ rule figure:
         mem_mb=asks("memory_mb"),
         runtime=asks("minutes"),
     shell:
-        RUN
+        run("{wildcards.figure}")

@@ -32,10 +32,11 @@ def short(path: str | Path) -> str:
     return str(path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path)
 
 
-def outdated(record: Path, given: Mapping[str, Any]) -> str | None:
+def outdated(record: Path, given: Mapping[str, Any], code: str) -> str | None:
     """Why an existing record cannot stand for a job with the parameters `given`; None if it can.
 
-    A parameter that is not given must have had its default, and no artefact may be gone or newer.
+    code: sha256 of the notebook and of what it imports, as they are now. A parameter that is not
+    given must have had its default, and no artefact may be gone or newer.
     """
     content = json.loads(record.read_text())
     used = content["parameters"]
@@ -43,6 +44,8 @@ def outdated(record: Path, given: Mapping[str, Any]) -> str | None:
         return "made with other parameters"
     if extra := set(content["changed"]) - set(given):
         return f"made with its own {', '.join(sorted(extra))}"
+    if content["code"] != code:
+        return "its notebook changed, or what it imports"
     for name in content["outputs"]:
         file = paths.ROOT / name
         if not file.exists():

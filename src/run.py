@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import manifest, paths
+from src.imports import code_sha256
 from src.kernel import USAGE
 from src.kernel_manager import kernel_manager
 from src.parameters import ParameterError, Value, parameters_of, parse_values
@@ -55,6 +56,7 @@ class Job:
     executed: Path
     record: Path
     outputs: tuple[Path, ...] = ()  # expected beside those the notebook declares
+    code: str = ""  # sha256 of the notebook and of what it imports, as it starts
     source: NotebookNode | None = field(default=None, repr=False)
 
     @property
@@ -101,6 +103,7 @@ def make_job(
         executed=(executed or base.with_name(f"{base.name}.ipynb")).resolve(),
         record=(record or base.with_name(f"{base.name}.json")).resolve(),
         outputs=tuple(path.resolve() for path in outputs or ()),
+        code=code_sha256(notebook),
         source=source,
     )
 
@@ -233,6 +236,7 @@ def _record(job: Job, error: RunError | None, notes: dict[str, Any], used: dict)
         "notebook": short(job.notebook),
         "status": "failed" if error else "finished",
         "error": str(error) if error else None,
+        "code": job.code,
         "parameters": job.values,
         "changed": job.changed,
         "seeds": {n: v for n, v in job.values.items() if n in ("seed", "member")},

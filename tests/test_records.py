@@ -17,6 +17,7 @@ def finished(tmp_path):
     artefact.write_text("r\n0.5\n")
     content = {
         "notebook": "notebooks/study/02_train.py",
+        "code": "c0de",
         "parameters": {**GIVEN, "seed": 42},
         "changed": ["profile", "member"],
         "outputs": {str(artefact): "0" * 64},
@@ -27,31 +28,35 @@ def finished(tmp_path):
 
 
 def test_a_record_stands_for_its_job(finished):
-    assert records.outdated(finished[0], GIVEN) is None
+    assert records.outdated(finished[0], GIVEN, "c0de") is None
 
 
 @pytest.mark.parametrize("other", [{"member": 3}, {"profile": "demo"}, {"recording": "mine"}])
 def test_other_parameters_are_another_job(finished, other):
-    assert "other parameters" in records.outdated(finished[0], GIVEN | other)
+    assert "other parameters" in records.outdated(finished[0], GIVEN | other, "c0de")
 
 
 def test_a_parameter_set_by_hand_is_another_job(finished):
     content = json.loads(finished[0].read_text())
     content["parameters"]["seed"], content["changed"] = 7, ["profile", "member", "seed"]
     finished[0].write_text(json.dumps(content))
-    assert records.outdated(finished[0], GIVEN) == "made with its own seed"
+    assert records.outdated(finished[0], GIVEN, "c0de") == "made with its own seed"
+
+
+def test_other_code_outdates_a_record(finished):
+    assert "changed, or what it imports" in records.outdated(finished[0], GIVEN, "other")
 
 
 def test_a_missing_artefact_outdates_its_record(finished):
     finished[1].unlink()
-    assert "scores.csv is gone" in records.outdated(finished[0], GIVEN)
+    assert "scores.csv is gone" in records.outdated(finished[0], GIVEN, "c0de")
 
 
 def test_an_edited_artefact_outdates_its_record(finished):
     record, artefact = finished
     later = record.stat().st_mtime_ns + 1
     os.utime(artefact, ns=(later, later))
-    assert "scores.csv was changed" in records.outdated(record, GIVEN)
+    assert "scores.csv was changed" in records.outdated(record, GIVEN, "c0de")
 
 
 def test_jobs_of_one_notebook_have_their_own_names():
