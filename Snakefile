@@ -183,8 +183,10 @@ if workflow.is_main_process:
     for study in chosen:
         for stage, own in jobs(study):
             path = Path(record(records.job_name(stage, own)).format(study=study))
+            if not path.exists():
+                continue
             code = code_sha256(paths.ROOT / "notebooks" / study / f"{stage}.py")
-            if path.exists() and (reason := records.outdated(path, common | own, code)):
+            if reason := records.outdated(path, common | own, code):
                 print(f"{path.stem} runs again: {reason}", file=sys.stderr)
                 path.unlink()
 

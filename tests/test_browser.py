@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import jupytext
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -126,7 +127,8 @@ def test_a_notebook_runs_in_jupyterlab(smoke_run, tmp_path):
 
     with jupyter_lab(tmp_path / "lab") as address, browser(tmp_path / "chromium") as driver:
         driver.get(f"{address}/lab/tree/02_train.ipynb?token={TOKEN}")
-        wait = WebDriverWait(driver, 120)
+        redrawn = [StaleElementReferenceException]  # between being found and being asked
+        wait = WebDriverWait(driver, 120, ignored_exceptions=redrawn)
         wait.until(element_to_be_clickable((By.CSS_SELECTOR, ".jp-Notebook .jp-Cell")))
         kernels = f"{address}/api/kernels"
         wait_for(lambda: get(kernels), 120, "no kernel started")

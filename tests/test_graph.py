@@ -54,7 +54,8 @@ JOBS = MAIN | {
     *(f"02_train_{plan.model.name}_{k + 1}" for plan in PLANS for k in range(plan.members)),
     *(f"03_predict_{plan.model.name}" for plan in PLANS),
 }
-AFTER_TRAINING_WIDE = {"03_predict_wide", "04_evaluate", "05_fig_any"}
+STUDENTS = {"02_train_student_1", "02_train_student_2", "03_predict_student"}  # of wide
+AFTER_TRAINING_WIDE = {"03_predict_wide", "04_evaluate", "05_fig_any"} | STUDENTS
 
 
 class House:
@@ -246,7 +247,7 @@ def test_a_failed_notebook_stops_what_follows_and_stays_to_be_read(house):
 
 def test_a_killed_runner_is_told_and_run_again(house):
     """src.run itself cannot say that it was killed, so Snakemake must."""
-    kill = "import os; os.kill(os.getppid(), 9); import pandas"
+    kill = "import os; os.kill(int(os.environ['JPY_PARENT_PID']), 9); import pandas"
     house.edit("notebooks/sensorium2022/04_evaluate.py", "import pandas", kill)
     done = house.run_all()
     assert done.returncode == 1

@@ -161,7 +161,7 @@ save_figure(figure, places.figures / "16_better.png")
 # %%
 summary = summary_table(price, means, overall)
 save_table(summary, tables["better"])
-summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).round(3).fillna("")
+summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).round(3)
 
 # %% [markdown]
 # **What one sees.** Left, each row is one pair; a marker right of zero means that ours is better,

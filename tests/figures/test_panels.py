@@ -244,8 +244,10 @@ def test_every_panel_is_drawn():
         "attention_map",
         "correlation_map",
         "dissimilarity",
+        "key_of",
         "layer_profile",
         "null_band",
+        "numbered_points",
         "object_box",
         "picture",
         "picture_rows",
@@ -262,6 +264,7 @@ def test_every_panel_is_drawn():
         "thumbnail_sheet",
         "unit_boxes",
         "unit_scatter",
+        "value_map",
     }
     assert set(DRAWN) | maps == set(panels.__all__)
 
