@@ -44,7 +44,7 @@ def outdated(record: Path, given: Mapping[str, Any], code: str) -> str | None:
         return "made with other parameters"
     if extra := set(content["changed"]) - set(given):
         return f"made with its own {', '.join(sorted(extra))}"
-    if content["code"] != code:
+    if content.get("code") != code:
         return "its notebook changed, or what it imports"
     for name in content["outputs"]:
         file = paths.ROOT / name

@@ -45,6 +45,10 @@ def test_a_parameter_set_by_hand_is_another_job(finished):
 
 def test_other_code_outdates_a_record(finished):
     assert "changed, or what it imports" in records.outdated(finished[0], GIVEN, "other")
+    content = json.loads(finished[0].read_text())
+    del content["code"]  # as in records of former versions
+    finished[0].write_text(json.dumps(content))
+    assert "changed, or what it imports" in records.outdated(finished[0], GIVEN, "c0de")
 
 
 def test_a_missing_artefact_outdates_its_record(finished):
