@@ -30,11 +30,10 @@ from src.seeds import numpy_stream
 from src.simulate.mice import claim
 from src.simulate.objects import Scenes, draw_scenes, lay_out
 from src.simulate.random_map import RandomMap
-from src.simulate.sites import presentations, recorded_sites, reliabilities
+from src.simulate.sites import BATCH, noisy_blocks, presentations, recorded_sites, reliabilities
 
 VERSION = 1  # raise it with every change after which the same configuration gives other bytes
 VARIANCE = 0.14  # of a site's mean rates, as the course's files have it
-BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -166,11 +165,7 @@ class _World:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Every presentation, picture by picture: -> (n, u + v) float32 for each batch."""
-        for first in range(0, len(self.images), BATCH):
-            some = slice(first, first + BATCH)
-            mean = np.repeat(self.expected[some], self.repetitions[some], axis=0)
-            noise = numpy_stream(self.seed, "noise", first).standard_normal(mean.shape)
-            yield (mean + noise * np.sqrt(self.noise)).astype(np.float32)
+        return noisy_blocks(self.expected, self.repetitions, self.noise, self.seed)
 
     def means(self) -> np.ndarray:
         """Mean over the repetitions of each picture: -> (i, u + v)."""

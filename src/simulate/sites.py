@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import stats
 
 from src.data.objects import categories_of
+from src.seeds import numpy_stream
 from src.simulate.objects import Scenes
 
+BATCH = 128  # pictures whose presentations are drawn at a time
 MONKEYS = ("simulated_a", "simulated_b")
 ARRAYS = {"P": "pIT", "C": "cIT", "A": "aIT"}  # array: sub-region
 
@@ -37,6 +41,17 @@ def presentations(
         "variation": scenes.variation[shown],
         "repetition": np.arange(len(shown)) - starts[shown],
     }
+
+
+def noisy_blocks(
+    expected: np.ndarray, repetitions: np.ndarray, noise: np.ndarray, seed: int
+) -> Iterator[np.ndarray]:
+    """Every presentation, picture by picture: (i, u), (i,), variances (u,) -> (n, u) a batch."""
+    for first in range(0, len(expected), BATCH):
+        some = slice(first, first + BATCH)
+        mean = np.repeat(expected[some], repetitions[some], axis=0)
+        drawn = numpy_stream(seed, "noise", first).standard_normal(mean.shape)
+        yield (mean + drawn * np.sqrt(noise)).astype(np.float32)
 
 
 def recorded_sites(in_it: np.ndarray) -> dict[str, np.ndarray]:

@@ -32,12 +32,11 @@ from src.simulate.choices import SimulatedChoices, write_choices
 from src.simulate.mice import claim
 from src.simulate.objects import Scenes, draw_scenes, lay_out
 from src.simulate.picture_folders import write_picture_folders
-from src.simulate.sites import presentations, recorded_sites, reliabilities
+from src.simulate.sites import noisy_blocks, presentations, recorded_sites, reliabilities
 from src.simulate.solution_times import SimulatedTimes, write_times
 from src.simulate.voxels import SimulatedVoxels, write_voxels
 
 VERSION = 1  # raise it with every change after which the same configuration gives other bytes
-BATCH = 128
 READ = ("V1", "V4", "IT")  # areas whose features are asked for
 
 Areas = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # (n, h, w) uint8 -> (n, f) an area
@@ -178,11 +177,7 @@ class World:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Every presentation, picture by picture: -> (n, u) float32 for each batch."""
-        for first in range(0, len(self.images), BATCH):
-            some = slice(first, first + BATCH)
-            mean = np.repeat(self.expected[some], self.repetitions[some], axis=0)
-            noise = numpy_stream(self.seed, "noise", first).standard_normal(mean.shape)
-            yield (mean + noise * np.sqrt(self.noise)).astype(np.float32)
+        return noisy_blocks(self.expected, self.repetitions, self.noise, self.seed)
 
     def truth(self) -> dict[str, np.ndarray]:
         """What is known of V4 and IT, as `simulate_ventral` says."""
