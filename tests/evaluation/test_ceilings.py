@@ -36,6 +36,14 @@ def test_cc_max_is_the_correlation_of_the_truth_with_the_means():
     np.testing.assert_allclose(normalized[1:], 1, atol=0.02)
 
 
+def test_a_unit_of_noise_alone_has_no_ceiling():
+    """By chance its means vary less than noise would have them vary: no signal, not a negative."""
+    shown = np.repeat(np.arange(4), 2)
+    r = np.tile([[-1.0], [1.0]], (4, 1))  # every mean is the same, but for the last
+    r[-1] += 0.1
+    assert ceilings.cc_max(r, shown) == 0
+
+
 def test_oracles_enclose_the_ceiling_of_single_trials():
     r, truth, ids, share, _ = simulated_units()
     ceiling = np.sqrt(share)
