@@ -188,7 +188,11 @@ if workflow.is_main_process:
             code = code_sha256(paths.ROOT / "notebooks" / study / f"{stage}.py")
             if reason := records.outdated(path, common | own, code):
                 print(f"{path.stem} runs again: {reason}", file=sys.stderr)
-                path.unlink()
+                if workflow.dryrun:  # which changes nothing
+                    asked = workflow.dag_settings.forcerun
+                    workflow.dag_settings.forcerun = {*asked, str(path)}
+                else:
+                    path.unlink()
 
 
 def run(stage):

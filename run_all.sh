@@ -13,6 +13,7 @@ Usage: bash run_all.sh [options] [-- arguments for Snakemake]
   --jobs N            notebooks that run side by side (default: the number of cores)
   --data-root DIR     raw data, caches and checkpoints (default: data)
   --output-root DIR   figures, tables and executed notebooks (default: figures)
+  --dry-run           run nothing; say what would be fetched and run, and what that needs
   --help              this text
 
 Makes the environment .venv on first use. On a cluster: bash run_all.sh --jobs 50 -- --executor slurm
@@ -29,11 +30,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 absolute() { case $1 in /*) printf %s "$1" ;; *) printf %s "$start/$1" ;; esac; }
 
-profile="" recording="" study="" jobs="" data_root="" output_root=""
+profile="" recording="" study="" jobs="" data_root="" output_root="" dry=""
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h) usage && exit ;;
     --) shift && break ;;
+    --dry-run) dry=1 && shift && continue ;;
     --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
     --profile | --recording | --study | --jobs | --data-root | --output-root)
         [ $# -ge 2 ] && [ -n "$2" ] || die "$1 needs a value"
@@ -58,7 +60,7 @@ case $jobs in '' | 0 | *[!0-9]*) die "--jobs needs a positive number, not '$jobs
 graph=(--snakefile Snakefile --directory "$figures" --cores "$jobs" --jobs "$jobs" --scheduler greedy)
 graph+=(--nolock --rerun-incomplete)
 settings=(profile="$profile" recording="$recording" study="$study" data_root="$data_root" output_root="$output_root")
-if [ $# -eq 0 ]; then # src.run reports one line a notebook; Snakemake adds errors only
+if [ $# -eq 0 ] && [ -z "$dry" ]; then # src.run reports one line a notebook; Snakemake adds errors only
     graph+=(--quiet rules progress host reason)
     settings+=(terse=1)
 fi
@@ -66,6 +68,12 @@ if [[ " $* " != *" --executor "* ]]; then # this machine's limits, which jobs si
     memory=$(python -c 'import os; print(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)')
     gpus=$(nvidia-smi -L 2>/dev/null | grep -c . || true)
     graph+=(--resources mem_mb="$memory" gpu="$((gpus > 1 ? gpus : 1))")
+fi
+
+if [ -n "$dry" ]; then
+    python -m snakemake "${graph[@]}" --dry-run --printshellcmds --config "${settings[@]}" "$@" |
+        python -m src.dry_run --profile "$profile" --recording "$recording" --study "$study" --data-root "$data_root"
+    exit
 fi
 
 if [ "$(uname)" = Linux ] && [[ " $* " != *" --executor "* ]]; then # kernels that start warm

@@ -62,8 +62,9 @@ class House:
         self.results = folder / "figures/sensorium2022/smoke"
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
-        for name in ("Snakefile", "run_all.sh"):
-            shutil.copy(ROOT / name, folder)
+        (folder / "data").mkdir()
+        for name in ("Snakefile", "run_all.sh", "data/registry.json"):
+            shutil.copy(ROOT / name, folder / name)
         few = '(p for p in SMOKE.plans if p.model.name in ("ln", "wide", "student"))'
         smoke = f"replace(SMOKE, plans=tuple{few})"
         self.edit("src/studies/sensorium2022.py", "profiles(SMOKE", f"profiles({smoke}")
@@ -271,6 +272,28 @@ def test_a_job_by_hand_stands_in_the_graph(house):
     assert "02_train_wide_2" not in house.would_run()
     subprocess.run([*command, "-p", "seed", "7"], cwd=house.folder, check=True, capture_output=True)
     assert house.would_run() == {"02_train_wide_2"} | AFTER_TRAINING_WIDE
+
+
+def test_a_dry_run_says_what_would_run_and_leaves_all_as_it_is(house):
+    house.edit("notebooks/sensorium2022/03_predict.py", "seed: int = 42", "seed: int = 43")
+    record = house.record("03_predict_ln").read_bytes()
+    done = house.run_all("--dry-run")
+    assert done.returncode == 0 and "03_predict_ln runs again" in done.stderr
+    commands = re.findall(r"python -m src\.run notebooks/sensorium2022/(\w+)\.py", done.stdout)
+    models = [job for job in JOBS if job.startswith("03_predict")]
+    assert sorted(commands) == ["03_predict"] * len(models) + ["04_evaluate", "05_fig_any"]
+    assert "Downloads: none" in done.stdout and "GPU        none" in done.stdout
+    assert house.record("03_predict_ln").read_bytes() == record
+
+
+def test_a_dry_run_of_the_paper_names_its_downloads(house):
+    done = house.run_all("--dry-run", "--data-root", str(house.folder / "empty"), profile="full")
+    assert done.returncode == 0, done.stderr
+    assert "mice: 7 files  missing" in done.stdout and "Memory     16 GB" in done.stdout
+    assert "    python -m src.fetch sensorium2022\n" in done.stdout
+    members = sum(p.members for p in STUDIES["sensorium2022"].profile("full").plans)
+    assert done.stdout.count("02_train.py -p profile full") == members
+    assert not (house.folder / "empty").exists()
 
 
 def test_the_graph_goes_to_a_cluster(house):

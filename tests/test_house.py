@@ -28,7 +28,8 @@ LAYERS = (
     ("evaluation",),
     ("analyses",),
     ("figures",),
-    ("cornet",),  # the command line of a study
+    ("cornet", "fetch"),  # command lines: of a study, of downloads
+    ("dry_run",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
