@@ -28,6 +28,7 @@ class FeatureSet:
     weights: str = ""
     layer: str = ""
     step: int = 0
+    grid: tuple[int, ...] = ()  # channels, height, width of a layer of maps, whose product is p
 
     def __post_init__(self) -> None:
         """Raise what does not fit together."""
@@ -38,6 +39,8 @@ class FeatureSet:
                 f"{self.label}: features are {self.values.shape} for stimulus ids {ids.shape}: "
                 "give (stimuli, features[, steps]) and one id a row"
             )
+        if self.grid and np.prod(self.grid) != self.values.shape[1]:
+            raise DataError(f"{self.label}: features {self.values.shape} are no {self.grid} maps")
         names, counts = np.unique(ids, return_counts=True)
         if len(names) and counts.max() > 1:
             twice = str(names[np.argmax(counts > 1)])
@@ -74,7 +77,8 @@ class FeatureSet:
 def open_feature_sets(path: str | Path, model: str = "", weights: str = "") -> list[FeatureSet]:
     """The feature sets of a file, one a layer and step: npz, or an assembly with units as features.
 
-    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `layer`.
+    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `part` or
+    `layer`, `weights`, `grid` (channels, height, width).
     """
     path = Path(path).expanduser().resolve()
     model = model or path.stem
@@ -89,9 +93,11 @@ def open_feature_sets(path: str | Path, model: str = "", weights: str = "") -> l
     features = arrays["features"]
     features = features[:, None] if features.ndim == 2 else features
     steps = arrays.get("steps", np.arange(features.shape[1]))
-    layer = str(arrays.get("layer", ""))
+    layer = str(arrays.get("layer", arrays.get("part", "")))
+    weights = weights or str(arrays.get("weights", ""))
+    grid = tuple(int(n) for n in arrays.get("grid", ()))
     return [
-        FeatureSet(features[:, i], arrays["names"], model, weights, layer, int(step))
+        FeatureSet(features[:, i], arrays["names"], model, weights, layer, int(step), grid)
         for i, step in enumerate(steps)
     ]
 
