@@ -62,7 +62,6 @@ SAVED = {  # fields of Saving, as flags call them
 }
 RANDOM = "random"  # in place of a file of weights
 EVERY = "all"  # in place of a layer
-UNNAMED = "model"
 RECIPE = ("epochs", "batch_size", "learning_rate", "step_size", "momentum", "weight_decay")
 
 
@@ -203,30 +202,23 @@ def _choices(given: argparse.Namespace) -> Measured:
 def _feature_sets(given: argparse.Namespace) -> Iterator[FeatureSet]:
     """Features from files, or of pictures by a network, one layer after the other."""
     for path in given.features:
-        yield from open_feature_sets(path, given.model if len(given.features) == 1 else path.stem)
+        yield from open_feature_sets(path, given.model)
     if given.features:
         return
-    if not given.images or given.model == UNNAMED:
+    if not given.images or not given.model:
         raise DataError(f"give --features, or --images and --model, as {', '.join(LETTERS)}")
     network = opened(given.model, given.weights, given.times, given.seed)
-    layers = network.record.layers
-    if given.layer == EVERY:
-        parts = list(dict.fromkeys(layer.node for layer in layers))
-    else:
-        named = {layer.name: layer.node for layer in layers}
-        parts = [named.get(given.layer, f"{given.layer}.{given.sublayer}")]
-    for part in parts:
-        path = _exported(given, network, given.images, part, None)
-        name = next((layer.name for layer in layers if layer.node == part), part)
-        for one in open_feature_sets(path, given.model):
-            yield replace(one, layer=part if given.model in LETTERS else name)
+    named = {layer.name: layer.node for layer in network.record.layers}
+    parts = [named.get(given.layer, f"{given.layer}.{given.sublayer}")]
+    for part in dict.fromkeys(named.values()) if given.layer == EVERY else parts:
+        yield from open_feature_sets(_exported(given, network, given.images, part, None))
 
 
 def _compared(records: Sequence[ScoreRecord], folder: Path) -> None:
     """`comparisons.csv`: all pairs of models or layers on the same data, where intervals are."""
     alike = defaultdict(list)
     for one in records:
-        name = f"{one.model} {one.layer}-t{one.step}" if one.layer else one.model
+        name = f"{one.model} {one.layer}{f'-t{one.step}' if one.step else ''}".rstrip()
         alike[one.region, one.time_bin].append(replace(one, model=name))
     several = {key: found for key, found in alike.items() if len(found) > 1}
     if several and "samples" in records[0].arrays:
@@ -314,7 +306,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, "assembly: .h5, .nc, .npz or .csv; or a csv of choices")
     _add_part(parser)
     add = parser.add_argument
-    add("--model", default=UNNAMED, help="name of the model; with --images: Z, alexnet, ...")
+    add("--model", default="", help="name of the model; with --images: Z, alexnet, ...")
     add("--features", type=Path, nargs="+", default=[], help="npz of `features`, or assemblies")
     add("--images", type=Path, help="in place of --features: pictures named as the stimuli")
     choices = (*METRICS, SPANTIME, *CONSISTENCIES)

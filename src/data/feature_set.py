@@ -77,24 +77,23 @@ class FeatureSet:
 def open_feature_sets(path: str | Path, model: str = "", weights: str = "") -> list[FeatureSet]:
     """The feature sets of a file, one a layer and step: npz, or an assembly with units as features.
 
-    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `part` or
-    `layer`, `weights`, `grid` (channels, height, width).
+    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `layer`,
+    `network`, `weights`, `grid` (channels, height, width). Unnamed models are called by the file.
     """
     path = Path(path).expanduser().resolve()
-    model = model or path.stem
     if path.suffix != ".npz":
-        return _by_layer(open_assembly(path).averaged(), model, weights)
+        return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     if "values" in arrays:
-        return _by_layer(open_assembly(path).averaged(), model, weights)
+        return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
     if absent := {"features", "names"} - set(arrays):
         raise DataError(f"{path} has {', '.join(arrays)}, no {', '.join(sorted(absent))}")
     features = arrays["features"]
     features = features[:, None] if features.ndim == 2 else features
     steps = arrays.get("steps", np.arange(features.shape[1]))
-    layer = str(arrays.get("layer", arrays.get("part", "")))
-    weights = weights or str(arrays.get("weights", ""))
+    model = model or str(arrays.get("network", path.stem))
+    layer, weights = str(arrays.get("layer", "")), weights or str(arrays.get("weights", ""))
     grid = tuple(int(n) for n in arrays.get("grid", ()))
     return [
         FeatureSet(features[:, i], arrays["names"], model, weights, layer, int(step), grid)

@@ -72,6 +72,7 @@ def export_features(
     moments = {"mean": features.mean(2).ravel(), "deviation": features.std(2).ravel()}
     manifest.save_table(rows.assign(**moments), folder / f"{name}.csv")
     said = {"part": part, "size": size, "weights": network.weights, "grid": means.shape[2:]}
+    said |= {"network": network.record.name, "layer": layers[0].name.partition("-t")[0]}
     names = np.array(pictures.names)
     return manifest.save_arrays(
         folder / f"{name}.npz", features=features, names=names, steps=steps, **said
