@@ -25,6 +25,9 @@ SCORES = {
     "cc_norm": "CC_norm",
 }
 COLUMNS = ["data", "model", "session", "n_units", "n_kept", *SCORES, "avg_median"]
+# Where sites are scored by region of the brain, as Brain-Score does, there is one row a region.
+BY_REGION = {"raw": "r, median of units", "ceiling": "reliability c", "ceiled": "r² / c"}
+REGION_COLUMNS = ["data", "model", "region", "place", "n_units", *BY_REGION]
 HIDDEN = {"sensorium2022": ["ev"], "macaque_it": ["single"]}  # by study: what says nothing new
 
 
@@ -34,7 +37,8 @@ def keep(run: Path) -> None:
     scores = pd.read_csv(run / "tables" / "scores.csv")
     if "headline" in scores:
         scores = scores[scores["headline"]]
-    manifest.save_table(scores[COLUMNS].round(4), GALLERY / f"{name}.csv")
+    columns = REGION_COLUMNS if "region" in scores else COLUMNS
+    manifest.save_table(scores[columns].round(4), GALLERY / f"{name}.csv")
     with manifest.replacing(GALLERY / f"{name}.png") as temporary:
         temporary.write_bytes((run / "04_scores.png").read_bytes())
 
@@ -51,6 +55,8 @@ def _runs() -> list[Path]:
 
 def _run_markdown(path: Path) -> str:
     table = pd.read_csv(path)
+    if "region" in table:
+        return _region_markdown(path.stem, table)
     means = table[table["session"].str.startswith("mean")]
     studies = (folder.name for folder in (paths.ROOT / "notebooks").iterdir())
     study = next(name for name in studies if path.stem.startswith(f"{name}_"))
@@ -66,6 +72,14 @@ def _run_markdown(path: Path) -> str:
     if (table["data"] == "recorded").all():
         lines += ["", "Median correlation to average over units, by session:", "", *_medians(table)]
     return "\n".join([*lines, ""])
+
+
+def _region_markdown(name: str, table: pd.DataFrame) -> str:
+    """The layer that stands for each network in each region."""
+    study, run = name.split("_", 1)
+    titles = ["data", "model", "region", "layer", "units", *BY_REGION.values()]
+    lines = [f"**{study}, {run}**", "", _row(titles), "|---|---|---|---|" + "---:|" * 4]
+    return "\n".join([*lines, *(_row(row) for row in table[REGION_COLUMNS].to_numpy()), ""])
 
 
 def _medians(table: pd.DataFrame) -> list[str]:

@@ -1,6 +1,8 @@
 """The command line of the CORnets: flags of the published code, results as from its functions."""
 
+import importlib
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -67,6 +69,21 @@ def test_features_have_names_steps_and_the_step_in_their_own_name(folder, tmp_pa
         np.testing.assert_allclose(stored["features"][:, 0], every[:, 2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("model", ["R", "RT"])
+def test_steps_are_as_many_as_asked_for(folder, tmp_path, model):
+    line = ("features", "--data_path", folder, "-o", tmp_path, "--model", model, "--layer", "V1")
+    line += ("--sublayer", "output", "--imsize", 32, "--weights", "random", "--all_steps")
+    for times in (2, 4):
+        assert run(*line, "--times", times) == 0
+        with np.load(tmp_path / f"cornet_{model.lower()}_V1.output_all.npz") as stored:
+            assert stored["steps"].tolist() == list(range(times))
+
+
+def test_an_import_reads_no_arguments(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["anything", "--no-such-flag"])
+    importlib.reload(cornet)
+
+
 def test_own_weights_are_loaded_whatever_their_classes(folder, tmp_path):
     """As DataParallel saves them, of a network of seven classes."""
     module = build("z", stream(5, "any"), classes=7)
@@ -131,9 +148,140 @@ def test_a_cornet_is_scored_on_pictures_named_as_the_stimuli(folder, assembly, t
     assert table["step"].tolist() == [3]  # before it, IT has not seen the pictures
 
 
+@pytest.fixture
+def exact(assembly, tmp_path):
+    """Features that are the means themselves, and noise of that shape, as files."""
+    means = open_assembly(assembly).averaged()
+    for name, x in {"exact": means.values, "noise": RNG.normal(size=means.values.shape)}.items():
+        np.savez(tmp_path / f"{name}.npz", features=x, names=means.stimulus_ids)
+    return tmp_path
+
+
+def test_a_formula_is_chosen_by_name(assembly, exact):
+    line = ("score", "--data_path", assembly, "--features", exact / "exact.npz", "--metric", "cka")
+    line += ("--resamples", 0, "--region", "IT", "-o", exact)
+    found = {}
+    for name in ("", "raw-2019", "ratio2-v1", "r2c-2026", "ratio"):
+        assert run(*line, *(("--formula", name) if name else ())) == 0
+        found[name] = pd.read_csv(exact / "scores.csv").iloc[0]
+    r, c = found[""]["raw"], found[""]["ceiling"]
+    expected = {"": r / c, "raw-2019": r, "ratio2-v1": (r / c) ** 2, "r2c-2026": r**2 / c}
+    for name, value in expected.items():
+        assert found[name]["ceiled"] == pytest.approx(value, rel=1e-6)
+        assert found[name]["version"] == (name or "ratio")
+
+
+def test_models_are_compared_in_pairs(assembly, exact, capsys):
+    line = ("score", "--data_path", assembly, "--metric", "ridge", "--resamples", 50, "-o", exact)
+    assert run(*line, "--features", exact / "exact.npz", exact / "noise.npz") == 0
+    table = pd.read_csv(exact / "comparisons.csv")
+    assert table["region"].tolist() == ["IT", "V4"]
+    assert (table["model"] == "exact").all() and (table["other"] == "noise").all()
+    assert (table["ci_low"] < table["difference"]).all() and (table["p"] < 0.1).all()
+    scores = pd.read_csv(exact / "scores.csv").set_index(["model", "region"])["raw"]
+    np.testing.assert_allclose(table["difference"], scores["exact"] - scores["noise"])
+
+
+def test_every_bin_is_a_row(assembly, exact):
+    """Both ways to fit over time; a bin of noise alone has no score."""
+    one = open_assembly(assembly)
+    values = np.stack([one.values, RNG.normal(size=one.values.shape)], axis=2)
+    bins = np.array([[70, 80], [80, 90]])
+    path = Assembly(values, one.stimuli, one.units, bins).save(exact / "timed.h5")
+    line = ("score", "--data_path", path, "--features", exact / "exact.npz", "--region", "IT")
+    for metric in ("ridge", "spantime_pls"):
+        how = ("--metric", metric, "--components", 5, "--resamples", 0)
+        assert run(*line, *how, "-o", exact / metric) == 0
+        table = pd.read_csv(exact / metric / "scores.csv").set_index("time_bin")
+        assert table.index.tolist() == ["70-80", "80-90"] and (table["metric"] == metric).all()
+        assert table["raw"]["70-80"] > 0.8 and abs(table["raw"]["80-90"]) < 0.4
+
+
+def test_choices_are_scored_from_their_table(exact, capsys):
+    """A model whose features name the object chooses as people do who are right."""
+    objects, ids = np.repeat(list("abc"), 12), [f"c{i}" for i in range(36)]
+    x = 3 * np.eye(3)[np.repeat(range(3), 12)] + RNG.normal(size=(36, 3))
+    np.savez(exact / "seen.npz", features=x, names=ids)
+    shown = pd.DataFrame({"stimulus_id": ids, "object_name": objects})
+    shown[::2].to_csv(exact / "fitting.csv", index=False)
+    rows = [
+        (i, o, d) for i, o in shown[1::2].to_numpy() for d in "abc" if d != o for _ in range(20)
+    ]
+    table = pd.DataFrame(rows, columns=["stimulus_id", "sample_obj", "dist_obj"])
+    wrong = RNG.random(len(table)) < 0.1
+    table["choice"] = np.where(wrong, table["dist_obj"], table["sample_obj"])
+    table.to_csv(exact / "choices.csv", index=False)
+    line = ("score", "--data_path", exact / "choices.csv", "--features", exact / "seen.npz")
+    assert run(*line, "--metric", "i1", "-o", exact) == 2
+    assert "give --fitting" in capsys.readouterr().err
+    fitting = ("--fitting", exact / "fitting.csv", "--resamples", 0)
+    assert run(*line, "--metric", "i1", *fitting, "-o", exact) == 0
+    row = pd.read_csv(exact / "scores.csv").iloc[0]
+    assert (row["n_images"], row["n_units"], row["version"]) == (18, 3, "root")
+
+
+def test_a_recording_of_ones_own_is_scored(tmp_path, capsys):
+    """Pictures and an array in, a score of every layer out; units see brightness."""
+    (folder := tmp_path / "pictures").mkdir()
+    brightness = RNG.normal(size=N)
+    for i, signal in enumerate(brightness):
+        pixels = RNG.normal(128 + 30 * signal, 20, (40, 40)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"s{i}.png")
+    repeats = 5 + brightness[None, :, None] + 0.2 * RNG.normal(size=(3, N, 4))
+    np.save(tmp_path / "responses.npy", repeats)
+    mine = tmp_path / "mine.h5"
+    line = ("--images", folder, "--data_path", tmp_path / "responses.npy", "--region", "V4")
+    assert run("assembly", *line, "-o", mine) == 0
+    assert "160 presentations of 40 pictures, 3 units" in capsys.readouterr().out
+    line = (
+        "score",
+        "--data_path",
+        mine,
+        "--images",
+        folder,
+        "--model",
+        "alexnet",
+        "--layer",
+        "all",
+    )
+    line += ("--weights", "random", "--imsize", 64, "--pool", 2, "--metric", "ridgecv_split")
+    assert run(*line, "--resamples", 0, "-o", tmp_path) == 0
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert table["layer"].tolist() == ["conv1", "conv2", "conv3", "conv4", "conv5"]
+    assert table["weights"].str.startswith("random").all() and (table["region"] == "V4").all()
+    assert (table["ceiling"] > 0.8).all() and table["raw"].max() > 0.5
+
+
+def test_a_picture_is_placed_and_looked_at_from_more_than_one_place(folder, tmp_path):
+    """In a field twice as wide, a quarter of the cells sees it; looks are averaged."""
+    line = (
+        "features",
+        "--data_path",
+        folder,
+        "--model",
+        "Z",
+        "--weights",
+        "random",
+        "--layer",
+        "V1",
+    )
+    line += ("--sublayer", "output", "--imsize", 64)
+    found = {}
+    for name, flags in {"as it is": (), "wide": ("--field", 16), "looks": ("--looks", 3)}.items():
+        assert run(*line, *flags, "-o", tmp_path / name) == 0
+        with np.load(tmp_path / name / "cornet_z_V1.output_t0.npz") as stored:
+            grid = stored["grid"].tolist()
+            found[name] = stored["features"].reshape(N, *grid)
+    assert grid == [64, 16, 16]
+    varies = found["wide"].std(axis=0).max(axis=0) > 1e-5
+    assert varies[5:11, 5:11].all() and not varies[:3].any() and not varies[:, -2:].any()
+    r = np.corrcoef(found["looks"].ravel(), found["as it is"].ravel())[0, 1]
+    assert 0.9 < r < 0.9999
+
+
 def test_what_is_missing_is_said(folder, assembly, tmp_path, capsys):
     assert run("score", "--data_path", assembly, "-o", tmp_path) == 2
-    assert "give --features, or --images and --model of Z, R, RT, S" in capsys.readouterr().err
+    assert "give --features, or --images and --model, as Z, R, RT, S" in capsys.readouterr().err
     assert run("train", "--data_path", folder, "-o", tmp_path) == 2
     assert "no folder train" in capsys.readouterr().err
     assert (

@@ -1,9 +1,15 @@
 """The CORnet study: profiles name what exists, recipes and numbers are the published ones."""
 
+import ast
+import re
+import tomllib
+
 import pytest
 import torch
 
+from src.imports import sources
 from src.models.registry import network_record
+from src.paths import ROOT
 from src.studies import STUDIES
 
 STUDY = STUDIES["cornet"]
@@ -50,3 +56,29 @@ def test_numbers_of_weights_are_those_of_the_networks():
         with torch.device("meta"):
             module = network_record(system.lower().replace("-", "_")).build()
         assert sum(p.numel() for p in module.parameters()) == value
+
+
+def test_none_of_the_old_pins_is_needed():
+    """C18: current numpy and scikit-learn, and no xarray, netCDF4, TensorFlow or Brain-Score."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.split(r"[^\w-]", one)[0].lower() for one in project["dependencies"]}
+    assert not named & {"xarray", "netcdf4", "tensorflow", "brainscore", "brainio", "cornet"}
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if re.match(r"(numpy|scikit-learn)==", line)
+    )
+    assert int(pins["numpy"].split(".")[0]) >= 2
+    assert tuple(map(int, pins["scikit-learn"].split(".")[:2])) >= (1, 6)
+
+
+def test_nothing_is_fetched():
+    """C21: nothing that the study's command imports can open a connection by itself."""
+    reached = {"urllib", "requests", "http", "socket", "ftplib", "boto3"}
+    files = sources(ROOT / "src/cornet.py")
+    assert len(files) > 50
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                named = {getattr(node, "module", None) or "", *(a.name for a in node.names)}
+                assert not {name.split(".")[0] for name in named} & reached, file

@@ -23,3 +23,19 @@ def test_a_simulated_run_is_called_simulated(tmp_path, monkeypatch):
     assert "| simulated | cnn | mean of 2 | 100 | 0.250 | 0.250 | 0.250 | 0.250 |" in table
     assert "21067" not in table
     assert (tmp_path / "gallery/sensorium2022_demo.png").read_bytes() == b"png"
+
+
+def test_scores_by_region_are_rows_of_the_layers_chosen(tmp_path, monkeypatch):
+    run = tmp_path / "cornet" / "demo"
+    (run / "tables").mkdir(parents=True)
+    row = dict.fromkeys(gallery.BY_REGION, 0.25) | {"data": "simulated", "model": "cornet_z"}
+    row |= {"region": "IT", "place": "V4", "n_units": 48, "headline": True, "session": "all"}
+    rows = [row, row | {"place": "V1", "headline": False}, row | {"region": "V4", "ceiling": None}]
+    pd.DataFrame(rows).to_csv(run / "tables/scores.csv")
+    (run / "04_scores.png").write_bytes(b"png")
+    monkeypatch.setattr(gallery, "GALLERY", tmp_path / "gallery")
+    gallery.keep(run)
+    table = gallery.results_markdown()
+    assert "**cornet, demo**" in table and "| V1 |" not in table
+    assert "| simulated | cornet_z | IT | V4 | 48 | 0.250 | 0.250 | 0.250 |" in table
+    assert "| simulated | cornet_z | V4 | V4 | 48 | 0.250 |  | 0.250 |" in table

@@ -46,6 +46,7 @@ from src.data.blocks import read
 from src.data.hashes import image_sha256
 from src.data.objects import categories_of
 from src.evaluation.memory import as_text, estimated_bytes
+from src.evaluation.sanity import plain_readout
 from src.evaluation.similarity import rdm
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -74,7 +75,8 @@ plan = settings.network(network)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 table, drawn = places.tables / f"02_{network}.csv", places.figures / f"02_{network}.png"
-declare(table, drawn)
+sense = places.tables / f"02_{network}_sense.csv"
+declare(table, sense, drawn)
 plan
 
 # %% [markdown]
@@ -127,6 +129,20 @@ extracted.round(3)
 # a large network are hundreds of gigabytes; here only the inner products of pictures are needed, a
 # number a pair.
 #
+# ## Do the features make sense?
+#
+# Users of published features found that they explained nothing, and had no way to tell why. A test
+# that needs no brain: what is plain in a picture, its brightness or whether it is darker on one
+# side, has to be in the features of *this* picture, be the network trained or not. A linear
+# read-out is fitted to nine tenths of the pictures and asked about the others; r near zero would
+# mean features of other pictures, of a step before the picture, or of the wrong file.
+
+# %%
+plain = pd.DataFrame({layer: plain_readout(x, pixels) for layer, x in features.items()}).T
+save_table(plain.rename_axis("layer").reset_index(), sense)
+plain.round(2)
+
+# %% [markdown]
 # ## How alike do pictures look?
 #
 # 1 minus the correlation of two pictures' features, each taken about its mean over pictures, and

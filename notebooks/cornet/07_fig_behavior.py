@@ -75,39 +75,59 @@ study = STUDIES["cornet"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-tables = {name: places.tables / f"07_{name}.csv" for name in ("choices", "images", "times")}
-drawn = {name: places.figures / f"07_{name}.png" for name in tables}
-declare(*tables.values(), *drawn.values())
+names = ("data", "choices", "images", "times")
+tables = {name: places.tables / f"07_{name}.csv" for name in names}
+drawn = {name: places.figures / f"07_{name}.png" for name in names[1:]}
+files = {"choices": "behavior.csv", "rates in time": "assembly_10ms.h5"}
+files["solution times"] = "solution_times.csv"
+there = {what: (places.raw / name).is_file() for what, name in files.items()}
+asked, timed = there["choices"], there["rates in time"] and there["solution times"]
+made = ("choices", "images") * asked + ("times",) * timed
+declare(tables["data"], *(kind[name] for name in made for kind in (tables, drawn)))
+
+# %% [markdown]
+# ## What there is
+#
+# Recordings often come without choices, or as mean rates without time. What the data folder does
+# not hold is left out below, and this table says so.
+
+# %%
+data = pd.DataFrame({"what": files.keys(), "file": files.values(), "found": there.values()})
+save_table(data, tables["data"])
+data
 
 # %% [markdown]
 # ## Choices
 
 # %%
 path = note_input(places.raw / "assembly.h5")
-shown = open_assembly(path).stimuli.drop_duplicates("stimulus_id")
-trials = open_choices(note_input(places.raw / "behavior.csv"))
-fitting = shown[shown["object_name"].isin(trials.objects)]
-fitting = fitting[~fitting["stimulus_id"].isin(trials.images)]
-print(
-    f"{len(trials.image)} trials on {len(trials.images)} pictures of {len(trials.objects)} objects"
-)
-print(f"{len(fitting)} other pictures of these objects to fit a read-out to")
+if asked:
+    shown = open_assembly(path).stimuli.drop_duplicates("stimulus_id")
+    trials = open_choices(note_input(places.raw / files["choices"]))
+    fitting = shown[shown["object_name"].isin(trials.objects)]
+    fitting = fitting[~fitting["stimulus_id"].isin(trials.images)]
+    print(f"{len(trials.image)} trials on {len(trials.images)} pictures")
+    print(f"{len(fitting)} others of the same {len(trials.objects)} objects to fit a read-out to")
 
 # %%
-how = Settings(resamples=resamples, seed=seed)
-source = Source(study.name, "people", "simulated" if simulated else "recorded")
-readouts = {
-    n.name: stored_sets(places.features, n.name, path)["decoder"] for n in settings.networks
-}
-records = [
-    score_choices(x, fitting, trials, metric, source, how)
-    for x in readouts.values()
-    for metric in ("i1", "i1n", "i2", "i2n")
-]
-choices = score_table(records).drop(columns="seconds")
-save_table(choices, tables["choices"])
-shown_columns = ["model", "metric", "raw", "ci_low", "ci_high", "ceiling", "ceiled"]
-readable(choices.loc[choices["metric"] == "i2n", shown_columns].sort_values("raw", ascending=False))
+if asked:
+    how = Settings(resamples=resamples, seed=seed)
+    source = Source(study.name, "people", "simulated" if simulated else "recorded")
+    sets = {n.name: stored_sets(places.features, n.name, path) for n in settings.networks}
+    readouts = {name: layers["decoder"] for name, layers in sets.items()}
+    records = [
+        score_choices(x, fitting, trials, metric, source, how)
+        for x in readouts.values()
+        for metric in ("i1", "i1n", "i2", "i2n")
+    ]
+
+# %%
+if asked:
+    choices = score_table(records).drop(columns="seconds")
+    save_table(choices, tables["choices"])
+    i2n = choices[choices["metric"] == "i2n"].sort_values("raw", ascending=False)
+    i2n = readable(i2n[["model", "metric", "raw", "ci_low", "ci_high", "ceiling", "ceiled"]])
+i2n if asked else "no choices"
 
 # %% [markdown]
 # The simulated people and a simulated model see the same evidence, the model through noise of its
@@ -115,23 +135,26 @@ readable(choices.loc[choices["metric"] == "i2n", shown_columns].sort_values("raw
 # is divided by the root of the ceiling.
 
 # %%
-if simulated:
+if simulated and asked:
     truth = load_ventral_truth(places.raw.with_name(f"{places.raw.name}_truth") / "truth.npz")
     measured = consistency(truth["model"], trials, "i2n")
     print(f"i2n of the simulated model {measured.score:.3f}, ceiling {measured.ceiling:.3f}, "
           f"r / √c {measured.ceiled:.3f}")  # fmt: skip
 
 # %%
-use_style()
-figure, axes = plt.subplots(1, 4, figsize=(9, 1.2 + 0.26 * len(readouts)), sharey=True, sharex=True)
-for axis, (metric, part) in zip(axes, choices.groupby("metric", sort=False), strict=True):
-    rows = part.rename(columns={"raw": "score", "ci_low": "low", "ci_high": "high"})
-    panels.interval_rows(axis, rows.assign(label=rows["model"]), "r", zero=True)
-    axis.axvline(np.sqrt(part["ceiling"].iloc[0]), color="#8b1e2d", linestyle=(0, (4, 2)))
-    axis.set_title(metric)
-if simulated:
-    mark_simulated(figure)
-save_figure(figure, drawn["choices"])
+if asked:
+    use_style()
+    figure, axes = plt.subplots(
+        1, 4, figsize=(9, 1.2 + 0.26 * len(readouts)), sharey=True, sharex=True
+    )
+    for axis, (metric, part) in zip(axes, choices.groupby("metric", sort=False), strict=True):
+        rows = part.rename(columns={"raw": "score", "ci_low": "low", "ci_high": "high"})
+        panels.interval_rows(axis, rows.assign(label=rows["model"]), "r", zero=True)
+        axis.axvline(np.sqrt(part["ceiling"].iloc[0]), color="#8b1e2d", linestyle=(0, (4, 2)))
+        axis.set_title(metric)
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, drawn["choices"])
 
 # %% [markdown]
 # **What one sees.** One panel a pattern, networks as rows; the dashed line is the root of the
@@ -142,19 +165,23 @@ save_figure(figure, drawn["choices"])
 # ## Picture by picture
 
 # %%
-best = choices[choices["metric"] == "i1"].sort_values("raw")["model"].iloc[-1]
-x = readouts[best]
-readout = fit_choices(x.values[x.rows(fitting["stimulus_id"].to_numpy(str))],
-                      fitting["object_name"].to_numpy(str))  # fmt: skip
-p = choice_probabilities(readout, x.values[x.rows(trials.images)], trials.objects)
-images = image_table(p, trials)
-save_table(images, tables["images"])
-figure, axis = plt.subplots(figsize=(3.6, 3.4))
-axis.scatter(images["human"], images["model"], point_size(len(images)), "#222222", alpha=0.6)
-axis.set(xlabel="d′, people", ylabel=f"d′, {best}", title="one dot a picture")
-if simulated:
-    mark_simulated(figure)
-save_figure(figure, drawn["images"])
+if asked:
+    best = choices[choices["metric"] == "i1"].sort_values("raw")["model"].iloc[-1]
+    x = readouts[best]
+    readout = fit_choices(x.values[x.rows(fitting["stimulus_id"].to_numpy(str))],
+                          fitting["object_name"].to_numpy(str))  # fmt: skip
+    p = choice_probabilities(readout, x.values[x.rows(trials.images)], trials.objects)
+    images = image_table(p, trials)
+    save_table(images, tables["images"])
+
+# %%
+if asked:
+    figure, axis = plt.subplots(figsize=(3.6, 3.4))
+    axis.scatter(images["human"], images["model"], point_size(len(images)), "#222222", alpha=0.6)
+    axis.set(xlabel="d′, people", ylabel=f"d′, {best}", title="one dot a picture")
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, drawn["images"])
 
 # %% [markdown]
 # **What one sees.** i1 of people against i1 of one network. A network's d′ has a smaller range
@@ -169,38 +196,42 @@ save_figure(figure, drawn["images"])
 # with the measured one.
 
 # %%
-means = open_assembly(note_input(places.raw / "assembly_10ms.h5")).averaged()
-bins = np.array([(t, t + bin_ms) for t in range(70, 251 - bin_ms, bin_ms)])
-rates = aligned(means.values, means.time_bins, bins)
-solved = pd.read_csv(note_input(places.raw / "solution_times.csv")).set_index("stimulus_id")
-solved = solved.loc[means.stimulus_ids]
-objects = means.column("object_name")
-limits = solved["i1"].to_numpy(), solved["solution_ms"].to_numpy()
-found = score_solution_times(rates, objects, bins, *limits, seed=seed)
-print(f"Spearman r of solution times {found.score:.3f} ± {found.error:.3f}, ten draws")
+if timed:
+    means = open_assembly(note_input(places.raw / files["rates in time"])).averaged()
+    bins = np.array([(t, t + bin_ms) for t in range(70, 251 - bin_ms, bin_ms)])
+    rates = aligned(means.values, means.time_bins, bins)
 
 # %%
-rows = np.concatenate(found.tests)
-times = pd.DataFrame(
-    {
-        "stimulus_id": means.stimulus_ids[rows],
-        "predicted_ms": np.concatenate(found.times),
-        "measured_ms": solved["solution_ms"].to_numpy()[rows],
-    }
-)
-times.insert(0, "data", "simulated" if simulated else "recorded")
-save_table(times, tables["times"])
-known = times.dropna()
-print(f"{len(known)} of {len(times)} pictures are solved at some time")
-
+if timed:
+    solved = pd.read_csv(note_input(places.raw / files["solution times"])).set_index("stimulus_id")
+    solved = solved.loc[means.stimulus_ids]
+    objects = means.column("object_name")
+    limits = solved["i1"].to_numpy(), solved["solution_ms"].to_numpy()
+    found = score_solution_times(rates, objects, bins, *limits, seed=seed)
+    print(f"Spearman r of solution times {found.score:.3f} ± {found.error:.3f}, ten draws")
 # %%
-figure, axis = plt.subplots(figsize=(3.8, 3.4))
-given = known["measured_ms"], known["predicted_ms"]
-axis.scatter(*given, point_size(len(known)), "#222222", alpha=0.4, linewidths=0)
-axis.set(xlabel="measured solution time (ms)", ylabel="predicted (ms)")
-if simulated:
-    mark_simulated(figure)
-save_figure(figure, drawn["times"])
+if timed:
+    rows = np.concatenate(found.tests)
+    times = pd.DataFrame(
+        {
+            "stimulus_id": means.stimulus_ids[rows],
+            "predicted_ms": np.concatenate(found.times),
+            "measured_ms": solved["solution_ms"].to_numpy()[rows],
+        }
+    )
+    times.insert(0, "data", "simulated" if simulated else "recorded")
+    save_table(times, tables["times"])
+    known = times.dropna()
+    print(f"{len(known)} of {len(times)} pictures are solved at some time")
+# %%
+if timed:
+    figure, axis = plt.subplots(figsize=(3.8, 3.4))
+    given = known["measured_ms"], known["predicted_ms"]
+    axis.scatter(*given, point_size(len(known)), "#222222", alpha=0.4, linewidths=0)
+    axis.set(xlabel="measured solution time (ms)", ylabel="predicted (ms)")
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, drawn["times"])
 
 # %% [markdown]
 # **What one sees.** One dot a test picture. Simulated pictures come in two clouds, easy ones at

@@ -95,14 +95,18 @@ readable(accuracy)
 # %%
 use_style()
 figure, axes = plt.subplots(1, 5, figsize=(12, 2.9), width_ratios=(1, 1, 1, 1, 0.7))
+limits = rows[rows["system"] == "ceiling"].set_index(["session", "metric"])["value"]
 for axis, (metric, label) in zip(axes, order.items(), strict=False):
     panels.numbered_points(axis, known, "top1", metric, "CORnet-S")
     axis.set(xlabel="ImageNet top-1", ylabel=label)
+    if ("private", metric) in limits:
+        axis.set_title(f"√c = {limits['private', metric] ** 0.5:.2f}, above", fontsize=8)
 panels.key_of(axes[-1], known)
 save_figure(figure, drawn["accuracy"])
 
 # %% [markdown]
-# **What one sees.** One number a network, CORnet-S in orange; published values, redrawn. In this
+# **What one sees.** One number a network, CORnet-S in orange; published values, redrawn. Over the
+# neural panels stands √c, the highest correlation there can be, far above all of them. In this
 # range of accuracies neither V4 nor IT goes up with it: VGG is first in V4 with .71, and CORnet-S
 # and DenseNet lead IT. Behavior does, up to about .7. The last panel is the one the paper is known
 # for, and its outlier is explained by one column.
@@ -128,10 +132,13 @@ points = points.dropna(subset=["top1"])
 points.round(3)
 
 # %%
+ceilings = pd.read_csv(note_input(places.tables / "ceilings.csv")).set_index("region")
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.9), width_ratios=(1, 1, 0.8))
 for axis, region in zip(axes, study.sessions, strict=False):
     panels.numbered_points(axis, points, "top1", region)
-    axis.set(xlabel="top-1 on validation pictures", ylabel=f"{region}, r")
+    c, error = ceilings.loc[region, ["ceiling", "error"]]
+    panels.ceiling_band(axis, (c - 2 * error) ** 0.5, min(c + 2 * error, 1) ** 0.5)
+    axis.set(xlabel="top-1 on validation pictures", ylabel=f"{region}, r", xlim=(0, 1))
 panels.key_of(axes[-1], points)
 if simulated:
     mark_simulated(figure)
@@ -139,9 +146,10 @@ save_figure(figure, drawn["ours"])
 
 # %% [markdown]
 # **What one sees.** Networks of this run that were trained to name pictures, and random ones of
-# the same make, at the accuracy of guessing. On simulated sites, which read a random network,
-# naming better brings no likeness, and training may cost some. With recorded sites and published
-# weights (`full`), this figure is to be held against the one above.
+# the same make, at the accuracy of guessing; the band is √c of the sites, give or take two errors.
+# On simulated sites, which read a random network, naming better brings no likeness, and training
+# may cost some. With recorded sites and published weights (`full`), this figure is to be held
+# against the one above.
 #
 # Numbers that are not known are not made up: V4 and IT scores of CORnet-Z and CORnet-R were never
 # published in these tables.

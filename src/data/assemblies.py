@@ -218,6 +218,11 @@ def from_tables(
     ends = [bins.get(f"time_bin_{end}") for end in ("start", "end")]
     times = None if any(e is None for e in ends) else np.stack(ends, axis=1)
     n, u = values.shape[:2]
+    for axis, size in (("presentation", n), ("neuroid", u)):
+        for name, column in tables[axis].items():
+            if np.shape(column) != (size,):
+                text = f"{axis} {name} are {np.shape(column)}, but values {values.shape}"
+                raise DataError(f"{source}: {text}: give one entry along that axis")
     stimuli, units = (
         pd.DataFrame(dict(tables[axis]), index=range(size))
         for axis, size in (("presentation", n), ("neuroid", u))

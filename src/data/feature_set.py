@@ -28,6 +28,7 @@ class FeatureSet:
     weights: str = ""
     layer: str = ""
     step: int = 0
+    grid: tuple[int, ...] = ()  # channels, height, width of a layer of maps, whose product is p
 
     def __post_init__(self) -> None:
         """Raise what does not fit together."""
@@ -38,6 +39,8 @@ class FeatureSet:
                 f"{self.label}: features are {self.values.shape} for stimulus ids {ids.shape}: "
                 "give (stimuli, features[, steps]) and one id a row"
             )
+        if self.grid and np.prod(self.grid) != self.values.shape[1]:
+            raise DataError(f"{self.label}: features {self.values.shape} are no {self.grid} maps")
         names, counts = np.unique(ids, return_counts=True)
         if len(names) and counts.max() > 1:
             twice = str(names[np.argmax(counts > 1)])
@@ -74,24 +77,26 @@ class FeatureSet:
 def open_feature_sets(path: str | Path, model: str = "", weights: str = "") -> list[FeatureSet]:
     """The feature sets of a file, one a layer and step: npz, or an assembly with units as features.
 
-    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `layer`.
+    npz: `features` (m, t, p) or (m, p), `names` (m,), and where known `steps` (t,), `layer`,
+    `network`, `weights`, `grid` (channels, height, width). Unnamed models are called by the file.
     """
     path = Path(path).expanduser().resolve()
-    model = model or path.stem
     if path.suffix != ".npz":
-        return _by_layer(open_assembly(path).averaged(), model, weights)
+        return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     if "values" in arrays:
-        return _by_layer(open_assembly(path).averaged(), model, weights)
+        return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
     if absent := {"features", "names"} - set(arrays):
         raise DataError(f"{path} has {', '.join(arrays)}, no {', '.join(sorted(absent))}")
     features = arrays["features"]
     features = features[:, None] if features.ndim == 2 else features
     steps = arrays.get("steps", np.arange(features.shape[1]))
-    layer = str(arrays.get("layer", ""))
+    model = model or str(arrays.get("network", path.stem))
+    layer, weights = str(arrays.get("layer", "")), weights or str(arrays.get("weights", ""))
+    grid = tuple(int(n) for n in arrays.get("grid", ()))
     return [
-        FeatureSet(features[:, i], arrays["names"], model, weights, layer, int(step))
+        FeatureSet(features[:, i], arrays["names"], model, weights, layer, int(step), grid)
         for i, step in enumerate(steps)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.model_selection import (
     BaseCrossValidator,
+    BaseShuffleSplit,
     ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -49,9 +50,12 @@ Splits = list[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows to score on
 def brain_score_splits(strata: np.ndarray) -> Splits:
     """Ten stratified splits, 90 % train and 10 % test, random_state 1: (n,) -> train, test rows.
 
-    Rows must be sorted by stimulus id, as texts (Brain-Score core 2.5, cross-validation).
+    Rows must be sorted by stimulus id, as texts (Brain-Score core 2.5, cross-validation). With one
+    stratum, as of stimuli without objects, nothing is stratified.
     """
-    splitter = StratifiedShuffleSplit(n_splits=10, train_size=0.9, random_state=1)
+    one = len(np.unique(strata)) == 1
+    kind = ShuffleSplit if one else StratifiedShuffleSplit
+    splitter = kind(n_splits=10, train_size=0.9, random_state=1)
     return [(np.sort(train), test) for train, test in _split(splitter, strata)]
 
 
@@ -73,7 +77,7 @@ def repetition_halves(repetition: np.ndarray) -> Splits:
     return [(labels[a], labels[b]) for a, b in splitter.split(labels)]
 
 
-def _split(splitter: StratifiedShuffleSplit, strata: np.ndarray) -> Splits:
+def _split(splitter: BaseShuffleSplit, strata: np.ndarray) -> Splits:
     """DataError instead of scikit-learn's words where strata are too small for ten splits."""
     names, counts = np.unique(strata, return_counts=True)
     try:

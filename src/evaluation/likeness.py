@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,50 +18,30 @@ from src.data.assemblies import Assembly
 from src.data.choices import ChoiceTrials
 from src.data.errors import DataError
 from src.data.feature_set import FeatureSet
-from src.evaluation.bootstrap import interval
 from src.evaluation.choice_consistency import CONSISTENCIES, Consistency, consistency
 from src.evaluation.choice_readout import choice_probabilities, fit_choices
 from src.evaluation.folds import Splits, brain_score_splits
+from src.evaluation.found import Ceiling, Found, Settings, record_of
 from src.evaluation.geometry import GEOMETRIES, comparison_of, matrix_of, over_splits
 from src.evaluation.layer_choice import LayerChoice, choose_layer
-from src.evaluation.mapping import MAPPINGS, Mapping, cross_validated
-from src.evaluation.normalization import Version, by_unit, ceiled
-from src.evaluation.pls import COMPONENTS
+from src.evaluation.linear_scores import SplitScore
+from src.evaluation.mapping import MAPPINGS, Mapping, Predictors, cross_validated
 from src.evaluation.repetition_ceiling import (
     internal_consistency,
     noise_ceiling_snr,
     similarity_consistency,
     snr_reliability,
 )
-from src.evaluation.resampling import (
-    RESAMPLES,
-    jackknife_error,
-    jackknife_values,
-    normal_interval,
-    resampled_scores,
-)
+from src.evaluation.resampling import jackknife_error, jackknife_values, resampled_scores
 from src.evaluation.score_record import ScoreRecord, Source
+from src.evaluation.time_bins import scored_over_bins
 from src.manifest import fingerprint
 from src.seeds import numpy_stream
 
 GIVEN = "ridgecv_split"  # fits and scores where the stimuli say, and has no splits
 METRICS = (*MAPPINGS, GIVEN, *GEOMETRIES)  # of `score`
-Ceiling = Literal["repetitions", "ncsnr", "none"]
+SPANTIME = "spantime_pls"  # of `score_bins`: one fit to all bins
 OWN = Source()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a score depends on beside features and responses."""
-
-    ceiling: Ceiling = "repetitions"  # "none" is what responses without repetitions get
-    version: Version | None = None  # by default r^2 / c of mappings, r / c of geometry
-    resamples: int = RESAMPLES  # 0: no interval
-    level: float = 0.95
-    components: int = COMPONENTS  # of PLS
-    seed: int = 0  # of resampling; splits are Brain-Score's
-
-
 DEFAULT = Settings()
 
 
@@ -69,25 +49,12 @@ DEFAULT = Settings()
 class _Given:
     """What a measure compares, rows sorted by stimulus id."""
 
-    x: np.ndarray  # (n, p)
+    x: Predictors  # (n, p)
     y: np.ndarray  # (n, u) float64
     means: Assembly
     assembly: Assembly  # with its repetitions
     metric: str
     settings: Settings
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """What a measure found."""
-
-    raw: float
-    error: float
-    ceiling: float
-    by_split: np.ndarray  # (s, u) or (s,)
-    samples: np.ndarray | None = None  # (b,) resamples, or pseudo-values
-    unit_ceilings: np.ndarray | None = None  # (u,)
-    ceiled: float | None = None  # where it is no function of raw and ceiling
 
 
 def score(
@@ -105,25 +72,74 @@ def score(
     ridgecv_split fits where the stimuli's column `split` is train and scores where it is test. The
     stimuli are those of the assembly; each needs a row of features. DataError says what is missing.
     """
-    began = perf_counter()
     if metric not in METRICS:
         raise DataError(f"metric {metric!r}: choose of {', '.join(METRICS)}")
-    assembly = _chosen(assembly, region, time_bin)
+    return _scored(features, _chosen(assembly, region, time_bin), metric, region, source, settings)
+
+
+def score_bins(
+    features: FeatureSet,
+    assembly: Assembly,
+    metric: str = "pls",
+    region: str | None = None,
+    source: Source = OWN,
+    settings: Settings = DEFAULT,
+) -> list[ScoreRecord]:
+    """As `score`, a record a time bin: each fitted by itself, or with `spantime_pls` all at once.
+
+    Features (m, p) stand for every bin, (m, p, t) for one each. DataError without time bins.
+    """
+    if metric not in (*METRICS, SPANTIME):
+        raise DataError(f"metric {metric!r}: choose of {', '.join((*METRICS, SPANTIME))}")
+    whole = assembly if region is None else assembly.of_region(region)
+    if whole.values.ndim != 3 or whole.time_bins is None:
+        raise DataError(f"{assembly.source}: values are {whole.values.shape}, without time bins")
+    count, found = len(whole.time_bins), None
+    if metric == SPANTIME:
+        means = whole.averaged()
+        x = features.values[features.rows(means.stimulus_ids)]
+        splits = brain_score_splits(_objects(means))
+        found = scored_over_bins(x, means.values.astype(float), splits, settings.components)
+    over_time = features.values.ndim == 3
+    by_bin = np.moveaxis(features.values, 2, 0) if over_time else [features.values] * count
+    if len(by_bin) != count:
+        raise DataError(f"{features.label} are {features.values.shape}, of {count} time bins")
+    records = []
+    for t, (values, time_bin) in enumerate(zip(by_bin, whole.time_bins, strict=True)):
+        part, one = _chosen(whole, None, tuple(time_bin)), replace(features, values=values)
+        ready = found and found[t]
+        records.append(_scored(one, part, metric, region, source, settings, ready))
+    return records
+
+
+def _scored(
+    features: FeatureSet,
+    assembly: Assembly,
+    metric: str,
+    region: str | None,
+    source: Source,
+    settings: Settings,
+    ready: SplitScore | None = None,
+) -> ScoreRecord:
+    """The record of one region and bin; `ready` is what a mapping has found already."""
+    began = perf_counter()
     means = assembly.averaged()
     y = np.asarray(means.values, np.float64)
-    given = _Given(_aligned(features, means), y, means, assembly, metric, settings)
-    found = _geometry(given) if metric in GEOMETRIES else _mapped(given)
+    x = Predictors(_aligned(features, means), features.grid)
+    given = _Given(x, y, means, assembly, metric, settings)
+    found = _geometry(given) if metric in GEOMETRIES else _mapped(given, ready)
+    bins = assembly.time_bins
     stated = {
         **_of_features(features),
         "region": region or "+".join(sorted({*means.units["region"].astype(str)} - {""})),
-        "time_bin": "" if time_bin is None else "{:g}-{:g}".format(*time_bin),
+        "time_bin": "" if bins is None else "{:g}-{:g}".format(*bins[0]),
         "metric": metric,
         "version": settings.version or ("ratio" if metric in GEOMETRIES else "r2c-2026"),
         "n_images": len(y),
         "n_units": y.shape[1],
         "data_hash": assembly.content_hash,
     }
-    return _record(found, asdict(source) | stated, settings, perf_counter() - began)
+    return record_of(found, asdict(source) | stated, settings, perf_counter() - began)
 
 
 def choose_features(
@@ -143,7 +159,7 @@ def choose_features(
     if len(layers) < len(sets):
         raise DataError(f"{len(sets)} feature sets have {len(layers)} names: one a layer and step")
     y = np.asarray(means.values, np.float64)
-    return choose_layer(layers, y, means.column("object_name"), mapping, components)
+    return choose_layer(layers, y, _objects(means), mapping, components)
 
 
 def _of_features(features: FeatureSet) -> dict[str, Any]:
@@ -166,6 +182,12 @@ def _chosen(
     return replace(assembly, values=assembly.values[..., 0], time_bins=None)
 
 
+def _objects(means: Assembly) -> np.ndarray:
+    """What stimuli are split by, their objects; the same for all where none are known: -> (n,)."""
+    known = "object_name" in means.stimuli
+    return means.column("object_name") if known else np.zeros(len(means.values), int)
+
+
 def _aligned(features: FeatureSet, means: Assembly) -> np.ndarray:
     """Features in the order of the means: -> (n, p); not copied where they are in it."""
     if features.values.ndim != 2:
@@ -175,20 +197,20 @@ def _aligned(features: FeatureSet, means: Assembly) -> np.ndarray:
     return features.values if in_order else features.values[rows]
 
 
-def _mapped(given: _Given) -> _Found:
+def _mapped(given: _Given, ready: SplitScore | None) -> Found:
     settings, y = given.settings, given.y
     if given.metric == GIVEN:
         mapping, splits = "ridge_cv", _given_split(given.means)
     else:
-        mapping, splits = given.metric, brain_score_splits(given.means.column("object_name"))
-    scored = cross_validated(given.x, y, splits, mapping, settings.components)
+        mapping, splits = given.metric, brain_score_splits(_objects(given.means))
+    scored = ready or cross_validated(given.x, y, splits, mapping, settings.components)
     samples, of_units, ceiling = None, None, float("nan")
     if settings.resamples:
-        target = np.asarray(given.x, np.float64) if mapping == "reverse_pls" else y
+        target = np.asarray(given.x.x, np.float64) if mapping == "reverse_pls" else y
         samples = resampled_scores(scored, target, settings.seed, settings.resamples)
     if mapping != "reverse_pls":  # features have no repetitions
         ceiling, of_units = _ceilings(given.assembly, settings.ceiling)
-    return _Found(scored.score, scored.error, ceiling, scored.raw, samples, of_units)
+    return Found(scored.score, scored.error, ceiling, scored.raw, samples, of_units)
 
 
 def _given_split(means: Assembly) -> Splits:
@@ -217,14 +239,13 @@ def _repeated(assembly: Assembly) -> bool:
     return len(np.unique(assembly.stimulus_ids)) < len(assembly.values)
 
 
-def _geometry(given: _Given) -> _Found:
+def _geometry(given: _Given) -> Found:
     settings, metric, means = given.settings, given.metric, given.means
     if settings.ceiling == "ncsnr":
         raise DataError(f"ncsnr is a ceiling of units, {metric} is of populations: repetitions")
-    a, b, compare = matrix_of(metric, given.x), matrix_of(metric, given.y), comparison_of(metric)
+    a, b, compare = matrix_of(metric, given.x.x), matrix_of(metric, given.y), comparison_of(metric)
     over = metric.endswith("_cv")
-    known = over or "object_name" in means.stimuli
-    objects = means.column("object_name") if known else np.zeros(len(b))
+    objects = means.column("object_name") if over else _objects(means)
     by_split = over_splits(a, b, objects, compare) if over else np.array([compare(a, b)])
     samples, error, ceiling = None, float("nan"), float("nan")
     if settings.resamples:
@@ -241,7 +262,7 @@ def _geometry(given: _Given) -> _Found:
             given.assembly, lambda p, q: compare(matrix_of(metric, p), matrix_of(metric, q))
         )
         ceiling = float(halves.mean())
-    return _Found(float(by_split.mean()), error, ceiling, by_split, samples)
+    return Found(float(by_split.mean()), error, ceiling, by_split, samples)
 
 
 def score_choices(
@@ -282,44 +303,5 @@ def score_choices(
     samples = None
     if settings.resamples:
         samples = found.resampled(numpy_stream(settings.seed, "choices"), settings.resamples)
-    whole = _Found(found.score, found.error, found.ceiling, found.raw, samples, None, found.ceiled)
-    return _record(whole, asdict(source) | stated, settings, perf_counter() - began)
-
-
-def _record(
-    found: _Found, stated: dict[str, Any], settings: Settings, seconds: float
-) -> ScoreRecord:
-    how, limits = _limits(found, stated["metric"], settings.level)
-    relative, of_units = found.ceiled, float("nan")
-    if relative is None or stated["version"] != "root":
-        relative = float(ceiled(found.raw, found.ceiling, stated["version"]))
-    if found.unit_ceilings is not None:
-        of_units = by_unit(found.by_split.mean(axis=0), found.unit_ceilings, stated["version"])
-    arrays = {
-        "by_split": found.by_split,
-        "samples": found.samples,
-        "unit_ceilings": found.unit_ceilings,
-    }
-    return ScoreRecord(
-        **stated,
-        raw=found.raw,
-        error=found.error,
-        ceiling=found.ceiling,
-        ceiled=relative,
-        ceiled_units=of_units,
-        ci_low=limits[0],
-        ci_high=limits[1],
-        interval=how,
-        seed=settings.seed,
-        seconds=seconds,
-        arrays={name: x for name, x in arrays.items() if x is not None},
-    )
-
-
-def _limits(found: _Found, metric: str, level: float) -> tuple[str, tuple[float, float]]:
-    if found.samples is None:
-        return "none", (float("nan"), float("nan"))
-    if metric in GEOMETRIES:
-        error = jackknife_error(found.samples)
-        return "jackknife", normal_interval(found.raw, error, level)
-    return "bootstrap", interval(found.samples, level)
+    whole = Found(found.score, found.error, found.ceiling, found.raw, samples, None, found.ceiled)
+    return record_of(whole, asdict(source) | stated, settings, perf_counter() - began)

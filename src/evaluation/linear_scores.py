@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,14 @@ RIDGECV_ALPHAS = np.concatenate(
     ]
 )
 
-Regression = Callable[[np.ndarray, np.ndarray], LinearMap]  # features (n, p), responses (n, u)
+
+class Fitted(Protocol):
+    """What has been fitted and predicts: (m, p) -> (m, u)."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray: ...
+
+
+Regression = Callable[[np.ndarray, np.ndarray], Fitted]  # features (n, p), responses (n, u)
 
 
 @dataclass(frozen=True, eq=False)

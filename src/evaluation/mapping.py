@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.linalg import solve
 
+from src.data.errors import DataError
 from src.evaluation.decomposition import decompose, decompose_features, principal_components
 from src.evaluation.folds import Splits
 from src.evaluation.gram import streamed_gram
@@ -26,10 +27,13 @@ from src.evaluation.linear_scores import (
     one_to_one,
     ridge_one,
 )
+from src.evaluation.mask_regression import fit_mask
 from src.evaluation.pls import COMPONENTS, fit_pls
 from src.evaluation.ridge import search
 
-Mapping = Literal["pls", "ridge", "linear", "ridge_cv", "neuron_to_neuron", "reverse_pls"]
+Mapping = Literal[
+    *("pls", "ridge", "linear", "ridge_cv", "neuron_to_neuron", "reverse_pls", "mask_regression")
+]
 MAPPINGS: tuple[Mapping, ...] = get_args(Mapping)
 FEW = 4  # a Gram of n rows is no help where features are fewer than n / 4
 MANY_UNITS = 2000  # above it the (u, u) problem of kernel PLS costs more than a rotation
@@ -40,6 +44,7 @@ class Predictors:
     """Features of n stimuli, rows sorted, and what is computed from them once."""
 
     x: np.ndarray  # (n, p), mapped or not
+    grid: tuple[int, ...] = ()  # channels, height and width that p is the product of, if it is
 
     @cached_property
     def gram(self) -> np.ndarray:
@@ -54,10 +59,17 @@ class Predictors:
 
     def take(self, rows: np.ndarray) -> Predictors:
         """Some stimuli; a Gram that is there already is cut, not computed anew."""
-        part = Predictors(self.x[rows])
+        part = Predictors(self.x[rows], self.grid)
         if "gram" in vars(self):
             vars(part)["gram"] = self.gram[np.ix_(rows, rows)]
         return part
+
+    @property
+    def maps(self) -> np.ndarray:
+        """Channels by places: -> (n, c, s). DataError where features are no maps."""
+        if len(self.grid) != 3:
+            raise DataError(f"features {self.x.shape} have no places: give a layer of maps")
+        return np.reshape(self.x, (len(self.x), self.grid[0], -1))
 
     def components(self, train: np.ndarray, k: int) -> Predictors:
         """The first k principal components of all stimuli, fitted to some: (m,) -> (n, k)."""
@@ -76,7 +88,8 @@ def cross_validated(
 
     pls: `components` of them; ridge: alpha 1; linear: least squares; ridge_cv: one alpha of 99 a
     split, by leave-one-out inside it; neuron_to_neuron: one feature a unit; reverse_pls: features
-    predicted from units, scored by feature. Predictors given once serve many calls.
+    predicted from units, scored by feature; mask_regression: one mask and one set of channels a
+    unit, of features with places. Predictors given once serve many calls.
     """
     given = x if isinstance(x, Predictors) else Predictors(x)
     if mapping == "reverse_pls":
@@ -104,6 +117,8 @@ def _predicted(
             return (_ridge_cv(given, y, *split) for split in splits)
         case "neuron_to_neuron":
             return _each(given.x, y, splits, one_to_one)
+        case "mask_regression":
+            return _each(given.maps, y, splits, fit_mask)
 
 
 def _each(x: np.ndarray, y: np.ndarray, splits: Splits, fit: Regression) -> Iterable[np.ndarray]:

@@ -36,6 +36,8 @@ def estimated_bytes(n: int, p: int, u: int, mapping: Mapping = "pls") -> int:
             return int(DOUBLE * max(summing, square + 5 * train**2 + responses))
         case "neuron_to_neuron":
             return int(DOUBLE * (train * p / 2 + 4 * train * min(p, CHUNK) + responses))
+        case "mask_regression":
+            return int(DOUBLE * (2.5 * train * p + responses))
         case _:
             k = min(n, p)
             rotation = 7 * square if wide else 0

@@ -25,5 +25,6 @@ def stored_sets(features: Path, network: str, assembly: Path) -> dict[str, Featu
         x = open_features(features / network / assembly.stem, layer, hashes)
         area, _, step = layer.partition("-t")
         flat = x.reshape(len(x), -1)
-        found[layer] = FeatureSet(flat, ids, network, network, area, int(step or 0))
+        grid = x.shape[1:] if x.ndim == 4 else ()
+        found[layer] = FeatureSet(flat, ids, network, network, area, int(step or 0), grid)
     return found

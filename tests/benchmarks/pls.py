@@ -105,7 +105,8 @@ def main() -> None:
     print(f"  ours {seconds:.1f} CPU-seconds, score {SplitScore(raw).score:.5f}")
     verdict = "within" if used < LIMIT else "ABOVE"
     print(f"  peak {used:.2f} GB, {verdict} {LIMIT}; before the run {before:.2f} GB, ", end="")
-    print(f"estimated {before + estimate:.2f} GB")
+    off = (before + estimate) / used - 1
+    print(f"estimated {before + estimate:.2f} GB, {off:+.0%} (target within 20 %)")
     if not given.skip_scikit_learn:
         their_seconds, their_raw, their_peak = alone(theirs, given)
         r = np.abs(raw[: len(their_raw)] - their_raw).max()

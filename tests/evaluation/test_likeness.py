@@ -97,7 +97,7 @@ def test_true_features_reach_the_ceiling_and_permuted_ones_nothing():
 def test_a_population_against_itself_is_perfect():
     _, assembly = planted()
     means = assembly.averaged()
-    own = FeatureSet(means.values, means.stimulus_ids)
+    own = FeatureSet(means.values, means.stimulus_ids, grid=(15, 1, 1))
     for metric in METRICS:
         if metric != "ridgecv_split":
             found = score(own, means, metric, settings=Settings(resamples=0, components=15))

@@ -41,6 +41,14 @@ def test_points_are_numbered_as_in_their_key():
     assert key.texts[0].get_text() == "1  a\n2  b\n3  c"
 
 
+def test_a_ceiling_lies_where_it_is_and_zero_is_seen(axis):
+    axis.plot([0.2], [0.5], "o")
+    panels.ceiling_band(axis, 0.8, 0.9)
+    (band,) = axis.patches
+    assert band.get_y() == 0.8 and band.get_height() == pytest.approx(0.1)
+    assert axis.texts[0].get_text() == "ceiling" and axis.get_ylim() == (0, 1.05)
+
+
 @pytest.mark.parametrize("resamples", [0, 20])
 def test_a_page_shows_every_score_and_the_best_ones_forms(resamples):
     rng = np.random.default_rng(0)

@@ -288,6 +288,22 @@ def test_a_network_can_be_exported(letter):
     assert {name: str(module) for name, module in network.named_modules()} == before
 
 
+def test_an_interrupted_pass_leaves_nothing_behind():
+    """C10: stopped in V4 between two steps, the next pass is as ever."""
+    network, x = filled("s"), torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        whole = network(x)
+
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        hook = network.V4.output.register_forward_hook(stop)
+        with pytest.raises(KeyboardInterrupt):
+            network(x)
+        hook.remove()
+        assert torch.equal(network(x), whole)
+
+
 def test_a_network_compiles():
     network, x = built("r").eval(), torch.randn(1, 3, 64, 64)
     compiled = torch.compile(network, backend="eager", fullgraph=True)

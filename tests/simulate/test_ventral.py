@@ -12,7 +12,6 @@ from scipy.stats import spearmanr
 
 from src.data.assembly_files import open_assembly
 from src.data.choices import open_choices
-from src.data.errors import DataError
 from src.data.folders import open_folders
 from src.evaluation.choice_consistency import (
     consistency,
@@ -189,23 +188,3 @@ def test_presets_are_the_sizes_promised():
     sizes = {n: (p.size, p.per_object * 64, p.it_sites, p.v4_sites) for n, p in PRESETS.items()}
     assert sizes["real_shape"] == (224, 3200, 168, 88) and sizes["demo"][:2] == (64, 1024)
     assert PRESETS["tiny"].per_object * 64 * 0.9 * 0.1 >= 64  # a test picture of each object
-
-
-DAMAGES = {
-    "an empty cell": (lambda t: t[(t["stimulus_id"] != t["stimulus_id"].iloc[0])
-                                  | (t["dist_obj"] != t["dist_obj"].iloc[0])], None),
-    "a choice nobody offered": (lambda t: t.assign(choice="bear_"), "is not offered"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_choices_with_what_can_be_wrong(made, tmp_path, damage):
-    change, said = DAMAGES[damage]
-    table = change(pd.read_csv(made.raw / "behavior.csv"))
-    table.to_csv(tmp_path / "behavior.csv", index=False)
-    if said:
-        with pytest.raises(DataError, match=said):
-            open_choices(tmp_path / "behavior.csv")
-    else:
-        found = consistency(made.truth["model"].copy(), open_choices(tmp_path / "behavior.csv"))
-        assert np.isfinite(found.score) and found.entries.max() < 48 * 23

@@ -25,6 +25,12 @@ def test_an_unknown_or_absent_device_is_an_error(monkeypatch):
         pick_device("cuda")
 
 
+def test_no_other_program_is_asked(monkeypatch):
+    """C9: which GPU there is torch knows."""
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+
+
 def test_threads_come_back_also_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(KeyError), threads(before + 1):

@@ -158,6 +158,58 @@ def test_the_rate_falls_by_ten_as_published():
     }
 
 
+def test_the_rate_in_the_log_is_the_optimizers(data, tmp_path, monkeypatch):
+    """C7: whatever it is, and not what a formula says it should be."""
+    step = recognition.Run.step
+
+    def other(self, *batch):
+        step(self, *batch)
+        self.optimizer.param_groups[0]["lr"] = 0.0007 * self.done
+
+    monkeypatch.setattr(recognition.Run, "step", other)
+    _, history = trained(data, tmp_path, saving=Saving(train=0.01))
+    log = pd.read_csv(tmp_path / "log.csv").query("part == 'train'")
+    np.testing.assert_allclose(log["learning_rate"], 0.0007 * np.arange(1, 7))
+    np.testing.assert_allclose(history["learning_rate"].iloc[-1], 0.0042)
+
+
+def test_what_the_log_holds_is_not_written_again(data, tmp_path, monkeypatch):
+    """C5: each line is added to the file as it is; none is written twice."""
+    write, held = recognition.StepLog.write, []
+
+    def watched(self, *line):
+        before, node = self.path.read_bytes(), self.path.stat().st_ino
+        write(self, *line)
+        added = self.path.read_bytes().removeprefix(before)
+        held.append((added.count(b"\n"), self.path.stat().st_ino == node))
+
+    monkeypatch.setattr(recognition.StepLog, "write", watched)
+    trained(data, tmp_path, saving=Saving(train=0.01))
+    assert held == [(1, True)] * 10  # six steps, four validations
+
+
+def test_no_picture_is_read_after_the_last_validation(data, tmp_path, monkeypatch):
+    """C6: each training picture once an epoch, each other once a validation, and those last."""
+    show, shown = Shown.__getitem__, []
+    monkeypatch.setattr(
+        Shown, "__getitem__", lambda self, i: shown.append(self.epoch is None) or show(self, i)
+    )
+    _, history = trained(data, tmp_path)
+    assert (shown.count(False), shown.count(True)) == (2 * 20, 9 * len(history))
+    assert all(shown[-9:]) and history["epoch"].iloc[-1] == 2
+
+
+def test_a_network_is_trained_over_the_steps_asked_for():
+    """C2: in RT as in R; with three steps the picture has not come to the decoder of RT."""
+    x = torch.randn(2, 3, 32, 32)
+    for letter, known in (("r", True), ("rt", False)):
+        network = recognizer(RecognizerConfig("small", f"cornet_{letter}", 32, 3), 4, 0)
+        with torch.inference_mode():
+            first, second = network.module.eval()(x)
+        assert (not torch.equal(first, second)) == known
+        assert network.module.states(x)["IT"].shape[0] == 3
+
+
 def test_hits_are_counted_as_by_sorting():
     logits, labels = torch.randn(50, 9), torch.randint(9, (50,))
     ranked = logits.argsort(1, descending=True) == labels[:, None]

@@ -46,7 +46,7 @@ from src.figures.panels.objects import (
     unit_scatter,
     windows,
 )
-from src.figures.panels.points import key_of, numbered_points
+from src.figures.panels.points import ceiling_band, key_of, numbered_points
 from src.figures.panels.recording import (
     behavior_traces,
     images_per_session,
@@ -77,6 +77,7 @@ __all__ = [
     "attention_map",
     "behavior_traces",
     "best_so_far",
+    "ceiling_band",
     "center_shifts",
     "change_boxes",
     "clusters_in_cortex",

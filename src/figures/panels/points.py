@@ -26,3 +26,11 @@ def key_of(axis: Axes, table: pd.DataFrame) -> None:
     lines = [f"{number}  {name}" for number, name in enumerate(table.index, 1)]
     axis.text(0, 1, "\n".join(lines), va="top", fontsize=8, transform=axis.transAxes)
     axis.set_axis_off()
+
+
+def ceiling_band(axis: Axes, low: float, high: float) -> None:
+    """Between which heights the best score lies that there can be, on an axis up to 1."""
+    axis.axhspan(low, high, color="#8b1e2d", alpha=0.2, linewidth=0)
+    how = {"color": "#8b1e2d", "va": "bottom", "fontsize": 8}
+    axis.text(0.02, high, "ceiling", transform=axis.get_yaxis_transform(), **how)
+    axis.set_ylim(min(axis.get_ylim()[0], 0), 1.05)

@@ -1,0 +1,43 @@
+"""Do features make sense at all? What is plain to see in pictures can be read out of them.
+
+A wrong file of weights, a step before the picture, or rows in another order give features of the
+right shape that say nothing. Before any brain is asked, ask for brightness.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from src.correlation import z_score
+from src.data.errors import DataError
+from src.evaluation.folds import brain_score_splits
+from src.evaluation.mapping import cross_validated
+
+FEWEST = 40  # pictures, of which a tenth is held out
+PLAIN = ("brightness", "contrast", "left to right", "top to bottom")
+
+
+def plain_properties(pictures: np.ndarray) -> np.ndarray:
+    """Mean, deviation, and differences of halves of grey: (n, [c,] h, w) -> (n, 4)."""
+    grey = np.asarray(pictures, np.float64)
+    grey = grey.mean(axis=1) if grey.ndim == 4 else grey
+    h, w = (side // 2 for side in grey.shape[1:])
+    mean, deviation = grey.mean((1, 2)), grey.std((1, 2))
+    right = grey[:, :, -w:].mean((1, 2)) - grey[:, :, :w].mean((1, 2))
+    below = grey[:, -h:].mean((1, 2)) - grey[:, :h].mean((1, 2))
+    return np.stack([mean, deviation, right, below], axis=1)
+
+
+def plain_readout(x: np.ndarray, pictures: np.ndarray) -> pd.Series:
+    """r of held-out pictures' plain properties read out of features: (n, p), (n, ...) -> (4,).
+
+    Ridge, one alpha by leave-one-out, ten splits. Features of these pictures give r well above 0,
+    be the network random; the features of others do not.
+    """
+    if len(x) != len(pictures) or len(x) < FEWEST:
+        raise DataError(f"features {x.shape} of {len(pictures)} pictures: give {FEWEST} or more")
+    y = z_score(plain_properties(pictures))
+    splits = brain_score_splits(np.zeros(len(y)))
+    found = cross_validated(x.reshape(len(x), -1), y, splits, "ridge_cv")
+    return pd.Series(found.raw.mean(axis=0), PLAIN, name="r")
