@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.config import PoolingReadoutConfig
@@ -10,7 +11,8 @@ from src.data.errors import DataError
 from src.models.encoder import Encoder, SessionFacts
 from src.models.frozen import frozen_network
 from src.models.registry import network_record
-from src.studies.nsd_gnet import AREAS, FULL, MEAN, NSD_GNET, PUBLISHED, SIZES
+from src.studies.nsd_gnet import AREAS, FULL, MEAN, NSD_GNET, SIZES
+from src.studies.nsd_gnet_published import PUBLISHED, TABLES
 from src.studies.records import FrozenNetwork
 
 EVERY = pytest.mark.parametrize("profile", NSD_GNET.profiles.values(), ids=lambda p: p.name)
@@ -74,3 +76,50 @@ def test_a_mean_is_for_the_prefilter_alone():
 def test_published_scores_are_told_with_their_source():
     assert {s.session for s in PUBLISHED} == {*SIZES, "pooled"}
     assert all("stored" in s.source for s in PUBLISHED)
+
+
+SOURCE = {
+    "noise ceiling": "noise ceiling",
+    "Gabor-fwRF": "Gabor-fwrf",
+    "AlexNet-fpf": "Alexnet-fpf",
+    "AlexNet-fwRF": "Alexnet-fwrf",
+    "GNet8j": "GNet8j-fpf",
+    "GNet8r": "GNet8r-fpf",
+    "GNet8jft": "GNet8jft-fpf",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "file"),
+    [("variance", "model_accuracy_summary_source.csv"), ("fev", "model_FEV_summary_source.csv")],
+)
+def test_published_tables_are_means_of_the_deposited_ones(shared, table, file):
+    path = shared / "fixtures/nsd_gnet/published_source_data" / file
+    if not path.exists():
+        pytest.skip(f"{file} is not here")
+    deposited = pd.read_csv(path).groupby("ROI").mean()
+    ours = [one for one in TABLES if one.table == table]
+    assert len(ours) == {"variance": 28, "fev": 12}[table]
+    for one in ours:
+        assert one.value == pytest.approx(deposited.loc[one.place, SOURCE[one.system]], abs=0.0051)
+        assert one.status == "source data"
+
+
+def test_published_asymmetries_are_the_deposited_ones(shared):
+    path = shared / "fixtures/nsd_gnet/published_source_data/transfer_learning_summary_source.csv"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here")
+    deposited = pd.read_csv(path).set_index(["set", "subj"])
+    kinds = {"brain": "Experimental", "AlexNet generates": "Alexnet"}
+    kinds |= {f"{name} generates": name for name in ("GNet8j", "GNet8r")}
+    ours = [o for o in TABLES if o.table == "alpha" and o.status.startswith("source data")]
+    assert len(ours) == len(deposited) == 36
+    for one in ours:
+        subject = 9 if one.place == "pooled" else int(one.place[-1])
+        row = deposited.loc[kinds[one.system], subject]
+        assert (one.value, one.error) == (row["mean"], row["std"])
+
+
+def test_where_published_numbers_disagree_both_say_so():
+    brain = [one for one in TABLES if one.table == "alpha" and one.system == "brain"]
+    assert {one.status for one in brain} == {"stored, disagrees", "source data, disagrees"}

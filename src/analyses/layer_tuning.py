@@ -7,12 +7,18 @@ St-Yves et al. 2023; specification nsd_gnet, 9.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 
 from src.correlation import pearson
-from src.evaluation.bootstrap import Draws, weighted_correlation
+from src.evaluation.bootstrap import Draws, interval, weighted_correlation
 from src.evaluation.metrics import Repeats, divide
+from src.models.encoder import Encoder
+from src.models.gnet import layer_channels
+
+BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +39,21 @@ class LayerTuning:
         """Percent that is lost without a layer, of any sign: -> (k, u)."""
         lost = self.whole**2 - self.without**2
         return 100 * divide(lost, np.broadcast_to(self.whole**2, lost.shape))
+
+
+@torch.inference_mode()
+def layer_parts(encoder: Encoder, session: Any, trials: np.ndarray) -> np.ndarray:
+    """What each layer of a GNet adds to predictions of some trials: (n,) -> (7, n, u).
+
+    An image is looked at once. Their sum is the prediction without its bias.
+    """
+    _, first, back = np.unique(session.image_index[trials], return_index=True, return_inverse=True)
+    groups = list(layer_channels(encoder.config.core.width).values())
+    readout, parts = encoder.eval().readouts[session.key], []
+    for start in range(0, len(first), BATCH):
+        images = session.batch(trials[first[start : start + BATCH]]).images
+        parts.append(readout.parts(encoder.core(images), groups).numpy())
+    return np.concatenate(parts, 1)[:, back]
 
 
 def layer_tuning(parts: np.ndarray, responses: np.ndarray) -> LayerTuning:
@@ -82,3 +103,22 @@ def spread(variance: np.ndarray) -> np.ndarray:
     scores = divide(ordered - low, np.broadcast_to(high - low, ordered.shape))
     half = [np.nan if np.isnan(s).any() else np.interp(0.5, s, scale) for s in scores.T]
     return np.array(half)
+
+
+def area_shares(
+    tuning: LayerTuning, samples: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean shared and unique percent of some units, with intervals: (u,) bool -> (k,) by name.
+
+    Units count by the variance that all layers explain. `samples` are those of `tuning_samples`.
+    """
+    if not chosen.any():
+        empty = np.full(len(tuning.alone), np.nan)
+        return {f"{n}{e}": empty for n in ("shared", "unique") for e in ("", "_low", "_high")}
+    weights = tuning.whole[chosen] ** 2 / (tuning.whole[chosen] ** 2).sum()
+    found = {}
+    for name, sampled in zip(("shared", "unique"), samples, strict=True):
+        found[name] = getattr(tuning, name)[:, chosen] @ weights
+        limits = [interval(row) for row in (sampled[:, :, chosen] @ weights).T]
+        found[f"{name}_low"], found[f"{name}_high"] = np.transpose(limits)
+    return found

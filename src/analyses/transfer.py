@@ -6,9 +6,20 @@ areas. Source: St-Yves et al. 2023; specification nsd_gnet, 9.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
 
 import numpy as np
+
+from src.data.session import Session
+from src.data.splits import Split
+from src.manifest import file_sha256
+from src.models.encoder import Encoder
+from src.studies.records import Plan
+from src.training.checkpoint import load_encoder
+from src.training.trainer import train
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,28 @@ class Asymmetry:
     down: float  # earlier area's trunk, later area's units
     alpha: float  # (up - down) / (|up| + |down|); nan where both are 0
     error: float  # of alpha, as published: covariance of the slopes is ignored
+
+
+def read_frozen(
+    trunk: Path,
+    plan: Plan,
+    sessions: Mapping[str, Session],
+    splits: Mapping[str, Split],
+    seed: int,
+    folder: Path,
+    device: str = "auto",
+) -> Encoder:
+    """A trained trunk as it is, with new readouts for all units of all sessions.
+
+    `trunk` is its weights.pt; `plan` that of the model with the recipe of the readouts. What it
+    learns is kept in a folder below `folder` that is named after the trunk's bytes.
+    """
+    encoder = Encoder(plan.model, sessions, seed)
+    encoder.core.load_state_dict(load_encoder(trunk).core.state_dict())
+    recipe = replace(plan.training, core_rate=0.0)
+    place = folder / file_sha256(trunk)[:12]
+    train(encoder, sessions, splits, recipe, seed, place, device)
+    return encoder
 
 
 def transfer_matrix(
@@ -81,3 +114,12 @@ def asymmetry_samples(
         found = asymmetry(transfer_matrix(transferred[:, drawn], own[drawn], area[drawn])[0])
         sample[:] = found.up, found.down, found.alpha
     return samples
+
+
+def other_orders(matrix: np.ndarray) -> np.ndarray:
+    """alpha as if the areas stood in any other order, the null of a hierarchy: (a, a) -> (a! - 1,).
+
+    In the reversed order up and down change places, and alpha its sign.
+    """
+    orders = list(permutations(range(len(matrix))))[1:]
+    return np.array([asymmetry(matrix[np.ix_(o, o)]).alpha for o in orders])

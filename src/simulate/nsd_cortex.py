@@ -7,6 +7,7 @@ none is made of another. gabor: energy of gratings of one orientation and freque
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,21 +102,43 @@ def signals(
 
     Stacks are standardised over the `first` images, the same for all subjects.
     """
-    sizes = {"hierarchical": (len(EARLY),), "branched": range(1, len(EARLY) + 1), "gabor": ()}
+    looked = _looked(images, generator, seed, first)
+    found = np.concatenate([_read([stages[-1] for stages in areas], voxels) for areas in looked])
+    return (found - found.mean(0)) / found.std(0)
+
+
+@torch.inference_mode()
+def trunk_maps(
+    images: np.ndarray, generator: Generator, seed: int, first: int = BATCH
+) -> list[list[np.ndarray]]:
+    """What a perfect trunk of each area would offer: (n, h, w, 3) uint8 -> 4 lists of (n, c, h, w).
+
+    All stages up to the one its voxels read: of the one stack, or of the area's own.
+    """
+    parts = list(_looked(images, generator, seed, first))
+    return [
+        [np.concatenate([stage.numpy() for stage in stages]) for stages in zip(*area, strict=True)]
+        for area in zip(*parts, strict=True)
+    ]
+
+
+def _looked(
+    images: np.ndarray, generator: Generator, seed: int, first: int
+) -> Iterator[list[list[Tensor]]]:
+    """Stages of each area's stack up to the one it reads, the first images and then batches."""
+    depths = range(1, len(EARLY) + 1)
+    sizes = {"hierarchical": depths[-1:], "branched": depths, "gabor": ()}
     stacks = [Stack(seed, f"{generator} {n}", n) for n in sizes[generator]]
-    parts = []
     for some in np.split(images, [first, *range(first + BATCH, len(images), BATCH)]):
         x = torch.from_numpy(some).permute(0, 3, 1, 2).float() / 255
         match generator:
             case "hierarchical":
-                maps = stacks[0](x)
+                stages = stacks[0](x)
+                yield [stages[:n] for n in depths]
             case "branched":
-                maps = [stack(x)[-1] for stack in stacks]
+                yield [stack(x) for stack in stacks]
             case "gabor":
-                maps = [gratings(x)] * len(EARLY)
-        parts.append(_read(maps, voxels))
-    found = np.concatenate(parts)
-    return (found - found.mean(0)) / found.std(0)
+                yield [[gratings(x)]] * len(EARLY)
 
 
 def _read(maps: list[Tensor], voxels: Voxels) -> np.ndarray:

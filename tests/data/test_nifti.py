@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
-from src.data.nifti import read_series, read_volume, series_shape, write_volume
+from src.data.nifti import read_series, read_volume, series_shape, volume_of, write_volume
 
 AFFINE = np.array([[-2, 0, 0.1, 30], [0, 1.5, 0, -4], [0.1, 0, 3, 7], [0, 0, 0, 1.0]])
 
@@ -85,3 +85,13 @@ def test_what_is_no_volume_is_refused(tmp_path):
             read_volume(path)
     with pytest.raises(DataError, match="no type of NIfTI"):
         write_volume(path, np.zeros((2, 2, 2), np.complex64), AFFINE)
+
+
+def test_values_lie_where_their_voxels_do_and_nothing_is_nan(tmp_path):
+    places = np.array([3, 17, 40])
+    volume = volume_of(np.array([1.5, np.nan, -2]), places, (3, 4, 5))
+    assert volume[np.unravel_index(3, (3, 4, 5))] == 1.5 and volume[2, 0, 0] == -2
+    assert np.count_nonzero(volume) == 2 and volume.dtype == np.float32
+    back = read_volume(write_volume(tmp_path / "r.nii.gz", volume, np.diag([2.0, 2, 2, 1])))
+    np.testing.assert_array_equal(back.values, volume)
+    np.testing.assert_array_equal(back.affine, np.diag([2.0, 2, 2, 1]))

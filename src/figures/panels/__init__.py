@@ -71,6 +71,7 @@ from src.figures.panels.scores import (
 )
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import learning_curve, learning_rates, loss_curves
+from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
 
 __all__ = [
     "attention_change",
@@ -84,6 +85,7 @@ __all__ = [
     "color_square",
     "control_intervals",
     "correlation_map",
+    "difference_map",
     "dissimilarity",
     "distance_curve",
     "elbow",
@@ -109,6 +111,7 @@ __all__ = [
     "performance_relation",
     "picture",
     "picture_rows",
+    "pooling_fields",
     "position_scatter",
     "predicted_against_measured",
     "property_histogram",
@@ -131,6 +134,7 @@ __all__ = [
     "score_profile",
     "score_violins",
     "session_means",
+    "share_bars",
     "similarity_map",
     "similarity_scale",
     "size_curve",
@@ -141,6 +145,7 @@ __all__ = [
     "third_differences",
     "third_scores",
     "thumbnail_sheet",
+    "transfer_map",
     "trial_scores",
     "unit_bars",
     "unit_boxes",

@@ -1,0 +1,83 @@
+"""What trunks give areas, and which depth units read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from src.figures.style import FAINT, INK
+
+
+def transfer_map(axis: Axes, matrix: np.ndarray, areas: Sequence[str], limit: float = 0.05) -> None:
+    """Gain of each trunk in each area, the first trunk at the bottom: (a, a), with its numbers."""
+    axis.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower")
+    for (i, j), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            color = "white" if abs(value) > 0.7 * limit else INK
+            text = f"{value:+.3f}".replace("-", "−")
+            axis.text(j, i, text, ha="center", va="center", color=color, fontsize=7.5)
+    axis.set_xticks(range(len(areas)), areas)
+    axis.set_yticks(range(len(areas)), areas)
+    axis.tick_params(length=0)
+    axis.set(xlabel="voxels of", ylabel="trunk trained on")
+
+
+def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: float) -> None:
+    """Difference second - first against their mean, units counted in hexagons: (u,), (u,).
+
+    Shares of either sign are those of units of which one score is above `least`.
+    """
+    difference, mean = second - first, (first + second) / 2
+    counted = np.maximum(first, second) > least
+    limit = max(np.abs(difference).max(), 0.02) * 1.05
+    low, high = min(mean.min(), 0) - 0.02, mean.max() + 0.05
+    extent = (-limit, limit, low, high)
+    axis.hexbin(difference, mean, gridsize=30, bins="log", cmap="Greys", extent=extent, mincnt=1)
+    axis.axvline(0, color=INK, linewidth=0.8)
+    axis.axhline(least, color=FAINT, linewidth=0.8, linestyle=(0, (2, 1.5)))
+    shares = np.mean(difference[counted] < 0), np.mean(difference[counted] >= 0)
+    for place, side, share in zip((0.03, 0.97), ("left", "right"), shares, strict=True):
+        axis.text(place, 0.97, f"{share:.0%}", transform=axis.transAxes, ha=side, va="top")
+    axis.set(xlim=(-limit, limit), ylim=(low, high), ylabel="mean r of both")
+
+
+def share_bars(axis: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> None:
+    """Percent shared (pale) and unique (solid) by area and model, with intervals of both.
+
+    Columns model, area, shared, unique, and each with _low and _high.
+    """
+    areas, models = list(dict.fromkeys(table["area"])), list(dict.fromkeys(table["model"]))
+    width = 0.8 / len(models)
+    for k, model in enumerate(models):
+        rows = table[table["model"] == model].set_index("area").loc[areas]
+        x = np.arange(len(areas)) + (k - (len(models) - 1) / 2) * width
+        for name, alpha in (("shared", 0.35), ("unique", 1.0)):
+            label = model if name == "unique" else None
+            axis.bar(x, rows[name], 0.9 * width, color=colors[model], alpha=alpha, label=label)
+            axis.vlines(x, rows[f"{name}_low"], rows[f"{name}_high"], color=INK, linewidth=0.9)
+    axis.axhline(0, color=INK, linewidth=0.6)
+    axis.set_xticks(range(len(areas)), areas)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(models))
+
+
+def pooling_fields(
+    axis: Axes, fields: np.ndarray, outlines: Sequence[np.ndarray | None], columns: int = 6
+) -> None:
+    """Fields of units as tiles, dark is much, each from 0 to its largest: (k, h, w).
+
+    `outlines`: a line (p, 2) in places of the map over each, or none.
+    """
+    h, w = fields.shape[1:]
+    rows = -(-len(fields) // columns)
+    sheet = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1), np.nan)
+    for k, (field, outline) in enumerate(zip(fields, outlines, strict=True)):
+        y, x = (h + 1) * (k // columns), (w + 1) * (k % columns)
+        sheet[y : y + h, x : x + w] = field / field.max()
+        if outline is not None:
+            kept = np.clip(outline, -0.5, (w - 0.5, h - 0.5))
+            axis.plot(*(kept + np.array((x, y))).T, color="#d55e00", linewidth=0.9)
+    axis.imshow(sheet, cmap="Greys", vmin=0, vmax=1)
+    axis.set_axis_off()
