@@ -62,7 +62,8 @@ class GaussianReadout(Readout):
             case "cortex":
                 dims = self.config.position_dims
                 self.register_buffer("source", normalize_positions(coordinates, dims, self.n_units))
-                hidden, out = linear(dims, 30, generator), linear(30, 2, generator)
+                width = self.config.position_hidden
+                hidden, out = linear(dims, width, generator), linear(width, 2, generator)
                 if self.config.position_start == "center":
                     nn.init.zeros_(out.weight), nn.init.zeros_(out.bias)
                 last = (nn.Tanh(),) if self.config.position_tanh else ()
@@ -100,7 +101,14 @@ class GaussianReadout(Readout):
         generator: torch.Generator | None = None,
         units: Tensor | None = None,
     ) -> Tensor:
-        """(n, f, h, w), (n, 2) -> (n, u); `units` (indices) reads only some, in that order."""
+        """(n, f, h, w), (n, 2) -> (n, u); `units` (indices) reads only some, in that order.
+
+        Of clips every frame is a map of its own: (n, f, t, h, w), (n, t, 2) -> (n, t, u).
+        """
+        if x.dim() == 5:
+            shift = None if shift is None else shift.flatten(0, 1)
+            y = self(x.transpose(1, 2).flatten(0, 1), shift, generator, units)
+            return y.unflatten(0, (len(x), -1))
         keep = slice(None) if units is None else torch.as_tensor(units, device=x.device)
         positions = self.positions(len(x), shift, generator, keep)
         c = self.config
