@@ -187,7 +187,7 @@ def _initial_bias(
     """Start of the bias: 0, the mean response, or what ELU + 1 maps to the mean response."""
     if config.bias_init == "zero":
         return torch.zeros(n_units)
-    mean = None if mean_response is None else torch.as_tensor(np.array(mean_response)).float()
+    mean = None if mean_response is None else torch.tensor(np.asarray(mean_response)).float()
     if mean is None or mean.shape != (n_units,):
         found = None if mean is None else tuple(mean.shape)
         need = f"bias_init={config.bias_init!r} needs mean_response ({n_units},)"

@@ -45,7 +45,7 @@ class VideoCore(Core):
         self,
         images: Tensor,
         side: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        _generator: torch.Generator | None = None,
     ) -> Tensor:
         x = self.tokens(images)
         told = self._side(images, side)
