@@ -13,11 +13,13 @@ from src.parts import (
     BaselineCoreConfig,
     ConvCoreConfig,
     DenseReadoutConfig,
+    FactorizedCoreConfig,
     GaussianReadoutConfig,
     GNetCoreConfig,
     HierarchicalReadoutConfig,
     NetworkCoreConfig,
     PoolingReadoutConfig,
+    SeparableVideoCoreConfig,
     VideoCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
@@ -66,6 +68,8 @@ class ModelConfig:
         | NetworkCoreConfig
         | GNetCoreConfig
         | VideoCoreConfig
+        | FactorizedCoreConfig
+        | SeparableVideoCoreConfig
     ) = field(default_factory=BaselineCoreConfig)
     inputs: InputConfig = field(default_factory=InputConfig)
     readout: (
@@ -82,7 +86,9 @@ class ModelConfig:
     modulator_penalty: float = 0.0  # times the sum of squares of their weights, one row a unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
     pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
-    output: Literal["elu1", "identity"] = "elu1"  # ELU + 1: rates; identity: responses of any sign
+    # elu1: ELU + 1, rates; softplus: log(1 + exp(b y)) / b with a b that is learned, rates too;
+    # identity: responses of any sign
+    output: Literal["elu1", "softplus", "identity"] = "elu1"
 
 
 @dataclass(frozen=True)

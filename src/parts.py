@@ -110,6 +110,37 @@ class VideoCoreConfig:
 
 
 @dataclass(frozen=True)
+class FactorizedCoreConfig:
+    """Convolutions over space, then time, of the organisers of SENSORIUM 2023; all without padding.
+
+    Defaults are theirs. One frame at a time and `recurrent`: in the spirit of their GRU.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    spatial: tuple[int, ...] = (11, 5, 5)  # kernel of each layer
+    temporal: tuple[int, ...] = (11, 5, 5)
+    stride: int = 1  # of the first spatial kernel
+    linear: bool = False  # without batch norm and ELU: a linear core
+    recurrent: int = 0  # kernel of a convolutional GRU over the last maps; 0: none
+    smooth_space: float = 10.0  # weight of the roughness of the first spatial kernels
+    smooth_time: float = 0.01  # of all differences of temporal kernels' neighbors in time
+
+
+@dataclass(frozen=True)
+class SeparableVideoCoreConfig:
+    """Ours, in the spirit of DwiseNeuro, the winner of SENSORIUM 2023: depth-wise and causal."""
+
+    channels: tuple[int, ...] = (32, 32, 32)  # of the stem, then of each block
+    stem: int = 7  # spatial kernel of the stem
+    stride: int = 2  # of the stem
+    expansion: int = 2  # channels inside a block, times its own
+    spatial: int = 5  # kernels inside a block
+    temporal: int = 5
+    squeeze: int = 4  # of channels that weigh channels; 0: no such weights
+    smooth: float = 1.0  # weight of the roughness of the stem's kernels
+
+
+@dataclass(frozen=True)
 class PoolingReadoutConfig:
     """Every unit pools each map over a field of its own, then weights the channels (GNet)."""
 

@@ -51,6 +51,7 @@ class MovieFake:
         self.unit_ids = np.arange(u) * 2 + 1
         self.trial_ids = np.arange(n).astype(str)
         self.image_ids = self.image_index = np.arange(n) // 2
+        self.video_sha256 = self.image_ids.astype(str)
         self.tiers = np.array(["train"] * (n - 2) + ["oracle"] * 2)
         self.fingerprint = f"cache of {self.key}"
         self.provenance = {"key": self.key}
@@ -60,6 +61,9 @@ class MovieFake:
 
     def withheld(self, _tier):
         return False
+
+    def scored_frames(self, trial):
+        return slice(50, int(self.lengths[trial]) - 1)
 
     def responses_of(self, trial):
         return self.truth[trial, : self.lengths[trial]]

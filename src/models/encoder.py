@@ -15,12 +15,14 @@ from src.config import (
     BaselineCoreConfig,
     ConvCoreConfig,
     DenseReadoutConfig,
+    FactorizedCoreConfig,
     GaussianReadoutConfig,
     GNetCoreConfig,
     HierarchicalReadoutConfig,
     ModelConfig,
     NetworkCoreConfig,
     PoolingReadoutConfig,
+    SeparableVideoCoreConfig,
     VideoCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
@@ -36,6 +38,7 @@ from src.models.network_core import NetworkCore
 from src.models.pooling_readout import PoolingReadout
 from src.models.readouts import GaussianReadout, Readout
 from src.models.shifters import Shifter
+from src.models.video_convolutions import FactorizedCore, SeparableVideoCore
 from src.models.video_core import VideoCore
 from src.models.vit import ViTCore
 from src.seeds import stream
@@ -89,6 +92,8 @@ class Encoder(nn.Module):
             classes = SessionFacts(len(CLASSES), image_shape)
             generator = stream(seed, "init", "objects")
             self.names = make_readout(naming, self.core, classes, generator)
+        if config.output == "softplus":
+            self.log_steepness = nn.Parameter(torch.zeros(()))
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
             self.missing_behavior = nn.Parameter(torch.zeros(behaviors(image_shape)))
         if config.pupil_in_core and any(s.pupil_missing for s in self.sessions.values()):
@@ -100,12 +105,13 @@ class Encoder(nn.Module):
         if self.config.shifter and not facts.pupil_missing:
             options = self.config.still, self.config.shifter_hidden
             self.shifters[key] = Shifter(stream(seed, "init", "shifter", key), *options)
+        inputs = behaviors(facts.image_shape)
         if self.config.modulator != "none":
             generator = stream(seed, "init", "modulator", key)
-            self.modulators[key] = Modulator(facts.n_units, generator)
+            self.modulators[key] = Modulator(facts.n_units, generator, "gain", inputs)
         if self.config.modulator == "affine":
             generator = stream(seed, "init", "offset", key)
-            self.offsets[key] = Modulator(facts.n_units, generator, "offset")
+            self.offsets[key] = Modulator(facts.n_units, generator, "offset", inputs)
 
     def forward(
         self,
@@ -119,7 +125,13 @@ class Encoder(nn.Module):
 
     def output(self, y: Tensor) -> Tensor:
         """The output nonlinearity: any -> the same."""
-        return F.elu(y) + 1 if self.config.output == "elu1" else y
+        match self.config.output:
+            case "elu1":
+                return F.elu(y) + 1
+            case "softplus":
+                steepness = self.log_steepness.exp()
+                return F.softplus(steepness * y) / steepness
+        return y
 
     def respond_and_name(
         self, batch: Batch, session: str, generator: torch.Generator | None = None
@@ -165,10 +177,11 @@ class Encoder(nn.Module):
         if shift is not None and shift.dim() == 3:
             shift = shift[:, -x.shape[2] :]
         y = self.readouts[session](x, shift, generator, units)
-        if session in self.modulators:
-            y = y * self.modulators[session](self._behavior(batch, session), units)
-        if session in self.offsets:
-            y = y + self.offsets[session](self._behavior(batch, session), units)
+        for part, combine in ((self.modulators, torch.mul), (self.offsets, torch.add)):
+            if session in part:
+                behavior = self._behavior(batch, session)
+                behavior = behavior if y.dim() == 2 else behavior[:, -y.shape[1] :]
+                y = combine(y, part[session](behavior, units))
         return y
 
     def shift(self, batch: Batch, session: str) -> Tensor | None:
@@ -237,6 +250,10 @@ def make_core(config: ModelConfig, image_shape: tuple[int, ...], seed: int) -> C
             return GNetCore(core, image_shape, generator)
         case VideoCoreConfig() as core:
             return VideoCore(core, image_shape, side, generator)
+        case FactorizedCoreConfig() as core:
+            return FactorizedCore(core, image_shape, side, generator)
+        case SeparableVideoCoreConfig() as core:
+            return SeparableVideoCore(core, image_shape, side, generator)
 
 
 def make_readout(
@@ -302,7 +319,7 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: objects and inputs.objects go together, set both")
     if isinstance(config.readout, DenseReadoutConfig | PoolingReadoutConfig) and config.shifter:
         raise ValueError(f"model {config.name!r}: its dense readout has no positions to shift")
-    if config.output == "identity" and getattr(config.readout, "bias_init", "") == "inverse_elu":
+    if config.output != "elu1" and getattr(config.readout, "bias_init", "") == "inverse_elu":
         raise ValueError(f"model {config.name!r}: bias_init='inverse_elu' is for output='elu1'")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
     if len({(len(shape), shape[0]) for shape in shapes.values()}) > 1:

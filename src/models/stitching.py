@@ -16,17 +16,6 @@ import torch
 from src.config import InputConfig
 from src.data.errors import DataError
 
-FIRST = 50  # the first frame that is scored
-LAST = 300  # official scores end one frame before it, also in longer videos
-
-
-def scored_frames(length: int, policy: Literal["official", "full"]) -> range:
-    """Frames of a video of `length` valid frames that count (specification, 4.4).
-
-    official: 50 to min(length, 300) - 2, what the winners of 2023 handed in; full: from 50 on.
-    """
-    return range(FIRST, max(FIRST, length if policy == "full" else min(length, LAST) - 1))
-
 
 @dataclass(frozen=True)
 class Stitcher:
@@ -99,7 +88,8 @@ def predicted_trials(
                 f"session {session.key!r}: trial {session.trial_ids[trial]} has "
                 f"{session.lengths[trial]} frames, a clip {stitcher.clip}: leave it out"
             )
-        frames = scored_frames(int(session.lengths[trial]), session.inputs.frame_policy)
+        scored = session.scored_frames(trial)
+        frames = range(scored.start, scored.stop)
         starts = stitcher.starts(frames)
         made = [[] for _ in encoders]
         for part in np.split(starts, range(batch_size, len(starts), batch_size)):
