@@ -27,6 +27,12 @@ class InputConfig:
     objects: bool = False  # which object an image shows, for a model that names it as well
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
+    # of videos: responses are divided by the std of each unit and frame (official), of each unit,
+    # or not at all; statistics come with the recording or are those of its training trials; scored
+    # frames are those the organisers' winners predicted, or all from the 50th on
+    response_scale: Literal["per_frame", "per_unit", "none"] = "per_frame"
+    statistics: Literal["provided", "train"] = "provided"
+    frame_policy: Literal["official", "full"] = "official"
 
     def __post_init__(self) -> None:
         if (self.maps or self.raw) and self.scale != "full":
