@@ -62,7 +62,7 @@ class MovieFake:
     def withheld(self, _tier):
         return False
 
-    def scored_frames(self, trial):
+    def scored_frames(self, trial, _policy=""):
         return slice(50, int(self.lengths[trial]) - 1)
 
     def responses_of(self, trial):

@@ -154,6 +154,10 @@ class MovieSession:
         """Whether every response of `tier` is zero, as in test tiers of scored mice."""
         return tier in self.manifest["withheld_tiers"]
 
+    def withheld_trials(self, trials: np.ndarray) -> np.ndarray:
+        """Which of some trials have no responses: (n,) -> (n,) bool."""
+        return self._withheld[np.asarray(trials, int)]
+
     def trials(self, tier: str) -> np.ndarray:
         """Indices of the trials of `tier` that show a video at all, ascending."""
         return np.flatnonzero((self.tiers == tier) & (self.video_lengths > 0))

@@ -67,9 +67,9 @@ def frame_ids(
     return names, frames
 
 
-def measured(session: Any, index: np.ndarray) -> np.ndarray:
+def measured(session: Any, index: np.ndarray, policy: str = "") -> np.ndarray:
     """Scaled responses in the rows of `movie_predictions`: (n,) -> (rows, u)."""
-    parts = [np.asarray(session.responses_of(i))[session.scored_frames(i)] for i in index]
+    parts = [np.asarray(session.responses_of(i))[session.scored_frames(i, policy)] for i in index]
     return np.concatenate([np.zeros((0, session.n_units), np.float32), *parts])
 
 
