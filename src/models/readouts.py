@@ -127,7 +127,8 @@ class GaussianReadout(Readout):
         if config.sample == "always" or (config.sample == "auto" and self.training):
             rows = n if config.sample_per == "image" else 1
             noise = _normal((rows, g.shape[1], 2), generator, g.device)
-            drawn = torch.einsum("uij,nuj->nui", self.covariance_factor[keep], noise)
+            factor = self.covariance_factor[keep]
+            drawn = torch.einsum("uij,nuj->nui", factor, noise.to(factor))
             g = g + drawn.to(g)
         if config.clamp == "sample":
             g = g.clamp(-1, 1)
