@@ -1,13 +1,29 @@
 """Configuration records: frozen dataclasses of plain values, printed and kept in checkpoints.
 
 One record describes one model or one training recipe of any study. Defaults are the published
-values; a departure is an argument, never a subclass or a copy.
+values; a departure is an argument, never a subclass or a copy. Cores and readouts: src/parts.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from src.parts import (
+    BaselineCoreConfig,
+    ConvCoreConfig,
+    DenseReadoutConfig,
+    FactorizedCoreConfig,
+    GaussianReadoutConfig,
+    GNetCoreConfig,
+    HierarchicalReadoutConfig,
+    NetworkCoreConfig,
+    PoolingReadoutConfig,
+    SeparableVideoCoreConfig,
+    VideoCoreConfig,
+    ViTCoreConfig,
+    WideCoreConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -27,137 +43,16 @@ class InputConfig:
     objects: bool = False  # which object an image shows, for a model that names it as well
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
+    # of videos: responses are divided by the std of each unit and frame (official), of each unit,
+    # or not at all; statistics come with the recording or are those of its training trials; scored
+    # frames are those the organisers' winners predicted, or all from the 50th on
+    response_scale: Literal["per_frame", "per_unit", "none"] = "per_frame"
+    statistics: Literal["provided", "train"] = "provided"
+    frame_policy: Literal["official", "full"] = "official"
 
     def __post_init__(self) -> None:
         if (self.maps or self.raw) and self.scale != "full":
             raise ValueError(f"maps and raw pixels come at one scale: {self} needs scale='full'")
-
-
-@dataclass(frozen=True)
-class BaselineCoreConfig:
-    """Stacked core of the SENSORIUM 2022 baseline (CNN; `linear=True, layers=3` is LN)."""
-
-    layers: int = 4
-    channels: int = 64
-    input_kernel: int = 9
-    hidden_kernel: int = 7
-    input_stride: int = 1
-    pool: int = 1  # average over pool x pool after the first layer
-    linear: bool = False
-    laplace: float = 6.3831
-    batch_norm_momentum: float = 0.9
-
-
-@dataclass(frozen=True)
-class WideCoreConfig:
-    """Wide core of the SENSORIUM 2022 winner; `folded` is its exact one-channel identity."""
-
-    channels: tuple[int, ...] = (32, 128, 256, 256, 256)
-    stem_kernel: int = 4
-    stem_stride: int = 4
-    pool: int = 1  # average over pool x pool after the stem
-    input_kernel: int = 9
-    hidden_kernel: int = 7
-    form: Literal["folded", "plane"] = "folded"
-    laplace: float = 6.3831
-    batch_norm_momentum: float = 0.9
-
-
-@dataclass(frozen=True)
-class ViTCoreConfig:
-    """Vision transformer of V1T (Li et al. 2023); without side scalars it is a plain one."""
-
-    patch: int = 8
-    stride: int = 1
-    width: int = 155
-    blocks: int = 4
-    heads: int = 4
-    head_width: int = 155
-    hidden: int = 488  # of the MLP that ends a block
-    side_hidden: int = 77  # of the MLP of side scalars that begins it
-    patch_dropout: float = 0.0229
-    dropout: float = 0.2544
-    penalty: float = 0.5379  # times the sum of all absolute weights of the core
-
-
-@dataclass(frozen=True)
-class ConvCoreConfig:
-    """Plain convolutional blocks; defaults are the encoder of the macaque IT network IT_CNN."""
-
-    channels: tuple[int, ...] = (32, 64, 128)  # of each block; none: the input itself
-    kernel: int = 3
-    padding: int = 0  # zeros around each map before it is convolved
-    pool: int = 2  # maximum over pool x pool at the end of a block
-    batch_norm: bool = True
-    batch_norm_momentum: float = 0.1
-
-
-@dataclass(frozen=True)
-class NetworkCoreConfig:
-    """A network of the profile, from the weights it comes with, up to one of its layers."""
-
-    source: str  # name of the frozen network it starts from
-    network: str  # what that is: architecture, and the name of its weights
-    weights: str = ""
-    channels: tuple[int, ...] = ()  # of the blocks of a network of the house; empty: its own
-    layer: str = ""  # the last that is used; empty: all but the classifier
-    size: int = 0  # pixels a side the images are resized to; 0: what the network was made for
-    pool: int = 0  # maps are averaged to at most so many cells a side; 0: left as they are
-
-
-@dataclass(frozen=True)
-class GNetCoreConfig:
-    """GNet (St-Yves et al. 2023): two layers of AlexNet that stay as they are, then a trunk."""
-
-    # stored: images are maps of the prefilter; frozen: computed anew; trained: and learns too
-    prefilter: Literal["stored", "frozen", "trained"] = "frozen"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of training pixels in 0..1, by channel
-    width: int = 128  # channels of a layer; units read half of them but of the first and last
-    dropout: float = 0.5  # share of the channels that a layer does without
-    batch_norm_momentum: float = 0.25
-
-
-@dataclass(frozen=True)
-class PoolingReadoutConfig:
-    """Every unit pools each map over a field of its own, then weights the channels (GNet)."""
-
-    chunk: int = 512  # units pooled at once; memory and speed depend on it, results do not
-    feature_l1: float = 0.1
-    init_std: float = 0.01  # of weights and biases
-
-
-@dataclass(frozen=True)
-class DenseReadoutConfig:
-    """Every unit reads the whole map through one hidden layer; defaults are those of IT_CNN."""
-
-    hidden: int = 256  # of the layer all units of a session share; 0: none
-    batch_norm: bool = False  # of the hidden layer
-    dropout: float = 0.0  # share of the hidden layer's values
-    channels: tuple[int, ...] = ()  # of blocks of convolution and pooling before it
-
-
-@dataclass(frozen=True)
-class GaussianReadoutConfig:
-    """Gaussian readout (Lurz et al. 2021); defaults are those of the SENSORIUM 2022 baseline."""
-
-    position: Literal["cortex", "free", "shared"] = "cortex"  # where mu comes from
-    position_dims: Literal[2, 3] = 2  # soma coordinates used by the position network
-    position_tanh: bool = True  # final tanh of the position network
-    position_start: Literal["random", "center"] = (
-        "random"  # of that network; center: no unit is lost
-    )
-    gauss_type: Literal["full", "uncorrelated", "isotropic"] = "full"
-    sample: Literal["auto", "always", "never"] = "auto"  # auto: in training only
-    sample_per: Literal["image", "batch"] = "image"
-    clamp: Literal["sample", "off", "after_shift"] = "sample"
-    align_corners: bool = True
-    padding: Literal["zeros", "border"] = "zeros"
-    bias_init: Literal["zero", "mean", "inverse_elu"] = "zero"
-    shared_features: bool = False  # one feature vector for all units, times a scale per unit
-    init_mu_range: float = 0.3  # free positions start in U(-range, range)
-    init_sigma: float = 0.1
-    feature_l1: float = 0.0076
-    covariance_penalty: float = 0.0  # weight of sum(A^2), 0 upstream
 
 
 @dataclass(frozen=True)
@@ -172,19 +67,28 @@ class ModelConfig:
         | ConvCoreConfig
         | NetworkCoreConfig
         | GNetCoreConfig
+        | VideoCoreConfig
+        | FactorizedCoreConfig
+        | SeparableVideoCoreConfig
     ) = field(default_factory=BaselineCoreConfig)
     inputs: InputConfig = field(default_factory=InputConfig)
-    readout: GaussianReadoutConfig | DenseReadoutConfig | PoolingReadoutConfig = field(
-        default_factory=GaussianReadoutConfig
-    )
+    readout: (
+        GaussianReadoutConfig
+        | HierarchicalReadoutConfig
+        | DenseReadoutConfig
+        | PoolingReadoutConfig
+    ) = field(default_factory=GaussianReadoutConfig)
     objects: DenseReadoutConfig | None = None  # a second readout, which names the object shown
     shifter: bool = False
+    shifter_hidden: int = 5  # units of each of its two hidden layers
     still: bool = False  # shifts start at 0; False: at random, as published, which blurs positions
     modulator: Literal["none", "gain", "affine"] = "none"  # behavior scales (and shifts) each unit
     modulator_penalty: float = 0.0  # times the sum of squares of their weights, one row a unit
     behavior_in_core: bool = True  # behavior also enters the core as side scalars
     pupil_in_core: bool = False  # and the pupil's position beside its shifter, as in V1T
-    output: Literal["elu1", "identity"] = "elu1"  # ELU + 1: rates; identity: responses of any sign
+    # elu1: ELU + 1, rates; softplus: log(1 + exp(b y)) / b with a b that is learned, rates too;
+    # identity: responses of any sign
+    output: Literal["elu1", "softplus", "identity"] = "elu1"
 
 
 @dataclass(frozen=True)
@@ -203,6 +107,8 @@ class TrainingConfig:
     schedule: Literal["upstream", "fixed", "cosine"] = "fixed"  # cosine: over max_epochs, no rounds
     warmup_epochs: int = 0  # of a cosine: epochs of max_epochs in which the rate rises to its start
     warmup_start: float = 0.1  # share of learning_rate in the first of them
+    flat_epochs: int = 0  # of a cosine: epochs at the full rate, after the warm-up, before it falls
+    warmup_steps: int = 0  # steps in which the rate of the schedule rises from the share above
     cosine_epochs: int | None = None  # warm-up and fall end here, after max_epochs; None: with them
     reset_moments: bool = False  # reset Adam's moments at each restoration (fixed schedule only)
     tolerance: float = 1e-6
@@ -212,16 +118,22 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 0.0  # largest norm of a step's gradient; 0: any
     # see src/training/losses.py
-    loss: Literal["baseline", "v1t", "mse", "squares", "batch_rho2"] = "baseline"
+    loss: Literal[
+        *("baseline", "v1t", "dynamic", "nll", "stirling", "mse", "squares", "batch_rho2")
+    ] = "baseline"
+    loss_scale: Literal["sqrt", "none"] = "sqrt"  # sqrt: a Poisson loss times sqrt(trials / batch)
     score: Literal["mean", "median"] = "mean"  # over units, of their validation correlations
     start_counts: bool = True  # the weights it begins with may be the best, and are then kept
-    turns: Literal["together", "alone"] = "together"  # alone: a step sees a batch of one session
+    # together: a step sees a batch of every session; alone: of one, at random; cycle: each in turn
+    turns: Literal["together", "alone", "cycle"] = "together"
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
+    mixing: float = 0.0  # share of batches whose trials are mixed with one another, responses too
+    validation_trials: int | None = None  # of videos, a session: the first so many; None: all
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end
     )

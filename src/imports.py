@@ -47,11 +47,12 @@ _sha256 = cache(file_sha256)
 def code_sha256(notebook: Path) -> str:
     """sha256 of a notebook and of the files of `src` behind it.
 
-    Without those whose values a job is given: src/config.py, src/studies. Of a pair of twins the
-    script counts.
+    Without those whose values a job is given: src/config.py, src/parts.py, src/studies. Of a
+    pair of twins the script counts.
     """
     script = notebook.with_suffix(".py")
-    by_value = {paths.ROOT / "src/config.py", *(paths.ROOT / "src/studies").glob("*.py")}
+    configs = (paths.ROOT / f"src/{name}.py" for name in ("config", "parts"))
+    by_value = {*configs, *(paths.ROOT / "src/studies").glob("*.py")}
     behind = sources(script) if script.exists() else []
     files = [script if script.exists() else notebook, *(f for f in behind if f not in by_value)]
     return fingerprint([_sha256(file) for file in files])

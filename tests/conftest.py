@@ -1,12 +1,19 @@
 """Shared fixtures: stored outputs of published implementations, and a finished smoke run."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from src.data.movie_mouse import open_movie_mouse
+from src.data.movie_pack import pack_movies
 from src.paths import ROOT
+from src.simulate.movie_config import PRESETS
+from src.simulate.movie_mice import simulate_movie_mice
+
+SEED = 7  # of the simulated films
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +48,20 @@ def smoke_run(tmp_path_factory) -> SmokeRun:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return SmokeRun(folder / "data", folder / "figures", done.stdout)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> SimpleNamespace:
+    """A pair of simulated mice that watched few films: config, raw, truth, processed; never change.
+
+    `mice` are the paths in raw by key; the first is public and a folder, the second scored, a zip.
+    """
+    root = tmp_path_factory.mktemp("films")
+    few = {"train": 5, "own": 2, "main": 1, "ood": 1, "repeats": (2, 2), "none": 1}
+    config = replace(PRESETS["films_tiny"], **few)
+    paths = simulate_movie_mice(root / "raw", root / "truth", config, SEED)
+    keys = [mouse.key for mouse in config.mice]
+    for key, path in zip(keys, paths, strict=True):
+        pack_movies(open_movie_mouse(path), root / "processed" / key)
+    folders = {name: root / name for name in ("raw", "truth", "processed")}
+    return SimpleNamespace(config=config, mice=dict(zip(keys, paths, strict=True)), **folders)

@@ -19,6 +19,7 @@ CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 
 # A file imports from its own package and from those above it in this list.
 LAYERS = (
+    ("parts",),
     ("paths", "config", "seeds", "correlation"),
     ("studies", "manifest"),
     ("data",),

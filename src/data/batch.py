@@ -9,12 +9,16 @@ import torch
 
 @dataclass(frozen=True)
 class Batch:
-    """Normalised float32 tensors of n trials of one session; absent information is None."""
+    """Normalised float32 tensors of n trials of one session; absent information is None.
 
-    images: torch.Tensor  # (n, c, h, w)
-    responses: torch.Tensor | None = None  # (n, u)
-    behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed
-    pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical
+    Of movies, n clips of t frames: all has one more axis, and behavior no derivative.
+    """
+
+    images: torch.Tensor  # (n, c, h, w); of movies (n, c, t, h, w)
+    responses: torch.Tensor | None = None  # (n, u); (n, t, u)
+    behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed;
+    #                                       (n, t, 2) pupil size, running speed
+    pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical; (n, t, 2)
     boxes: torch.Tensor | None = None  # (n, 4) x, y, w, h in 0..1, or (n, 5) with a has-box flag
     objects: torch.Tensor | None = None  # (n,) int64, place of the object's class in CLASSES
 

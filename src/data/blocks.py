@@ -79,6 +79,7 @@ class BlockSource(ABC):
 
     role = "recording"
     boxes_filled = 0  # no boxes, behavior or pupil here
+    response_dtype = "float32"
     key: str
     tiers: np.ndarray  # (n,) str
     trial_ids: np.ndarray  # (n,) str

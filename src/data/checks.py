@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.errors import DataError
+from src.data.npy_tree import NpyRecording
 from src.data.sensorium import IMAGE_ID_NAMES, KINDS, REQUIRED_KINDS, TIERS, Mouse
 
 NEURON_ARRAYS = ("unit_ids", "area", "layer", "cell_motor_coordinates")
@@ -45,24 +46,25 @@ def check_mouse(mouse: Mouse) -> pd.DataFrame:
 def require_valid(mouse: Mouse, report: pd.DataFrame | None = None) -> pd.DataFrame:
     """The report (made here unless given) of a mouse without errors; else raises the first one."""
     report = check_mouse(mouse) if report is None else report
-    _raise_first(mouse, report[report.severity == "error"].message.tolist())
+    raise_first(mouse, report[report.severity == "error"].message.tolist())
     return report
 
 
 def require_tables(mouse: Mouse) -> None:
     """As `require_valid`, but of meta/ and file names only: no trial is read."""
     findings = list(_unreadable_tables(mouse)) or _check_tables(mouse)
-    _raise_first(mouse, [f.message for f in findings if f.severity == "error"])
+    raise_first(mouse, [f.message for f in findings if f.severity == "error"])
 
 
-def _raise_first(mouse: Mouse, errors: list[str]) -> None:
+def raise_first(mouse: NpyRecording, errors: list[str]) -> None:
+    """Raise the first of some errors of a recording, if there is one."""
     if errors:
         more = f" (and {len(errors) - 1} more: see the validation report)" if errors[1:] else ""
         raise DataError(f"session '{mouse.key}' in {mouse.path}: {errors[0]}{more}")
 
 
 def _check_tables(mouse: Mouse) -> list[Finding]:
-    checks = (_key, _units, _trial_tables, _tiers, _image_leaks, _file_names, _statistics)
+    checks = (_key, check_units, _trial_tables, check_tiers, _image_leaks, check_files, _statistics)
     return [finding for check in checks for finding in check(mouse)]
 
 
@@ -99,7 +101,8 @@ def _key(mouse: Mouse) -> Iterator[Finding]:
         yield Finding("warning", "meta/neurons", "key", text)
 
 
-def _units(mouse: Mouse) -> Iterator[Finding]:
+def check_units(mouse: NpyRecording) -> Iterator[Finding]:
+    """Ids of units, and whether other tables of them have as many rows."""
     file, ids = "meta/neurons/unit_ids.npy", mouse.unit_ids
     if ids.ndim != 1 or not len(ids):
         text = f"{file} is {ids.shape}, not (units,) with one unit or more: {AGAIN}"
@@ -135,12 +138,15 @@ def _trial_tables(mouse: Mouse) -> Iterator[Finding]:
         yield Finding("error", "meta/trials/trial_idx.npy", "trial_idx", text)
 
 
-def _tiers(mouse: Mouse) -> Iterator[Finding]:
+def check_tiers(
+    mouse: NpyRecording, known: tuple[str, ...] = TIERS, needed: tuple[str, ...] = TIERS[:3]
+) -> Iterator[Finding]:
+    """Tiers that are none, and those without a trial."""
     file, counts = "meta/trials/tiers.npy", Counter(mouse.tiers.tolist())
-    for word in sorted(set(counts) - set(TIERS)):
-        text = f"{file} has unknown tier '{word}' in {counts[word]} trials: use {', '.join(TIERS)}"
+    for word in sorted(set(counts) - set(known)):
+        text = f"{file} has unknown tier '{word}' in {counts[word]} trials: use {', '.join(known)}"
         yield Finding("error", file, "tiers", text)
-    for tier in TIERS[:3]:
+    for tier in needed:
         if not counts[tier]:
             severity = "warning" if tier == "test" else "error"
             text = f"{file} has no {tier} trial: mark some of its {mouse.n_trials} trials '{tier}'"
@@ -160,10 +166,15 @@ def _image_leaks(mouse: Mouse) -> Iterator[Finding]:
             yield Finding("warning", "meta/trials/tiers.npy", "image ids", text)
 
 
-def _file_names(mouse: Mouse) -> Iterator[Finding]:
+def check_files(
+    mouse: NpyRecording,
+    kinds: tuple[str, ...] = KINDS,
+    required: tuple[str, ...] = REQUIRED_KINDS,
+) -> Iterator[Finding]:
+    """Files of trials that are missing, and files of no trial."""
     wanted = [str(i) for i in range(mouse.n_trials)]
-    for kind in KINDS:
-        if not (found := mouse.trial_names(kind)) and kind not in REQUIRED_KINDS:
+    for kind in kinds:
+        if not (found := mouse.trial_names(kind)) and kind not in required:
             continue
         folder, listed = f"data/{kind}", f"meta/trials/tiers.npy lists {len(wanted)} trials"
         if missing := [i for i in wanted if i not in found]:

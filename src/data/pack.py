@@ -14,34 +14,33 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from src import manifest
+from src.data.build import REMEDY, SCHEMA, Build
 from src.data.checks import WIDTHS
 from src.data.errors import DataError
-from src.data.rows import Rows
 from src.data.sensorium import KINDS
 from src.data.sources import Source, current_stamp, require_consistent
 from src.data.statistics import resolve
 
-SCHEMA = 1  # raise when the layout changes: older caches are then refused and packed again
 BLOCK = 128  # trials between two completion marks
-REMEDY = "re-run 01_preprocess"
 
 
 class _NotWhole(Exception):
     """Images hold values other than whole numbers from 0 to 255."""
 
 
-def pack(mouse: Source, folder: Path) -> None:
+def pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None] | None = None) -> None:
     """Pack `mouse` into `folder`, whole or not at all; does nothing if the cache there is current.
 
-    Memory stays bounded by a few blocks of trials. Raises DataError if the mouse is inconsistent,
+    `build` fills an empty folder; without one, trials show pictures. Memory stays bounded by a few
+    blocks of trials. Raises DataError if the mouse is inconsistent,
     changes meanwhile, or the cache cannot be written; then nothing of the build is left.
     """
     folder = Path(folder)
@@ -54,7 +53,7 @@ def pack(mouse: Source, folder: Path) -> None:
         partial = folder.with_name(f".{folder.name}.partial")
         try:
             if not _is_current(partial, mouse):
-                _build(mouse, partial)
+                (build or _build)(mouse, partial)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
         except (OSError, DataError) as error:
@@ -88,6 +87,7 @@ def _is_current(folder: Path, mouse: Source) -> bool:
         return False
     same = found["schema"] == SCHEMA and source["stamp"] == mouse.stamp
     same = same and found["key"] == mouse.key  # one file may hold several sessions
+    same = same and found.get("response_dtype", "float32") == mouse.response_dtype
     return same and found.get("boxes_filled", 0) == mouse.boxes_filled
 
 
@@ -106,44 +106,36 @@ def _explained(error: OSError | DataError, mouse: Source, folder: Path) -> DataE
     return DataError(f"{what}: {error.strerror or error}{where}; nothing was kept: {remedy}")
 
 
-class _Build:
-    """A build in progress: the files of a packed session and how far they are filled."""
+class _Build(Build):
+    """A build of trials that show pictures."""
 
     def __init__(self, mouse: Source, folder: Path, dtype: str = "uint8", reason: str = "") -> None:
-        self.mouse, self.folder = mouse, folder
-        fresh = {"stamp": mouse.stamp, "key": mouse.key, "schema": SCHEMA}
-        fresh |= {"dtype": dtype, "reason": reason}
-        self.state = self._continued(fresh) or {**fresh, "trials": 0, "images": 0}
+        super().__init__(mouse, folder, dtype=dtype, reason=reason)
         self.shape = mouse.trial("images", 0).shape  # (c, h, w)
         row = self.shape[1:] if self.shape[0] == 1 else self.shape
         quarter = (*row[:-2], row[-2] // 4, row[-1] // 4)
         widths = {"responses": len(mouse.unit_ids), **WIDTHS}
         self.kinds = {
-            kind: self._rows(kind, (widths[kind],), np.float32)
+            kind: self.rows(kind, (widths[kind],), np.float32)
             for kind in KINDS[1:]
             if mouse.has_kind(kind)
         }
-        self.index = self._rows("image_index", (), np.int32)
-        self.images = self._rows("images", row, self.state["dtype"])
+        self.index = self.rows("image_index", (), np.int32)
+        self.images = self.rows("images", row, self.state["dtype"])
         whole = self.state["dtype"] == "uint8" and min(quarter) > 0
-        self.quarter = self._rows("images_quarter", quarter, np.uint16) if whole else None
+        self.quarter = self.rows("images_quarter", quarter, np.uint16) if whole else None
         self.seen: dict[bytes, int] = {}
-        for _, images in self.images.blocks(self.state["images"]):
+        for _, images in self.images.blocks(self.state.get("images", 0)):
             self._number(images)
 
-    def _continued(self, fresh: dict[str, Any]) -> dict[str, Any] | None:
-        """The state at the last completion mark, if it belongs to this very source."""
-        mark = self.folder / "progress.json"
-        state = json.loads(mark.read_text()) if mark.exists() else {}
-        same = ("stamp", "key", "schema") if not fresh["reason"] else fresh
-        if state and all(state[name] == fresh[name] for name in same):
-            return state
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        return None
+    def settled(self, fresh: dict[str, Any]) -> tuple[str, ...]:
+        """Without a reason for another dtype, a build continues one that has found such."""
+        return ("stamp", "key", "schema") if not fresh["reason"] else tuple(fresh)
 
-    def _rows(self, name: str, row: tuple[int, ...], dtype: Any) -> Rows:
-        return Rows(self.folder / f"{name}.npy", row, dtype)
+    @property
+    def block(self) -> int:
+        """Trials between two completion marks."""
+        return BLOCK
 
     def _number(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Number of each image by content, and which of them are new: (n, ...) -> (n,), (n,)."""
@@ -153,69 +145,40 @@ class _Build:
         first = np.unique(numbers, return_index=True)[1]
         return numbers, np.sort(first[numbers[first] >= known])
 
-    def run(self) -> None:
-        """Fill the files from where they are to the last trial."""
-        n = self.mouse.n_trials
-        for first in range(self.state["trials"], n, BLOCK):
-            trials = range(first, min(first + BLOCK, n))
-            for kind, rows in self.kinds.items():
-                rows.write(first, _stack(self.mouse, kind, trials, rows.row))
-            self._add_images(trials)
-            self._mark(trials.stop)
-
-    def _add_images(self, trials: range) -> None:
+    def add(self, trials: range) -> dict[str, Any]:
+        """Write some trials, each different image once."""
+        for kind, rows in self.kinds.items():
+            rows.write(trials.start, _stack(self.mouse, kind, trials, rows.row))
         images = _stack(self.mouse, "images", trials, self.shape).reshape(-1, *self.images.row)
         if self.state["dtype"] == "uint8":
             images = _whole_numbers(images, trials)
         images = images.astype(self.images.dtype)
+        known = len(self.seen)
         numbers, new = self._number(images)
         self.index.write(trials.start, numbers)
-        self.images.write(self.state["images"], images[new])
+        self.images.write(known, images[new])
         if self.quarter:
-            self.quarter.write(self.state["images"], _quarter_sums(images[new]))
+            self.quarter.write(known, _quarter_sums(images[new]))
+        return {"images": len(self.seen)}
 
-    def _mark(self, trials: int) -> None:
-        self.state = {**self.state, "trials": trials, "images": len(self.seen)}
-        _write(json.dumps(self.state), self.folder / "progress.json")
-
-    def finish(self) -> None:
-        """Headers, tables, statistics and, last, the manifest."""
+    def close(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Headers and statistics."""
         n = self.mouse.n_trials
         for rows in (self.index, *self.kinds.values()):
             rows.finish(n)
         for rows in filter(None, (self.images, self.quarter)):
             rows.finish(len(self.seen))
         statistics, origin = resolve(self.mouse, self.images, self.index, self.kinds)
-        np.savez(self.folder / "meta.npz", allow_pickle=False, **_tables(self.mouse), **statistics)
-        if current_stamp(self.mouse.path) != self.mouse.stamp:
-            raise DataError(f"{self.mouse.path} changed while it was packed: {REMEDY}")
-        path = os.path.relpath(self.mouse.path, self.folder)
-        source = json.dumps({"path": path, "stamp": self.mouse.stamp}, indent=2)
-        _write(source + "\n", self.folder / "source.json")
-        text = json.dumps(self._manifest(origin), indent=2, allow_nan=False)
-        (self.folder / "progress.json").unlink(missing_ok=True)
-        _write(text + "\n", self.folder / "manifest.json")
-
-    def _manifest(self, statistics: dict[str, Any]) -> dict[str, Any]:
-        mouse, files = self.mouse, sorted(self.folder.glob("*.np[yz]"))
-        blocks = {f.name: manifest.file_sha256(f) for f in files}
-        tiers = [t for t in np.unique(mouse.tiers).tolist() if not self._responds(t)]
-        return {
-            "schema": SCHEMA,
-            "key": mouse.key,
-            "role": mouse.role,
-            "trials": mouse.n_trials,
-            "units": len(mouse.unit_ids),
+        tiers = np.unique(self.mouse.tiers).tolist()
+        own = {
             "images": len(self.seen),
             "image_shape": list(self.shape),
             "image_dtype": self.state["dtype"],
             "image_dtype_reason": self.state["reason"] or "whole numbers from 0 to 255",
-            "statistics": statistics,
-            "withheld_tiers": tiers,
-            "boxes_filled": mouse.boxes_filled,
-            "sha256": blocks,
-            "fingerprint": manifest.fingerprint([SCHEMA, mouse.key, blocks]),
+            "statistics": origin,
+            "withheld_tiers": [t for t in tiers if not self._responds(t)],
         }
+        return {**_tables(self.mouse), **statistics}, own
 
     def _responds(self, tier: str) -> bool:
         shown = self.mouse.tiers == tier
@@ -274,12 +237,3 @@ def _tables(mouse: Source) -> dict[str, np.ndarray]:
     optional = {ours: mouse.optional(f"meta/neurons/{theirs}") for ours, theirs in names.items()}
     optional["objects"] = mouse.optional("meta/trials/object")
     return tables | {name: array for name, array in optional.items() if array is not None}
-
-
-def _write(text: str, path: Path) -> None:
-    temporary = path.with_name("unfinished")  # one name: the last write leaves none behind
-    with open(temporary, "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)

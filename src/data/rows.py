@@ -40,14 +40,18 @@ class Rows:
         """Rows `first`, `first` + 1, ...: (n, ...)."""
         self._put(self.start + first * self.row_bytes, rows.astype(self.dtype).tobytes())
 
+    def read(self, first: int, count: int) -> np.ndarray:
+        """`count` rows from `first` on, without mapping the file: -> (count, ...)."""
+        offset, size = self.start + first * self.row_bytes, int(np.prod(self.row))
+        return np.fromfile(self.path, self.dtype, count * size, offset=offset).reshape(
+            -1, *self.row
+        )
+
     def blocks(self, n: int) -> Iterator[tuple[slice, np.ndarray]]:
         """The first `n` rows, a block at a time, without mapping the file."""
-        size = int(np.prod(self.row))
         for first in range(0, n, BLOCK):
             where = slice(first, min(first + BLOCK, n))
-            count, offset = (where.stop - first) * size, self.start + first * self.row_bytes
-            rows = np.fromfile(self.path, self.dtype, count, offset=offset)
-            yield where, rows.reshape(-1, *self.row)
+            yield where, self.read(first, where.stop - first)
 
     def finish(self, n: int) -> None:
         """Make it an npy file of `n` rows."""

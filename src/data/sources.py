@@ -12,6 +12,8 @@ from src.data.blocks import file_stamp
 from src.data.checks import require_tables, require_valid
 from src.data.inferotemporal import InferotemporalFile
 from src.data.inferotemporal_checks import tables_report
+from src.data.movie_checks import require_valid_movies
+from src.data.movie_mouse import MovieMouse
 from src.data.nsd import BETAS
 from src.data.nsd_session import nsd_stamp
 from src.data.sensorium import Mouse, open_mouse
@@ -31,6 +33,7 @@ class Source(Protocol):
     image_ids: np.ndarray  # (n,)
     unit_ids: np.ndarray  # (u,)
     boxes_filled: int
+    response_dtype: str  # in which responses are packed
 
     def has_kind(self, kind: str) -> bool:
         """Whether trials have `kind`."""
@@ -57,5 +60,7 @@ def require_consistent(source: Source) -> None:
     """Raise the first error of the tables of a source; no trial is read."""
     if isinstance(source, Mouse):
         require_tables(source)
+    elif isinstance(source, MovieMouse):
+        require_valid_movies(source, trials=False)
     elif isinstance(source, InferotemporalFile):
         require_valid(source, tables_report(source))

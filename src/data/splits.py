@@ -56,8 +56,12 @@ def tier_split(tiers: np.ndarray) -> Split:
 
 
 def official_split(session: Trials) -> Split:
-    """The split the recording came with."""
-    return tier_split(session.tiers)
+    """The split the recording came with; of videos the oracle tier validates, live tiers test."""
+    if "oracle" not in session.tiers:
+        return tier_split(session.tiers)
+    tests = [session.trials(f"live_test_{kind}") for kind in ("main", "bonus")]
+    test = np.sort(np.concatenate(tests))
+    return Split(session.trials("train"), session.trials("oracle"), test)
 
 
 def acquisition_split(session: Trials) -> Split:

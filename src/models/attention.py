@@ -68,11 +68,67 @@ class _Dropped(torch.autograd.Function):
             weights = attention_weights(q[part], k[part])
             mask, own = _mask(weights, part, *ctx.options), gradient[part]
             torch.matmul((weights * mask).mT, own, out=grads[2][part])
-            back = (own @ v[part].mT).mul_(mask).mul_(weights)  # of the softmax: w (g - sum w g)
-            back -= weights.mul_(back.sum(-1, keepdim=True))
+            back = _through_softmax(weights, (own @ v[part].mT).mul_(mask))
             torch.matmul(back, k[part] * scale, out=grads[0][part])
             torch.matmul(back.mT, q[part] * scale, out=grads[1][part])
         return *grads, None, None
+
+
+def attend_with_bias(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    """Attention inside windows with logits q k^T / sqrt(d) + bias + mask, weights never kept.
+
+    q, k, v (n, windows, heads, t, d), bias (heads, t, t), mask (windows, t, t), which has no
+    gradient -> (n, windows, heads, t, d). Everywhere PyTorch's fused kernel; on CPU it has no
+    gradient for a bias, and `_Windows` computes the weights again, some windows at a time.
+    """
+    if q.is_cpu and torch.is_grad_enabled():
+        return _Windows.apply(q, k, v, bias, mask)
+    return _fused(q, k, v, bias, mask)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    added = (bias + mask[:, None]).flatten(0, 1).expand(len(q), -1, -1, -1)
+    flat = (x.flatten(1, 2) for x in (q, k, v))
+    return F.scaled_dot_product_attention(*flat, attn_mask=added).unflatten(1, q.shape[1:3])
+
+
+class _Windows(torch.autograd.Function):
+    """`attend_with_bias` on CPU: keeps q, k, v, the bias and the mask."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(q, k, v, bias, mask)
+        return torch.cat([_fused(q[:, p], k[:, p], v[:, p], bias, mask[p]) for p in _windows(q)], 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, bias, mask = ctx.saved_tensors
+        grads, scale = [torch.empty_like(x) for x in (q, k, v)], q.shape[-1] ** -0.5
+        grad_bias = torch.zeros_like(bias)
+        for part in _windows(q):
+            own, scaled = gradient[:, part], k[:, part] * scale
+            added = bias + mask[part][:, None]
+            weights = torch.softmax((q[:, part] @ scaled.mT).add_(added), -1)
+            grads[2][:, part] = weights.mT @ own
+            back = _through_softmax(weights, own @ v[:, part].mT)
+            grad_bias += back.sum((0, 1))
+            grads[0][:, part] = back @ scaled
+            grads[1][:, part] = back.mT @ (q[:, part] * scale)
+        return *grads, grad_bias, None
+
+
+def _windows(q: Tensor) -> list[slice]:
+    """Windows whose weights are held at once: (n, windows, heads, t, d)."""
+    n, windows, heads, t, _ = q.shape
+    step = max(1, BLOCK // (n * heads * t**2))
+    return [slice(start, start + step) for start in range(0, windows, step)]
+
+
+def _through_softmax(weights: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient of the logits: w (g - sum w g), in the place of `gradient`."""
+    back = gradient.mul_(weights)
+    return back.sub_(weights * back.sum(-1, keepdim=True))
 
 
 def _parts(q: Tensor) -> list[slice]:

@@ -15,11 +15,15 @@ from src.config import (
     BaselineCoreConfig,
     ConvCoreConfig,
     DenseReadoutConfig,
+    FactorizedCoreConfig,
     GaussianReadoutConfig,
     GNetCoreConfig,
+    HierarchicalReadoutConfig,
     ModelConfig,
     NetworkCoreConfig,
     PoolingReadoutConfig,
+    SeparableVideoCoreConfig,
+    VideoCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
 )
@@ -28,15 +32,19 @@ from src.data.objects import CLASSES
 from src.models.cores import BaselineCore, ConvCore, Core, WideCore
 from src.models.dense_readout import DenseReadout
 from src.models.gnet import GNetCore
+from src.models.hierarchical_readout import HierarchicalReadout
 from src.models.modulators import Modulator
 from src.models.network_core import NetworkCore
 from src.models.pooling_readout import PoolingReadout
 from src.models.readouts import GaussianReadout, Readout
 from src.models.shifters import Shifter
+from src.models.video_convolutions import FactorizedCore, SeparableVideoCore
+from src.models.video_core import VideoCore
 from src.models.vit import ViTCore
 from src.seeds import stream
 
-BEHAVIORS = 3  # pupil size, its derivative, running speed
+BEHAVIORS = 3  # of an image: pupil size, its derivative, running speed
+FRAME_BEHAVIORS = 2  # of a frame of a video: pupil size, running speed
 PUPIL = 2  # its center, horizontal and vertical
 BOX = 4  # x, y, w, h
 
@@ -46,7 +54,7 @@ class SessionFacts:
     """What an encoder must know of a session; a `Session` has the same attributes."""
 
     n_units: int
-    image_shape: tuple[int, int, int]  # (c, h, w) as the model receives it
+    image_shape: tuple[int, ...]  # (c, h, w) as the model receives it, of a clip (c, t, h, w)
     coordinates: ArrayLike | None = None  # (u, 3) um
     mean_response: ArrayLike | None = None  # (u,) over training trials, normalised units
     behavior_missing: bool = False
@@ -84,8 +92,10 @@ class Encoder(nn.Module):
             classes = SessionFacts(len(CLASSES), image_shape)
             generator = stream(seed, "init", "objects")
             self.names = make_readout(naming, self.core, classes, generator)
+        if config.output == "softplus":
+            self.log_steepness = nn.Parameter(torch.zeros(()))
         if config.inputs.behavior and any(s.behavior_missing for s in self.sessions.values()):
-            self.missing_behavior = nn.Parameter(torch.zeros(BEHAVIORS))
+            self.missing_behavior = nn.Parameter(torch.zeros(behaviors(image_shape)))
         if config.pupil_in_core and any(s.pupil_missing for s in self.sessions.values()):
             self.missing_pupil = nn.Parameter(torch.zeros(PUPIL))
 
@@ -93,13 +103,15 @@ class Encoder(nn.Module):
         generator = stream(seed, "init", "readout", key)
         self.readouts[key] = make_readout(self.config, self.core, facts, generator)
         if self.config.shifter and not facts.pupil_missing:
-            self.shifters[key] = Shifter(stream(seed, "init", "shifter", key), self.config.still)
+            options = self.config.still, self.config.shifter_hidden
+            self.shifters[key] = Shifter(stream(seed, "init", "shifter", key), *options)
+        inputs = behaviors(facts.image_shape)
         if self.config.modulator != "none":
             generator = stream(seed, "init", "modulator", key)
-            self.modulators[key] = Modulator(facts.n_units, generator)
+            self.modulators[key] = Modulator(facts.n_units, generator, "gain", inputs)
         if self.config.modulator == "affine":
             generator = stream(seed, "init", "offset", key)
-            self.offsets[key] = Modulator(facts.n_units, generator, "offset")
+            self.offsets[key] = Modulator(facts.n_units, generator, "offset", inputs)
 
     def forward(
         self,
@@ -113,7 +125,13 @@ class Encoder(nn.Module):
 
     def output(self, y: Tensor) -> Tensor:
         """The output nonlinearity: any -> the same."""
-        return F.elu(y) + 1 if self.config.output == "elu1" else y
+        match self.config.output:
+            case "elu1":
+                return F.elu(y) + 1
+            case "softplus":
+                steepness = self.log_steepness.exp()
+                return F.softplus(steepness * y) / steepness
+        return y
 
     def respond_and_name(
         self, batch: Batch, session: str, generator: torch.Generator | None = None
@@ -139,7 +157,7 @@ class Encoder(nn.Module):
     def features(
         self, batch: Batch, session: str, generator: torch.Generator | None
     ) -> Tensor | tuple[Tensor, ...]:
-        """What the core makes of a batch: -> (n, f, h', w'), of some cores several maps."""
+        """What the core makes of a batch: -> (n, f, [t',] h', w'), of some cores several maps."""
         self._check_images(batch, session)
         return self.core(batch.images, self.side(batch, session), generator)
 
@@ -151,16 +169,23 @@ class Encoder(nn.Module):
         generator: torch.Generator | None = None,
         units: Tensor | None = None,
     ) -> Tensor:
-        """What the units of a session make of it, before the output nonlinearity: -> y (n, u)."""
-        y = self.readouts[session](x, self.shift(batch, session), generator, units)
-        if session in self.modulators:
-            y = y * self.modulators[session](self._behavior(batch, session), units)
-        if session in self.offsets:
-            y = y + self.offsets[session](self._behavior(batch, session), units)
+        """What the units of a session make of it, before the output nonlinearity: -> y (n, u).
+
+        The maps of a clip are of its last frames: -> (n, t', u).
+        """
+        shift = self.shift(batch, session)
+        if shift is not None and shift.dim() == 3:
+            shift = shift[:, -x.shape[2] :]
+        y = self.readouts[session](x, shift, generator, units)
+        for part, combine in ((self.modulators, torch.mul), (self.offsets, torch.add)):
+            if session in part:
+                behavior = self._behavior(batch, session)
+                behavior = behavior if y.dim() == 2 else behavior[:, -y.shape[1] :]
+                y = combine(y, part[session](behavior, units))
         return y
 
     def shift(self, batch: Batch, session: str) -> Tensor | None:
-        """Shift of the readout positions by the pupil: (n, 2), None where it is 0."""
+        """Shift of the readout positions by the pupil: (n, [t,] 2), None where it is 0."""
         if session not in self.shifters:
             return None
         return self.shifters[session](_given(batch.pupil, "pupil", session))
@@ -174,7 +199,7 @@ class Encoder(nn.Module):
         return total
 
     def side(self, batch: Batch, session: str) -> Tensor | None:
-        """Scalars that enter the core beside the images: (n, s), None if there are none."""
+        """Scalars that enter the core beside the images: (n, [t,] s), None if there are none."""
         inputs, side = self.config.inputs, []
         if inputs.boxes != "none":
             side.append(_given(batch.boxes, "boxes", session))
@@ -182,16 +207,16 @@ class Encoder(nn.Module):
             side.append(self._behavior(batch, session))
         if self.config.pupil_in_core:
             side.append(self._pupil(batch, session))
-        return torch.cat(side, 1) if side else None
+        return torch.cat(side, -1) if side else None
 
     def _behavior(self, batch: Batch, session: str) -> Tensor:
         if self.sessions[session].behavior_missing:
-            return self.missing_behavior.expand(len(batch), -1)
+            return self.missing_behavior.expand(*_rows(batch), -1)
         return _given(batch.behavior, "behavior", session)
 
     def _pupil(self, batch: Batch, session: str) -> Tensor:
         if self.sessions[session].pupil_missing:
-            return self.missing_pupil.expand(len(batch), -1)
+            return self.missing_pupil.expand(*_rows(batch), -1)
         return _given(batch.pupil, "pupil", session)
 
     def _check_images(self, batch: Batch, session: str) -> None:
@@ -206,10 +231,10 @@ class Encoder(nn.Module):
             )
 
 
-def make_core(config: ModelConfig, image_shape: tuple[int, int, int], seed: int) -> Core:
-    """The core a configuration names, for images of (c, h, w)."""
+def make_core(config: ModelConfig, image_shape: tuple[int, ...], seed: int) -> Core:
+    """The core a configuration names, for images of (c, h, w) or clips of (c, t, h, w)."""
     generator = stream(seed, "init", "core")
-    side, centered = side_scalars(config), config.inputs.centered
+    side, centered = side_scalars(config, image_shape), config.inputs.centered
     match config.core:
         case BaselineCoreConfig() as core:
             return BaselineCore(core, image_shape[0], side, centered, generator)
@@ -223,6 +248,12 @@ def make_core(config: ModelConfig, image_shape: tuple[int, int, int], seed: int)
             return NetworkCore(core, image_shape, seed)
         case GNetCoreConfig() as core:
             return GNetCore(core, image_shape, generator)
+        case VideoCoreConfig() as core:
+            return VideoCore(core, image_shape, side, generator)
+        case FactorizedCoreConfig() as core:
+            return FactorizedCore(core, image_shape, side, generator)
+        case SeparableVideoCoreConfig() as core:
+            return SeparableVideoCore(core, image_shape, side, generator)
 
 
 def make_readout(
@@ -231,6 +262,9 @@ def make_readout(
     """The readout a configuration names, for one session's units and the maps of its images."""
     size = core.output_shape(*facts.image_shape[1:])  # raises for images that are too small
     match config.readout:
+        case HierarchicalReadoutConfig() as readout:
+            known = facts.n_units, facts.coordinates, facts.mean_response
+            return HierarchicalReadout(readout, core.channels, *known, generator)
         case GaussianReadoutConfig() as readout:
             known = facts.n_units, facts.coordinates, facts.mean_response
             return GaussianReadout(readout, core.channels, *known, generator)
@@ -241,11 +275,16 @@ def make_readout(
             return PoolingReadout(readout, shapes, facts.n_units, generator)
 
 
-def side_scalars(config: ModelConfig) -> int:
-    """How many scalars an image brings to the core: box, behavior, pupil."""
+def behaviors(image_shape: tuple[int, ...]) -> int:
+    """How many behaviors there are of an image of (c, h, w), or a frame of a clip."""
+    return BEHAVIORS if len(image_shape) == 3 else FRAME_BEHAVIORS
+
+
+def side_scalars(config: ModelConfig, image_shape: tuple[int, ...] = (1, 36, 64)) -> int:
+    """How many scalars an image or frame brings to the core: box, behavior, pupil."""
     boxes = {"none": 0, "flag": BOX + 1}.get(config.inputs.boxes, BOX)
     behavior = config.inputs.behavior and config.behavior_in_core
-    return boxes + BEHAVIORS * behavior + PUPIL * config.pupil_in_core
+    return boxes + behaviors(image_shape) * behavior + PUPIL * config.pupil_in_core
 
 
 def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
@@ -280,11 +319,16 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: objects and inputs.objects go together, set both")
     if isinstance(config.readout, DenseReadoutConfig | PoolingReadoutConfig) and config.shifter:
         raise ValueError(f"model {config.name!r}: its dense readout has no positions to shift")
-    if config.output == "identity" and getattr(config.readout, "bias_init", "") == "inverse_elu":
+    if config.output != "elu1" and getattr(config.readout, "bias_init", "") == "inverse_elu":
         raise ValueError(f"model {config.name!r}: bias_init='inverse_elu' is for output='elu1'")
     shapes = {key: tuple(s.image_shape) for key, s in sessions.items()}
-    if len({channels for channels, _, _ in shapes.values()}) > 1:
+    if len({(len(shape), shape[0]) for shape in shapes.values()}) > 1:
         raise ValueError(f"sessions share one core and need images of equal channels: {shapes}")
+
+
+def _rows(batch: Batch) -> tuple[int, ...]:
+    """(n,), or (n, t) of clips: what a scalar of an image or frame is given for."""
+    return (len(batch), *batch.images.shape[2:-2])
 
 
 def _given(value: Tensor | None, name: str, session: str) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch.func import functional_call
 
 from src.models.normalization import BatchNorm
 
+INIT = 0.02  # standard deviation of a transformer's initial weights
 NO_GENERATOR = "dropout needs a generator in training: stream(seed, ...)"
 
 
@@ -19,6 +21,31 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
+
+
+def truncated(*shape: int, generator: torch.Generator) -> nn.Parameter:
+    """Weights of a transformer: truncated normal, of std 0.02: -> `shape`."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=INIT, generator=generator))
+
+
+def dense(inputs: int, outputs: int, generator: torch.Generator, bias: bool = True) -> nn.Linear:
+    """A linear layer of a transformer's block: truncated normal weights, biases 0."""
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
+    layer.weight = truncated(outputs, inputs, generator=generator)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def convolution3d(
+    inputs: int, outputs: int, kernel: Sequence[int], generator: torch.Generator, **options: Any
+) -> nn.Conv3d:
+    """A convolution over frames, rows and columns, with PyTorch's initialisation, seeded."""
+    layer = nn.utils.skip_init(nn.Conv3d, inputs, outputs, tuple(kernel), **options)
+    limit = layer.weight[0].numel() ** -0.5
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -limit, limit, generator=generator)
     return layer
 
 

@@ -23,11 +23,12 @@ class Modulator(nn.Module):
         n_units: int,
         generator: torch.Generator,
         kind: Literal["gain", "offset"] = "gain",
+        inputs: int = 3,
         hidden: int = 10,
     ) -> None:
         super().__init__()
         self.kind = kind
-        self.hidden = nn.Sequential(linear(3, hidden, generator), nn.ReLU())
+        self.hidden = nn.Sequential(linear(inputs, hidden, generator), nn.ReLU())
         self.weight = nn.Parameter(torch.zeros(n_units, hidden))
         self.bias = nn.Parameter(torch.zeros(n_units))
 

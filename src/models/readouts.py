@@ -62,7 +62,8 @@ class GaussianReadout(Readout):
             case "cortex":
                 dims = self.config.position_dims
                 self.register_buffer("source", normalize_positions(coordinates, dims, self.n_units))
-                hidden, out = linear(dims, 30, generator), linear(30, 2, generator)
+                width = self.config.position_hidden
+                hidden, out = linear(dims, width, generator), linear(width, 2, generator)
                 if self.config.position_start == "center":
                     nn.init.zeros_(out.weight), nn.init.zeros_(out.bias)
                 last = (nn.Tanh(),) if self.config.position_tanh else ()
@@ -100,7 +101,14 @@ class GaussianReadout(Readout):
         generator: torch.Generator | None = None,
         units: Tensor | None = None,
     ) -> Tensor:
-        """(n, f, h, w), (n, 2) -> (n, u); `units` (indices) reads only some, in that order."""
+        """(n, f, h, w), (n, 2) -> (n, u); `units` (indices) reads only some, in that order.
+
+        Of clips every frame is a map of its own: (n, f, t, h, w), (n, t, 2) -> (n, t, u).
+        """
+        if x.dim() == 5:
+            shift = None if shift is None else shift.flatten(0, 1)
+            y = self(x.transpose(1, 2).flatten(0, 1), shift, generator, units)
+            return y.unflatten(0, (len(x), -1))
         keep = slice(None) if units is None else torch.as_tensor(units, device=x.device)
         positions = self.positions(len(x), shift, generator, keep)
         c = self.config
@@ -119,7 +127,8 @@ class GaussianReadout(Readout):
         if config.sample == "always" or (config.sample == "auto" and self.training):
             rows = n if config.sample_per == "image" else 1
             noise = _normal((rows, g.shape[1], 2), generator, g.device)
-            drawn = torch.einsum("uij,nuj->nui", self.covariance_factor[keep], noise)
+            factor = self.covariance_factor[keep]
+            drawn = torch.einsum("uij,nuj->nui", factor, noise.to(factor))
             g = g + drawn.to(g)
         if config.clamp == "sample":
             g = g.clamp(-1, 1)
@@ -179,7 +188,7 @@ def _initial_bias(
     """Start of the bias: 0, the mean response, or what ELU + 1 maps to the mean response."""
     if config.bias_init == "zero":
         return torch.zeros(n_units)
-    mean = None if mean_response is None else torch.as_tensor(np.array(mean_response)).float()
+    mean = None if mean_response is None else torch.tensor(np.asarray(mean_response)).float()
     if mean is None or mean.shape != (n_units,):
         found = None if mean is None else tuple(mean.shape)
         need = f"bias_init={config.bias_init!r} needs mean_response ({n_units},)"

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 BLOCK = 16384  # positions at a time: what is needed beyond inputs and outputs is f * BLOCK values
 UNITS = 1024  # units at a time on accelerators
+RECOMPUTE = 2**27  # more features than this are not kept there: backward reads them again
 Padding = Literal["zeros", "border"]
 
 
@@ -41,10 +43,20 @@ def _grid_sample_dot(
     y = []
     positions = positions.to(x)
     for part, weight in zip(positions.split(UNITS, 1), weights.split(UNITS), strict=True):
-        grid = part.expand(len(x), -1, -1)[:, :, None]  # (n, u, 1, 2)
-        read = F.grid_sample(x, grid, padding_mode=padding, align_corners=align_corners)
-        y.append(torch.einsum("nfu,uf->nu", read[..., 0], weight))
+        options = x, part, weight, align_corners, padding
+        if torch.is_grad_enabled() and x.shape[:2].numel() * positions.shape[1] > RECOMPUTE:
+            y.append(checkpoint(_read, *options, use_reentrant=False, preserve_rng_state=False))
+        else:
+            y.append(_read(*options))
     return torch.cat(y, 1)
+
+
+def _read(
+    x: Tensor, positions: Tensor, weights: Tensor, align_corners: bool, padding: Padding
+) -> Tensor:
+    grid = positions.expand(len(x), -1, -1)[:, :, None]  # (n, u, 1, 2)
+    read = F.grid_sample(x, grid, padding_mode=padding, align_corners=align_corners)
+    return torch.einsum("nfu,uf->nu", read[..., 0], weights)
 
 
 class Neighbors(NamedTuple):

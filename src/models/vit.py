@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from src.config import ViTCoreConfig
 from src.models.attention import attend, attention_weights
 from src.models.cores import Core, valid_size
-from src.models.layers import dropout, linear
-
-INIT = 0.02  # standard deviation of initial weights
+from src.models.layers import dense, dropout, linear, truncated
 
 
 class ViTCore(Core):
@@ -39,8 +37,8 @@ class ViTCore(Core):
         self.image_size = tuple(size)
         self.grid = valid_size(self.image_size, config.patch, config.stride)  # (h', w') of tokens
         self.embedding = linear(c * config.patch**2, config.width, generator)
-        self.cls = _weight(1, config.width, generator)
-        self.positions = _weight(1 + prod(self.grid), config.width, generator)
+        self.cls = truncated(1, config.width, generator=generator)
+        self.positions = truncated(1 + prod(self.grid), config.width, generator=generator)
         self.blocks = nn.ModuleList(Block(config, side, generator) for _ in range(config.blocks))
 
     def forward(
@@ -93,15 +91,15 @@ class Block(nn.Module):
         self.config = config
         if side:
             self.side = nn.Sequential(
-                *(_dense(side, config.side_hidden, generator), nn.Tanh()),
-                *(_dense(config.side_hidden, width, generator), nn.Tanh()),
+                *(dense(side, config.side_hidden, generator), nn.Tanh()),
+                *(dense(config.side_hidden, width, generator), nn.Tanh()),
             )
         self.norm = nn.LayerNorm(width)
-        self.qkv = _dense(width, 3 * inner, generator, bias=False)
-        self.out = _dense(inner, width, generator)
+        self.qkv = dense(width, 3 * inner, generator, bias=False)
+        self.out = dense(inner, width, generator)
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp_in = _dense(width, config.hidden, generator)
-        self.mlp_out = _dense(config.hidden, width, generator)
+        self.mlp_in = dense(width, config.hidden, generator)
+        self.mlp_out = dense(config.hidden, width, generator)
 
     def forward(
         self, x: Tensor, side: Tensor | None = None, generator: torch.Generator | None = None
@@ -125,19 +123,3 @@ class Block(nn.Module):
         """Queries, keys and values: (n, t, f) -> (n, heads, t, d) three times."""
         qkv = self.qkv(self.norm(x)).unflatten(2, (3, self.config.heads, -1))
         return qkv.permute(2, 0, 3, 1, 4).unbind()
-
-
-def _weight(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
-    """Truncated normal weights: (rows, columns)."""
-    return nn.Parameter(
-        nn.init.trunc_normal_(torch.empty(rows, columns), std=INIT, generator=generator)
-    )
-
-
-def _dense(inputs: int, outputs: int, generator: torch.Generator, bias: bool = True) -> nn.Linear:
-    """A linear layer of a block: truncated normal weights, biases 0."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
-    layer.weight = _weight(outputs, inputs, generator)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer

@@ -7,8 +7,9 @@ responses are scale * (ELU(drive) + 1); single ones scatter around with variance
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -54,7 +55,11 @@ class Cortex:
     ) -> np.ndarray:
         """Noise-free responses to (n, 36, 64), (n, 4), and z-scored (n, 3), (n, 2): -> (n, u)."""
         seen = moved(images, pupil @ self.pupil_map)
-        drive = (raw_drive(seen, self.filters, self.kinds) - self.drive_mean) / self.drive_std
+        return self.rate(raw_drive(seen, self.filters, self.kinds), boxes, behavior)
+
+    def rate(self, raw: np.ndarray, boxes: np.ndarray, behavior: np.ndarray) -> np.ndarray:
+        """Noise-free responses to a raw drive (n, u), (n, 4), and z-scored (n, 3): -> (n, u)."""
+        drive = (raw - self.drive_mean) / self.drive_std
         y = np.exp(behavior @ self.gain) * (self.slope * drive + self.offset)
         y += behavior @ self.additive + ((boxes - 0.5) / 0.25) @ self.box_weights
         return self.scale * np.where(y > 0, y + 1, np.exp(np.minimum(y, 0)))
@@ -78,19 +83,34 @@ def raw_drive(images: np.ndarray, filters: np.ndarray, kinds: np.ndarray) -> np.
     return drive
 
 
-def grow_cortex(config: SimulationConfig, mouse: SimulatedMouse, seed: int) -> Cortex:
-    """The cortex of one mouse, drawn from named streams of `seed`."""
+def grow_cortex(
+    config: SimulationConfig,
+    mouse: SimulatedMouse,
+    seed: int,
+    positions: np.ndarray | None = None,
+    modules: np.ndarray | None = None,
+    calibrate: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Cortex:
+    """The cortex of one mouse, drawn from named streams of `seed`.
+
+    Positions (u, 3) and modules (u,) may be given; `calibrate` says mean and std of the raw drive
+    of filters (u, 2, 36, 64) and kinds (u,), without which they are those over static images.
+    """
     u = mouse.units
     rng = numpy_stream(seed, mouse.key, "cortex")
-    xy = CORNER_UM + FIELD_UM * rng.random((u, 2))
-    positions = np.column_stack([xy, rng.choice(PLANES_UM, u)])
+    xy = CORNER_UM + FIELD_UM * rng.random((u, 2)) if positions is None else positions[:, :2]
+    if positions is None:
+        positions = np.column_stack([xy, rng.choice(PLANES_UM, u)])
     affine = _retinotopy(config, rng)
     jitter = config.rf_jitter * rng.standard_normal((u, 2))
     rf_centers = np.column_stack([xy, np.ones(u)]) @ affine.T + jitter
     kinds = _kinds(config, u, numpy_stream(seed, mouse.key, "kinds"))
-    modules = _modules(positions, config.similarity_um, numpy_stream(seed, mouse.key, "modules"))
+    if modules is None:
+        rng = numpy_stream(seed, mouse.key, "modules")
+        modules = spatial_modules(positions, config.similarity_um, rng)
     filters = _filters(rf_centers, modules, kinds, numpy_stream(seed, mouse.key, "tuning"))
-    mean, std = _calibration(config, filters, kinds, seed)
+    calibrate = calibrate or partial(_calibration, config, seed)
+    mean, std = calibrate(filters, kinds)
     return Cortex(
         positions, rf_centers, affine, modules, kinds, filters, mean, std,
         noise_family=config.noise_family,
@@ -118,7 +138,7 @@ def _kinds(config: SimulationConfig, u: int, rng: np.random.Generator) -> np.nda
     )
 
 
-def _modules(positions: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+def spatial_modules(positions: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
     """Cells of space cut by random planes: (u, 3) um -> (u,).
 
     Two points d apart lie in one cell with probability exp(-d / length): planes of density
@@ -176,7 +196,7 @@ def _along(
 
 
 def _calibration(
-    config: SimulationConfig, filters: np.ndarray, kinds: np.ndarray, seed: int
+    config: SimulationConfig, seed: int, filters: np.ndarray, kinds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the raw drive over images of the simulation: -> (u,), (u,)."""
     images = _calibration_images(config.spectrum, config.object_fraction, seed)

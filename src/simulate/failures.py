@@ -50,30 +50,31 @@ def plant(name: str, mouse: Path) -> None:
         case "extra_image":
             file.write_bytes((mouse / "data/images/0.npy").read_bytes())
         case "wrong_tier":
-            _edit(file, lambda tiers: np.where(np.arange(len(tiers)) == 3, "trian", tiers))
+            edit(file, lambda tiers: np.where(np.arange(len(tiers)) == 3, "trian", tiers))
         case "unit_mismatch":
             for response in file.parent.glob("*.npy"):
-                _edit(response, lambda values: values[:-1])
+                edit(response, lambda values: values[:-1])
         case "nan_response":
-            _edit(file, lambda values: np.where(np.arange(len(values)) == 1, np.nan, values))
+            edit(file, lambda values: np.where(np.arange(len(values)) == 1, np.nan, values))
         case "wrong_image_size":
-            _edit(file, lambda image: image[:, ::2, ::2])
+            edit(file, lambda image: image[:, ::2, ::2])
         case "zero_statistics":
-            _edit(file, np.zeros_like)
+            edit(file, np.zeros_like)
         case "duplicate_trial":
-            _edit(file, lambda ids: np.append(ids[1], ids[1:]))
+            edit(file, lambda ids: np.append(ids[1], ids[1:]))
         case "leaked_image":
             _leak(mouse)
         case "empty_validation":
-            _edit(file, lambda tiers: np.where(tiers == "validation", "train", tiers))
+            edit(file, lambda tiers: np.where(tiers == "validation", "train", tiers))
         case "truncated_npy" | "corrupt_zip":
             whole = mouse if name == "corrupt_zip" else file
             whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
         case "box_outside":
-            _edit(file, lambda box: box + np.eye(4)[2])
+            edit(file, lambda box: box + np.eye(4)[2])
 
 
-def _edit(file: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+def edit(file: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Write another array in place of the one in an npy file."""
     array = change(np.load(file))
     with replacing(file) as temporary, open(temporary, "wb") as stream:
         np.save(stream, array)
@@ -85,4 +86,4 @@ def _leak(mouse: Path) -> None:
     train, test = (np.flatnonzero(tiers == tier)[0] for tier in ("train", "test"))
     order = np.arange(len(tiers))
     order[train] = test
-    _edit(mouse / "meta/trials/frame_image_id.npy", lambda ids: ids[order])
+    edit(mouse / "meta/trials/frame_image_id.npy", lambda ids: ids[order])

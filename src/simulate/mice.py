@@ -14,7 +14,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,18 @@ def _simulate(
     truth_path = truth_folder / f"{mouse.key}.npz"
     if path.exists() and truth_path.exists():
         return path
-    new = _nothing if path.exists() else _new_zip if mouse.archive else _new_folder
-    with new(path) as write:
+    with appearing(path, mouse.archive) as write:
         save_truth(write_mouse(config, mouse, seed, write), truth_path)
     return path
+
+
+def appearing(path: Path, archive: bool) -> AbstractContextManager[Write]:
+    """What writes arrays of a mouse by name; its folder or zip is there when the block ends well.
+
+    A mouse that is there already is left as it is.
+    """
+    new = _nothing if path.exists() else _new_zip if archive else _new_folder
+    return new(path)
 
 
 @contextmanager

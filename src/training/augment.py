@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import exp, log, sqrt
 
 import numpy as np
@@ -22,7 +22,26 @@ def jitter(batch: Batch, pixels: int, generator: torch.Generator | None) -> Batc
     if not pixels:
         return batch
     shift = torch.randint(-pixels, pixels + 1, (2,), generator=generator)
-    return replace(batch, images=batch.images.roll(shift.tolist(), (2, 3)))
+    return replace(batch, images=batch.images.roll(shift.tolist(), (-2, -1)))
+
+
+def mix(batch: Batch, share: float, generator: torch.Generator | None) -> Batch:
+    """A batch in which, with probability `share`, each trial is mixed with another: Batch -> same.
+
+    Images, behavior, pupil and responses are weighted means with one random weight (mixup, Zhang et
+    al. 2018; the winner of SENSORIUM 2023 cuts patches in place of it).
+    """
+    if not share or torch.rand((), generator=generator) >= share:
+        return batch
+    weight, order = (
+        torch.rand((), generator=generator),
+        torch.randperm(len(batch), generator=generator),
+    )
+    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    mixed = {
+        k: v.lerp(v[order.to(v.device)], weight.item()) for k, v in values.items() if v is not None
+    }
+    return replace(batch, **mixed)
 
 
 def random_crop(image: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:

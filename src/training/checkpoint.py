@@ -15,6 +15,8 @@ from src.data.session import Session
 from src.models.encoder import Encoder
 from src.training.provenance import model_config, session_facts, session_record
 
+PER_SESSION = ("readouts", "shifters", "modulators", "offsets")  # of an encoder
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read, or was trained on something else."""
@@ -54,20 +56,49 @@ def _standalone(value: Any) -> Any:
     raise TypeError(f"a checkpoint holds tensors and plain values, not {type(value).__name__}")
 
 
-def load_encoder(path: Path, sessions: Mapping[str, Session] | None = None) -> Encoder:
+def load_encoder(
+    path: Path, sessions: Mapping[str, Session] | None = None, only: bool = False
+) -> Encoder:
     """The trained encoder of a `weights.pt`, in evaluation mode on the CPU.
 
     With `sessions`: CheckpointError unless it was trained on each of them (same unit ids, image
-    shape and cache).
+    shape and cache). `only`: the encoder has no other sessions, and says which it leaves out.
     """
     content = read(Path(path))
-    records, inputs = content["sessions"], content["inputs"]
+    records, inputs, state = content["sessions"], content["inputs"], content["state"]
     for key, session in (sessions or {}).items():
         _require_same(path, records, key, session_record(session))
+    if only and (left := [key for key in records if key not in sessions]):
+        print(f"{path} leaves out {', '.join(left)}")
+        records = {key: records[key] for key in sessions}
+        state = {k: v for k, v in state.items() if not _belongs(k, left)}
     facts = {key: session_facts(record) for key, record in records.items()}
     encoder = Encoder(model_config(inputs["model"]), facts, inputs["seed"])
-    encoder.load_state_dict(content["state"])
+    encoder.load_state_dict(state)
     return encoder.eval()
+
+
+def load_core(path: Path, encoder: Encoder) -> Encoder:
+    """The encoder, its core with the weights of a `weights.pt`: the start for a new session.
+
+    Train it with core_rate 0 to fit the session's readout alone. An error where cores differ.
+    """
+    content = read(Path(path))
+    theirs = model_config(content["inputs"]["model"])
+    if (theirs.core, theirs.inputs) != (encoder.config.core, encoder.config.inputs):
+        raise CheckpointError(
+            f"{path} has {theirs.core} of {theirs.inputs}, the encoder {encoder.config.core} of "
+            f"{encoder.config.inputs}: give both the same core and inputs"
+        )
+    core = {k.removeprefix("core."): v for k, v in content["state"].items()}
+    encoder.core.load_state_dict({k: core[k] for k in encoder.core.state_dict()})
+    return encoder
+
+
+def _belongs(name: str, sessions: list[str]) -> bool:
+    """Whether a weight is of one of the sessions: of its readout, shifter or modulators."""
+    part, key, *_ = f"{name}.".split(".")
+    return part in PER_SESSION and key in sessions
 
 
 def _require_same(path: Path, records: Mapping[str, Any], key: str, found: Mapping) -> None:

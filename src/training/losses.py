@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
+from src.config import TrainingConfig
 from src.correlation import explained_variance
 
 SQUARED = ("mse", "squares", "batch_rho2")  # losses of responses of either sign
-EPSILON = torch.finfo(torch.float32).eps
+ADDED = {"v1t": torch.finfo(torch.float32).eps, "dynamic": 1e-8}  # to prediction and response
 VARIES = 0.01  # std of a prediction, in stds of the responses; below it EV is under 2 * VARIES
 
 
-def poisson_loss(prediction: torch.Tensor, target: torch.Tensor, n_trials: int) -> torch.Tensor:
-    """Poisson loss of a batch, summed: (n, u), (n, u) -> scalar, times sqrt(N / n).
+def poisson_loss(
+    prediction: torch.Tensor, target: torch.Tensor, kind: str = "baseline"
+) -> torch.Tensor:
+    """Poisson loss of a batch, p - r log p, summed: (..., u), (..., u) -> scalar.
 
-    N is the number of trials of all tiers of the session. Sums, not means (specification 6.1).
+    Published forms differ in the number that keeps the logarithm finite. baseline: 1e-12 in it
+    (specification sensorium2022, 6.1). v1t: float32's smallest step above 1 is added to p and r
+    wherever they stand. dynamic: the same with 1e-8 (sensorium2023, 6). nll: PyTorch's, 1e-8 in the
+    logarithm. stirling: with PyTorch's Stirling term, r log r - r + log(2 pi r) / 2 where r > 1.
     """
-    loss = torch.sum(prediction - target * torch.log(prediction + 1e-12))
-    return (n_trials / len(prediction)) ** 0.5 * loss
-
-
-def v1t_loss(prediction: torch.Tensor, target: torch.Tensor, n_training: int) -> torch.Tensor:
-    """The same as V1T has it (specification 5.7): N counts training trials.
-
-    The smallest step of float32 above 1 is added to prediction and response wherever they stand.
-    """
-    prediction, target = prediction + EPSILON, target + EPSILON
-    loss = torch.sum(prediction - target * torch.log(prediction))
-    return (n_training / len(prediction)) ** 0.5 * loss
+    if kind in ADDED:
+        prediction, target = prediction + ADDED[kind], target + ADDED[kind]
+        return torch.sum(prediction - target * torch.log(prediction))
+    if kind == "baseline":
+        return torch.sum(prediction - target * torch.log(prediction + 1e-12))
+    options = {"log_input": False, "full": kind == "stirling", "reduction": "sum"}
+    return F.poisson_nll_loss(prediction, target, **options)
 
 
 def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -53,20 +55,28 @@ def squares_loss(prediction: torch.Tensor, target: torch.Tensor, weighted: bool)
 
 
 def batch_loss(
-    kind: str, prediction: torch.Tensor, target: torch.Tensor, n_trials: int, n_training: int
+    config: TrainingConfig,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    n_trials: int,
+    n_training: int,
 ) -> torch.Tensor:
     """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar.
 
-    The session has `n_trials` trials in all tiers, `n_training` of which are trained on.
+    The session has `n_trials` trials in all tiers, `n_training` of which are trained on. A Poisson
+    loss is a sum, not a mean, times sqrt(N / n) if `loss_scale` says so: N is the number of all
+    trials of the baseline, of training trials of the others.
     """
-    match kind:
-        case "baseline":
-            return poisson_loss(prediction, target, n_trials)
-        case "v1t":
-            return v1t_loss(prediction, target, n_training)
+    match config.loss:
         case "mse":
             return mse_loss(prediction, target)
-    return squares_loss(prediction, target, weighted=kind == "batch_rho2")
+        case "squares" | "batch_rho2" as kind:
+            return squares_loss(prediction, target, weighted=kind == "batch_rho2")
+    loss = poisson_loss(prediction, target, config.loss)
+    if config.loss_scale == "none":
+        return loss
+    total = n_trials if config.loss == "baseline" else n_training
+    return (total / len(prediction)) ** 0.5 * loss
 
 
 def watched(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from src.data.splits import Split
 from src.models.encoder import Encoder, SessionFacts
 
 SOURCES = (
-    *("config", "correlation", "seeds", "data/box_files", "data/planes", "data/session"),
+    *("config", "parts", "correlation", "seeds", "data/box_files", "data/planes", "data/session"),
     *("models", "training"),
 )
 

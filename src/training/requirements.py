@@ -31,7 +31,7 @@ def require_consistent(
     encoder: Encoder, config: TrainingConfig, teachers: Sequence[Path] = ()
 ) -> None:
     """ValueError where a recipe asks for what the model is not, or for two things at once."""
-    if config.loss not in SQUARED and encoder.config.output != "elu1":
+    if config.loss not in SQUARED and encoder.config.output == "identity":
         raise ValueError(
             f"loss {config.loss!r} takes the logarithm of predictions, which output "
             f"{encoder.config.output!r} does not keep positive: use loss='mse'"
@@ -46,5 +46,5 @@ def require_consistent(
             f"distilled={config.distilled:g} and {len(teachers)} teachers go together: "
             "give the weights.pt of the members that teach"
         )
-    if config.turns == "together" and (config.contiguous or config.two_pass):
+    if config.turns != "alone" and (config.contiguous or config.two_pass):
         raise ValueError("contiguous batches and two passes a step need turns='alone'")

@@ -70,6 +70,14 @@ def turns(
 def steps(
     config: TrainingConfig, trials: Mapping[str, np.ndarray], seed: int, epoch: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Trials of each step of an epoch, by session, as the recipe wants them."""
+    """Trials of each step of an epoch, by session, as the recipe wants them.
+
+    In a cycle a step sees one session, all of them in turn (specification sensorium2023, 6).
+    """
     given = trials, config.batch_size, seed, epoch, config.steps_per_epoch
-    return rounds(*given) if config.turns == "together" else turns(*given, config.contiguous)
+    if config.turns == "alone":
+        return turns(*given, config.contiguous)
+    together = rounds(*given)
+    if config.turns == "together":
+        return together
+    return ({key: index} for step in together for key, index in step.items())

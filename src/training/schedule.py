@@ -105,26 +105,44 @@ class Schedule:
 
 
 def cosine_rate(config: TrainingConfig, epoch: int) -> float:
-    """Learning rate after `epoch` epochs: the warm-up, a straight line, then half a cosine."""
+    """Learning rate after `epoch` epochs: a straight line up, epochs at it, half a cosine down."""
     high, low, rising = config.learning_rate, config.min_learning_rate, config.warmup_epochs
+    flat = rising + config.flat_epochs
     if epoch < rising:
         start = config.warmup_start
         return high * (start + (1 - start) * epoch / rising)
-    done = (epoch - rising) / ((config.cosine_epochs or config.max_epochs) - rising)
+    if epoch < flat:
+        return high
+    done = (epoch - flat) / ((config.cosine_epochs or config.max_epochs) - flat)
     return low + (high - low) * (1 + cos(pi * done)) / 2
+
+
+def warmth(config: TrainingConfig, step: int) -> float:
+    """Share of the scheduled rate that a step gets, a straight line over the first steps."""
+    if step >= config.warmup_steps:
+        return 1.0
+    return 1 - (1 - step / config.warmup_steps) * (1 - config.warmup_start)
 
 
 def _check_epochs(config: TrainingConfig) -> None:
     """A length that is no whole number would never be met, one without a cosine never used."""
-    lengths = ("patience", "max_decays", "max_epochs", "warmup_epochs", "cosine_epochs")
+    lengths = (
+        "patience",
+        "max_decays",
+        "max_epochs",
+        "warmup_epochs",
+        "flat_epochs",
+        "cosine_epochs",
+    )
     for name in lengths:
         if not isinstance(value := getattr(config, name), int | None):
             raise ValueError(f"{name}={value!r} is no whole number of epochs: round it")
-    if config.schedule != "cosine" and (config.warmup_epochs or config.cosine_epochs is not None):
-        raise ValueError("warmup_epochs and cosine_epochs need schedule='cosine'")
+    before = config.warmup_epochs + config.flat_epochs
+    if config.schedule != "cosine" and (before or config.cosine_epochs is not None):
+        raise ValueError("warmup_epochs, flat_epochs and cosine_epochs need schedule='cosine'")
     end = config.max_epochs if config.cosine_epochs is None else config.cosine_epochs
-    if end < config.max_epochs or 0 < end <= config.warmup_epochs:
+    if end < config.max_epochs or 0 < end <= before:
         raise ValueError(
-            f"a cosine of {end} epochs, {config.warmup_epochs} of them warm-up, does not hold "
+            f"a cosine of {end} epochs, {before} of them warm-up or flat, does not hold "
             f"max_epochs={config.max_epochs}: raise cosine_epochs"
         )

@@ -6,8 +6,8 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import inf, isfinite
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +19,26 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from src import manifest
 from src.config import TrainingConfig
-from src.correlation import pearson
-from src.data.batch import Batch
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder
-from src.seeds import stream
+from src.seeds import numpy_stream, stream
 from src.training import checkpoint
-from src.training.augment import jitter
+from src.training.augment import jitter, mix
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.distillation import lessons
-from src.training.losses import SQUARED, batch_loss, watched
+from src.training.losses import SQUARED, batch_loss
 from src.training.optimizers import held_still, make_optimizer
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
 from src.training.requirements import require_consistent, require_trials
 from src.training.sampler import steps
-from src.training.schedule import Schedule
+from src.training.schedule import Schedule, warmth
+from src.training.supply import answered, training_batch
+from src.training.validation import NAMED, WATCHED, batches, validate
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
-WATCHED = (
-    "validation_loss",
-    "validation_ev",
-    "constant_units",
-)  # of a regression; see `Run.validate`
-NAMED = ("validation_named",)  # share of objects named, of a model that names them
-
 Watch = Callable[[Mapping[str, Any]], None]  # is shown each row of a history, and may raise
 
 
@@ -190,16 +183,17 @@ class Run:
         self.encoder.train()
         if not self.config.core_rate:
             self.encoder.core.eval()
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["share"] * self.schedule.learning_rate
         noise = stream(self.seed, "sample", epoch, device=self.device)
         shifts = stream(self.seed, "jitter", epoch)
+        crops = numpy_stream(self.seed, "crops", epoch)
+        done = sum(len(row["losses"]) for row in self.history)
         trials = {key: split.train for key, split in self.splits.items()}
         losses = []
         with bfloat16(self.encoder.core, self.config.autocast):
             for indices in steps(self.config, trials, self.seed, epoch):
                 for still in held_still(self.encoder, self.config.two_pass):
-                    losses.append(self.step(indices, noise, shifts, still))
+                    self.set_rate(done + len(losses))
+                    losses.append(self.step(indices, noise, shifts, crops, still))
                     if not losses[-1].isfinite().all():
                         raise FloatingPointError(
                             f"epoch {epoch}: the loss is not finite: lower the learning rate from "
@@ -209,11 +203,18 @@ class Run:
         loss, penalty = objective.mean(0).tolist()
         return {"loss": loss, "penalty": penalty, "losses": objective[:, 0].tolist()}
 
+    def set_rate(self, step: int) -> None:
+        """The learning rate of each group, `step` steps after the first."""
+        rate = self.schedule.learning_rate * warmth(self.config, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["share"] * rate
+
     def step(
         self,
         indices: Mapping[str, np.ndarray],
         noise: torch.Generator,
         shifts: torch.Generator,
+        crops: np.random.Generator,
         still: list[torch.nn.Parameter],
     ) -> torch.Tensor:
         """One pass over a batch of each session named, and a step of the optimizer.
@@ -221,7 +222,7 @@ class Run:
         A session that is not there has no gradient: its readout neither moves nor counts a step.
         """
         self.optimizer.zero_grad()
-        parts = [self.accumulate(k, index, noise, shifts) for k, index in indices.items()]
+        parts = [self.accumulate(k, index, noise, shifts, crops) for k, index in indices.items()]
         for parameter in still:
             parameter.grad = None
         if self.config.clip:
@@ -237,13 +238,15 @@ class Run:
         index: np.ndarray,
         noise: torch.Generator,
         shifts: torch.Generator | None = None,
+        crops: np.random.Generator | None = None,
     ) -> torch.Tensor:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
-        batch = jitter(self.sessions[key].batch(index, self.device), self.config.jitter, shifts)
+        batch = training_batch(self.sessions[key], index, self.device, crops)
+        batch = mix(jitter(batch, self.config.jitter, shifts), self.config.mixing, shifts)
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
-        target = self.target(key, index, batch.responses)
+        target = self.target(key, index, answered(batch.responses, prediction))
         counts = self.sessions[key].n_trials, len(self.splits[key].train)
-        loss = batch_loss(self.config.loss, prediction, target, *counts)
+        loss = batch_loss(self.config, prediction, target, *counts)
         if named is not None:
             loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
         penalty = self.encoder.penalty(key)
@@ -257,49 +260,11 @@ class Run:
         taught = torch.from_numpy(self.lessons[key][index]).to(self.device)
         return responses.lerp(taught, self.config.distilled)
 
-    @torch.no_grad()
     def validate(self) -> float:
-        """Single-trial correlation on validation trials, mean or median over all units.
-
-        A regression also notes its loss, mean EV over units that vary, and how many predictions do
-        not; a model that names objects, the share it names.
-        """
-        self.kept.eval()
-        scores, more, errors, right = [], [], [], []
-        for key, split in self.splits.items():
-            parts = [self._seen(key, batch) for batch in self.batches(key, split.validation)]
-            *both, named = map(np.concatenate, zip(*parts, strict=True))
-            scores.append(pearson(*both))
-            right.append(named)
-            if self.config.loss in SQUARED:
-                more.append(watched(*both))
-                errors.append((both[0] - both[1]).ravel() ** 2)
-        middle = np.median if self.config.score == "median" else np.mean
-        score = float(middle(np.concatenate(scores)))
-        if not isfinite(score):
-            raise FloatingPointError(
-                "the validation score is not finite: look for NaN in responses"
-            )
-        if more:
-            explained, constant = map(np.concatenate, zip(*more, strict=True))
-            loss = float(np.concatenate(errors).mean())
-            measured = loss, float(np.nanmean(explained)), int(constant.sum())
-            self.watched = dict(zip(WATCHED, measured, strict=True))
-        if self.config.object_weight:
-            self.watched |= {name: float(np.concatenate(right).mean()) for name in NAMED}
+        """The score on validation trials; what else is measured is noted in `watched`."""
+        given = self.sessions, self.splits, self.config, self.device
+        score, self.watched = validate(self.kept, *given)
         return score
-
-    def _seen(self, key: str, batch: Batch) -> tuple[np.ndarray, ...]:
-        """Predictions and responses (n, u) of a batch, and 1 where its object is named (n,)."""
-        predicted, named = self.kept.respond_and_name(batch, key)
-        right = torch.zeros(0) if named is None else (named.argmax(1) == batch.objects).float()
-        return tuple(x.cpu().numpy() for x in (predicted, batch.responses, right))
-
-    def batches(self, key: str, index: np.ndarray) -> Iterator[Batch]:
-        """The trials `index` of a session in order, a batch at a time."""
-        size = self.config.batch_size
-        for start in range(0, len(index), size):
-            yield self.sessions[key].batch(index[start : start + size], self.device)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of the weights as they are now."""
@@ -329,7 +294,9 @@ class Run:
         """What `weights.pt` holds besides the recorded inputs."""
         self.kept.load_state_dict(self.best)
         if self.config.recalibrate:
-            train = ((k, b) for k, s in self.splits.items() for b in self.batches(k, s.train))
+            size = self.config.batch_size
+            parts = ((k, self.sessions[k], s.train) for k, s in self.splits.items())
+            train = ((k, b) for k, s, t in parts for b in batches(s, t, size, self.device))
             recalibrate(self.kept, train)
         return {
             "state": self.kept.state_dict(),

@@ -22,7 +22,7 @@ from src.models.encoder import Encoder
 from src.models.upstream import export_upstream, load_upstream
 from src.seeds import stream
 from src.training.device import keep_memory
-from src.training.losses import poisson_loss
+from src.training.losses import batch_loss
 
 KEY, TRIALS = "mouse", 6000
 PARTS = {  # of a step, by the operators they call: forward, backward
@@ -54,7 +54,8 @@ class Ours:
 
     def objective(self) -> torch.Tensor:
         rates = self.encoder(self.batch, KEY, self.noise)
-        return poisson_loss(rates, self.batch.responses, TRIALS) + self.encoder.penalty(KEY)
+        loss = batch_loss(TrainingConfig(), rates, self.batch.responses, TRIALS, TRIALS)
+        return loss + self.encoder.penalty(KEY)
 
     def step(self) -> None:
         self.optimizer.zero_grad()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from src.data import build as building
 from src.data import pack as packing
 from src.data.errors import DataError
 from src.data.pack import pack, read_manifest
@@ -26,16 +27,16 @@ from src.paths import ROOT
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from src.data import pack
+from src.data import build, pack
 from src.data.sensorium import open_mouse
 
-pack.BLOCK, put, count = 4, pack.Rows._put, iter(range(10**6))
+pack.BLOCK, put, count = 4, build.Rows._put, iter(range(10**6))
 def killed(rows, position, data, end=None):
     if next(count) == int(sys.argv[3]):
         put(rows, position, data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
     put(rows, position, data, end)
-pack.Rows._put = killed
+build.Rows._put = killed
 pack.pack(open_mouse(sys.argv[1]), Path(sys.argv[2]))
 """
 
@@ -231,7 +232,8 @@ def test_cache_outlives_its_source_and_moves_with_it(write_mouse, tmp_path):
 
 def test_cache_of_another_layout_is_refused(write_mouse, tmp_path, monkeypatch):
     pack(open_mouse(write_mouse().folder), tmp_path / "cache")
-    monkeypatch.setattr(packing, "SCHEMA", packing.SCHEMA + 1)
+    for module in (packing, building):
+        monkeypatch.setattr(module, "SCHEMA", module.SCHEMA + 1)
     with pytest.raises(DataError, match=r"has cache layout 1, not 2: re-run 01_preprocess"):
         read_manifest(tmp_path / "cache")
 
@@ -253,14 +255,14 @@ def test_failed_write_is_one_error_and_leaves_nothing_new(
         pack(open_mouse(truth.folder), tmp_path / "processed/mouse")
         np.save(truth.folder / "data/responses/3.npy", truth.responses[3] + 1)
     old = contents(tmp_path / "processed/mouse") if before else {}
-    put, count = packing.Rows._put, iter(range(100))
+    put, count = building.Rows._put, iter(range(100))
 
     def failing(rows, position, data, end=None):
         if next(count) == 4:
             raise OSError(code, os.strerror(code))
         put(rows, position, data, end)
 
-    monkeypatch.setattr(packing.Rows, "_put", failing)
+    monkeypatch.setattr(building.Rows, "_put", failing)
     with pytest.raises(DataError, match=rf"^session '21067-10-18' could not .*{remedy}") as raised:
         pack(open_mouse(truth.folder), tmp_path / "processed/mouse")
     assert raised.value.__suppress_context__ and "\n" not in str(raised.value)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
-from src.data.sensorium import ROLES, open_mouse, parse_npy
+from src.data.npy_tree import parse_npy
+from src.data.sensorium import ROLES, open_mouse
 
 
 def zipped(folder, path, top=""):

@@ -209,7 +209,7 @@ def test_a_resumed_warm_up_goes_on():
         ({"cosine_epochs": 15.0}, "cosine_epochs=15.0 is no whole number"),
         ({"schedule": "fixed", "cosine_epochs": None}, "need schedule='cosine'"),
         ({"schedule": "fixed", "warmup_epochs": 0}, "need schedule='cosine'"),
-        ({"cosine_epochs": 9}, "a cosine of 9 epochs, 2 of them warm-up, does not hold"),
+        ({"cosine_epochs": 9}, "a cosine of 9 epochs, 2 of them warm-up or flat, does not hold"),
         ({"cosine_epochs": 15, "warmup_epochs": 15}, "of 15 epochs, 15 of them warm-up"),
     ],
 )

@@ -12,7 +12,7 @@ from src.models.encoder import Encoder
 from src.seeds import stream
 from src.studies.sensorium2022 import V1T
 from src.training.checkpoint import load_encoder
-from src.training.losses import v1t_loss
+from src.training.losses import batch_loss
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
 from src.training.trainer import Run, train
@@ -48,7 +48,8 @@ def test_a_step_is_that_of_the_recipe(mice):
         adam.zero_grad()
         for key, index in indices.items():
             b = sessions[key].batch(index)
-            loss = v1t_loss(reference(b, key, noise), b.responses, len(splits[key].train))
+            counts = sessions[key].n_trials, len(splits[key].train)
+            loss = batch_loss(RECIPE, reference(b, key, noise), b.responses, *counts)
             weights = sum(p.abs().sum() for p in reference.core.parameters())
             l1 = reference.readouts[key].features.abs().sum()
             (loss + 0.5379 * weights + 0.0076 * l1).backward()

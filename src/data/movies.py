@@ -1,0 +1,306 @@
+"""A packed session of movies: crops of a few frames, normalised as if the whole trial had been.
+
+Videos lie in files of their own, named after their content and shared by sessions; responses and
+behavior of a session are mapped. A crop reads its frames and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from src.config import InputConfig
+from src.data.batch import Batch
+from src.data.errors import DataError
+from src.data.frame_statistics import FrameStatistics, nonzero, response_scales, stored
+from src.data.movie_mouse import KINDS
+from src.data.movie_pack import VIDEOS, missing_videos
+from src.data.pack import REMEDY, read_manifest
+from src.data.session import copy_rows
+from src.data.stimulus_types import stimulus_types
+from src.manifest import fingerprint
+
+FRAMES = 30  # of a clip, one second
+SKIP = 50  # first frames of a trial, which are never scored (specification sensorium2023, 4.4)
+CUT = 300  # provided statistics end there, and with them the official frames
+
+
+class MovieSession:
+    """Trials of one packed session as a model sees them; videos and responses stay on disk.
+
+    Several processes share the files. Raises DataError if the cache is missing, of another layout
+    or older than its source, and where `inputs` asks for what was not recorded.
+    """
+
+    unit_ids: np.ndarray  # (u,) in file order
+    coordinates: np.ndarray | None  # (u, 3) float64, micrometers
+    tiers: np.ndarray  # (n,) str
+    trial_ids: np.ndarray  # (n,) str, numbers of the files
+    video_sha256: np.ndarray  # (n,) str, content of the video
+    image_ids: np.ndarray  # (n,) int64, equal where the videos are, in all sessions
+    image_index: np.ndarray  # (n,) the same from 0 on, in order of first appearance
+    stimuli: np.ndarray  # (n,) str: natural, gabor, dots, rdk, pink, images or unknown
+    lengths: np.ndarray  # (n,) frames of each trial that are valid in everything recorded
+    video_lengths: np.ndarray  # (n,) valid frames of each trial's video
+    mean_response: np.ndarray  # (u,) float32, over training trials, in scaled units
+
+    def __init__(self, folder: Path, inputs: InputConfig) -> None:
+        self.folder, self.inputs = Path(folder), inputs
+        self.manifest = read_manifest(self.folder)
+        self.key: str = self.manifest["key"]
+        self.name: str = self.manifest["name"]  # in full, as submission files have it
+        self.role: str = self.manifest["role"]
+        self.scaling: str = inputs.response_scale
+        self._require_known()
+        with np.load(self.folder / "meta.npz", allow_pickle=False) as meta:
+            tables = {name: meta[name] for name in meta.files}
+        self._read_tables(tables)
+        self._normalise(tables)
+
+    def _require_known(self) -> None:
+        """Refuse what is not a session of movies, and settings that would be ignored."""
+        if self.manifest.get("kind") != "movies":
+            raise DataError(f"{self.folder} is a packed session of images, not of movies: {REMEDY}")
+        if self.inputs.scale != "full" or self.inputs.maps or self.inputs.boxes != "none":
+            raise DataError(
+                f"session '{self.key}': movies come as they were shown, without boxes or maps: set "
+                f"scale='full', boxes='none', maps='' in {self.inputs}"
+            )
+        if missing := missing_videos(self.folder):
+            raise DataError(
+                f"session '{self.key}' lacks {len(missing)} videos in {self.folder.parent / VIDEOS}"
+                f" (first: {missing[0]}): {REMEDY}"
+            )
+
+    def _read_tables(self, tables: dict[str, np.ndarray]) -> None:
+        self.tiers, self.unit_ids = tables["tiers"], tables["unit_ids"]
+        self.n_trials, self.n_units = len(self.tiers), len(self.unit_ids)
+        self.trial_ids = np.arange(self.n_trials).astype(str)
+        known = "coordinates" in tables
+        self.coordinates = tables["coordinates"].astype(np.float64) if known else None
+        self.video_sha256 = tables["sha256"]
+        self.image_ids = np.array([int(name[:12], 16) for name in self.video_sha256])
+        _, first, index = np.unique(self.video_sha256, return_index=True, return_inverse=True)
+        self.image_index = np.argsort(np.argsort(first))[index]
+        self.lengths, self._valid = tables["frames"], tables["lengths"]
+        self.video_lengths = self._valid[:, 0]
+        self._starts = np.cumsum(self._valid, axis=0) - self._valid
+        self._withheld = tables["withheld"]
+        self.stimuli = stimulus_types(self.key, self.tiers, self.video_lengths, tables["held"])
+
+    def _normalise(self, tables: dict[str, np.ndarray]) -> None:
+        """Mean and std of every frame, and the scale of responses, from files or training trials.
+
+        Frames that no training trial reaches have the values of all frames together.
+        """
+        pad, provided = self.manifest["pad"], []
+        if self.inputs.statistics == "provided":
+            provided = self.manifest["statistics_provided"]
+        reached = {kind: int((tables[f"train_{kind}_count"] > 0).sum()) for kind in self.kinds}
+        trained = {k: FrameStatistics.of(*stored("train", k, tables), reached[k]) for k in reached}
+        given = {
+            k: FrameStatistics.of(*stored("provided", k, tables), reached[k]) for k in provided
+        }
+        found = trained | given
+        self.statistics = {kind: s.extended(pad) for kind, s in found.items()}
+        scale = response_scales(self.scaling, found["responses"], trained["responses"], pad)
+        self._scale = scale.astype(np.float32)
+        raw, n = trained["responses"].mean, tables["train_responses_count"][:, None]
+        n = n[: len(raw)]
+        self.mean_response = ((n * raw * scale[: len(raw)]).sum(0) / n.sum()).astype(np.float32)
+        self._divided = {
+            kind: nonzero(kind, self.statistics[kind].std, self.key).astype(np.float32)
+            for kind in self.kinds
+            if kind != "responses" and (kind == "videos" or getattr(self.inputs, FIELDS[kind]))
+        }
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that were recorded."""
+        return tuple(self.manifest["recorded"])
+
+    @property
+    def behavior_missing(self) -> bool:
+        """Whether pupil size and running speed were not recorded: a model then sees 0."""
+        return "behavior" not in self.kinds
+
+    @property
+    def pupil_missing(self) -> bool:
+        """Whether the pupil's center was not recorded: a model then sees 0."""
+        return "pupil_center" not in self.kinds
+
+    @property
+    def image_shape(self) -> tuple[int, int, int, int]:
+        """Channels, frames, height and width of a clip."""
+        return 1, FRAMES, *self.manifest["shape"]
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the packed content, videos included by their names."""
+        return fingerprint([self.manifest["fingerprint"], sorted({*self.video_sha256.tolist()})])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What an artefact made from this session records of it."""
+        names = ("key", "role", "fingerprint", "n_trials", "n_units")
+        return {name: getattr(self, name) for name in names}
+
+    def withheld(self, tier: str) -> bool:
+        """Whether every response of `tier` is zero, as in test tiers of scored mice."""
+        return tier in self.manifest["withheld_tiers"]
+
+    def withheld_trials(self, trials: np.ndarray) -> np.ndarray:
+        """Which of some trials have no responses: (n,) -> (n,) bool."""
+        return self._withheld[np.asarray(trials, int)]
+
+    def trials(self, tier: str) -> np.ndarray:
+        """Indices of the trials of `tier` that show a video at all, ascending."""
+        return np.flatnonzero((self.tiers == tier) & (self.video_lengths > 0))
+
+    def scored_frames(self, trial: int, policy: str = "") -> slice:
+        """The frames of one trial that count; `policy` official or full, else that of the inputs.
+
+        official: 50 to min(L, 300) - 2, L the valid length of the video, which are the 249 or 189
+        columns of the published files; full: from 50 on, all that are valid (specification
+        sensorium2023, 4.4).
+        """
+        policy = policy or self.inputs.frame_policy
+        if policy not in ("official", "full"):
+            raise ValueError(f"frame_policy {policy!r} is not one of official, full")
+        end = int(self.lengths[trial])
+        if policy == "official":
+            end = min(end, min(int(self.video_lengths[trial]), CUT) - 1)
+        return slice(min(SKIP, end), end)
+
+    def clips(
+        self,
+        index: Sequence[int] | np.ndarray,
+        starts: Sequence[int] | np.ndarray,
+        device: torch.device | str = "cpu",
+        frames: int = FRAMES,
+    ) -> Batch:
+        """Crops of `frames` frames of the trials `index`, from the frames `starts` on: (n,), (n,).
+
+        responses are None if those of any of these trials are withheld. DataError where a crop
+        leaves the valid frames of its trial.
+        """
+        index, starts = np.asarray(index, int), np.asarray(starts, int)
+        self._require_inside(index, starts, frames)
+        where = list(zip(index.tolist(), starts.tolist(), strict=True))
+        rows = torch.from_numpy(starts[:, None] + np.arange(frames)).to(device)  # (n, t)
+        responses = None
+        if not self._withheld[index].any():
+            responses = self._stack("responses", where, frames).to(device)
+            responses = responses.float().mul_(self._of("scale", rows))
+        return Batch(
+            images=self._images(where, frames, rows),
+            responses=responses,
+            behavior=self._side("behavior", where, frames, rows) if self.inputs.behavior else None,
+            pupil=self._side("pupil_center", where, frames, rows) if self.inputs.pupil else None,
+        )
+
+    def responses_of(self, trial: int) -> np.ndarray:
+        """Scaled responses of one trial, all valid frames: -> (t, u); (0, u) if withheld."""
+        start, length = self._starts[trial, 1], self._valid[trial, 1]
+        raw = copy_rows(self._files["responses"], slice(start, start + length))
+        return raw.astype(np.float32) * self._scale[:length]
+
+    def video(self, trial: int, start: int = 0, frames: int | None = None) -> np.ndarray:
+        """Frames of a trial's video as recorded: -> (t, h, w) uint8, or float16."""
+        h, w = self.manifest["shape"]
+        name = self.video_sha256[trial]
+        path = self.folder.parent / VIDEOS / f"{name}.npy"
+        frames = int(self.video_lengths[trial]) - start if frames is None else frames
+        with open(path, "rb") as stream:
+            dtype, offset = _header(stream)
+            count, skip = frames * h * w, start * h * w * dtype.itemsize
+            return np.fromfile(path, dtype, count, offset=offset + skip).reshape(-1, h, w)
+
+    def _require_inside(self, index: np.ndarray, starts: np.ndarray, frames: int) -> None:
+        outside = np.flatnonzero((starts < 0) | (starts + frames > self.lengths[index]))
+        if len(outside):
+            trial, start = index[outside[0]], starts[outside[0]]
+            raise DataError(
+                f"session '{self.key}': frames {start} to {start + frames - 1} of trial {trial} "
+                f"are asked for, which has {self.lengths[trial]} valid ones: crop inside them"
+            )
+
+    def _stack(self, kind: str, where: list[tuple[int, int]], frames: int) -> torch.Tensor:
+        """Rows of one kind, as packed: -> (n, t, k)."""
+        first = self._starts[:, KINDS.index(kind)]
+        file = self._files[kind]
+        rows = [file[first[i] + s : first[i] + s + frames] for i, s in where]
+        return torch.from_numpy(np.stack(rows))
+
+    def _images(
+        self, where: list[tuple[int, int]], frames: int, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Videos, standardised by pixel and frame unless asked for raw: -> (n, 1, t, h, w)."""
+        raw = [self.video(i, s, frames) for i, s in where]
+        images = torch.from_numpy(np.stack(raw)).to(rows.device).float()
+        if not self.inputs.raw:
+            images.sub_(self._of("videos_mean", rows)).div_(self._of("videos_std", rows))
+        return images[:, None]
+
+    def _side(
+        self, kind: str, where: list[tuple[int, int]], frames: int, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """Behavior over its std, or pupil standardised: -> (n, t, 2); 0 if not recorded."""
+        if kind not in self.kinds:
+            return torch.zeros(len(where), frames, 2, device=rows.device)
+        values = self._stack(kind, where, frames).to(rows.device)
+        centered = kind == "pupil_center" or self.inputs.center_behavior
+        if centered:
+            values = values - self._of(f"{kind}_mean", rows)
+        return values / self._of(f"{kind}_std", rows)
+
+    def _of(self, name: str, rows: torch.Tensor) -> torch.Tensor:
+        """A statistic of given frames, on their device: (n, t) -> (n, t, ...)."""
+        place = (name, str(rows.device))
+        if place not in self._placed_file:
+            self._placed_file[place] = torch.from_numpy(self._array(name)).to(rows.device)
+        return self._placed_file[place][rows]
+
+    def _array(self, name: str) -> np.ndarray:
+        if name == "scale":
+            return self._scale
+        kind, _, statistic = name.rpartition("_")
+        if statistic == "std":
+            return self._divided[kind]
+        return self.statistics[kind].mean.astype(np.float32)
+
+    # Made when first used, and again in a process that receives a pickled session.
+    @cached_property
+    def _placed_file(self) -> dict[tuple[str, str], torch.Tensor]:
+        return {}
+
+    @cached_property
+    def _files(self) -> dict[str, np.ndarray]:
+        kinds = [kind for kind in self.kinds if kind != "videos"]
+        return {kind: np.load(self.folder / f"{kind}.npy", mmap_mode="r") for kind in kinds}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_files", "_placed_file")}
+
+
+FIELDS = {"behavior": "behavior", "pupil_center": "pupil"}  # of InputConfig, by kind
+
+
+def _header(stream: Any) -> tuple[np.dtype, int]:
+    """Dtype of an npy file and where its numbers begin."""
+    np.lib.format.read_magic(stream)
+    dtype = np.lib.format.read_array_header_1_0(stream)[2]
+    return dtype, stream.tell()
+
+
+def open_movie_sessions(folder: Path, inputs: InputConfig) -> dict[str, MovieSession]:
+    """All packed sessions of movies in a folder, by key, in order of name. DataError if none."""
+    packed = sorted(path.parent for path in Path(folder).glob("[!.]*/manifest.json"))
+    if not packed:
+        raise DataError(f"{folder} holds no packed session: run 01_preprocess first")
+    return {session.key: session for session in (MovieSession(path, inputs) for path in packed)}
