@@ -11,6 +11,7 @@ imports, its part of src/studies or a record before it changed (in content: a gi
 nothing), and when one of its artefacts is gone or was edited.
 """
 
+import atexit
 import logging
 import sys
 from dataclasses import asdict
@@ -188,9 +189,9 @@ if workflow.is_main_process:
             code = code_sha256(paths.ROOT / "notebooks" / study / f"{stage}.py")
             if reason := records.outdated(path, common | own, code):
                 print(f"{path.stem} runs again: {reason}", file=sys.stderr)
-                if workflow.dryrun:  # which changes nothing
-                    asked = workflow.dag_settings.forcerun
-                    workflow.dag_settings.forcerun = {*asked, str(path)}
+                if {"-n", "--dry-run", "--dryrun"} & {*sys.argv}:  # which changes nothing
+                    aside = path.rename(path.with_suffix(".aside"))
+                    atexit.register(aside.rename, path)
                 else:
                     path.unlink()
 

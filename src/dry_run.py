@@ -20,6 +20,8 @@ from src.data.registry import costs, registered
 from src.fetch import Wanted, inventory, size_text, wanted
 from src.studies import STUDIES
 
+PLANNED = ("This was a dry-run", "Nothing to be done")  # said last, unless it failed
+
 
 @dataclass(frozen=True)
 class Job:
@@ -78,7 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("profile", "recording", "study", "data-root"):
         parser.add_argument(f"--{name}", default="")
     given = parser.parse_args(arguments)
-    found = list(jobs(sys.stdin))
+    told = sys.stdin.read()
+    if not any(words in told for words in PLANNED):
+        print(told, file=sys.stderr)
+        return 1
+    found = list(jobs(told.splitlines()))
     run = given.recording or given.profile
     planned = list(dict.fromkeys(job.study for job in found))
     chosen = [given.study] if given.study else planned if given.recording else list(STUDIES)

@@ -22,6 +22,7 @@ Shell command: cd /h && {RUN.format("nsd_gnet/02_train", "-p data_root '/a b' -p
 rule manifest:
     resources: tmpdir=/tmp
 Shell command: cd /h && /env/bin/python -m src.records 'A title' /o/manifest.json /r.json
+This was a dry-run (flag -n). The order of jobs does not reflect the order of execution.
 """
 
 
@@ -59,9 +60,14 @@ def test_a_report_has_downloads_disk_memory_gpu_and_commands(report):
 
 
 def test_a_simulated_profile_downloads_nothing(report):
-    _, told = report("demo", "")
+    _, told = report("demo", "Nothing to be done (all requested files are present).")
     assert "Downloads: none" in told.out and "nothing to download" in told.out
     assert "Commands   none, all is up to date" in told.out
+
+
+def test_what_stops_snakemake_is_passed_on(report):
+    status, told = report("full", "WorkflowError in file Snakefile\nno such rule")
+    assert status == 1 and told.out == "" and "no such rule" in told.err
 
 
 def test_a_profile_that_is_not_there_is_told(report):

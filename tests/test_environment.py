@@ -298,5 +298,5 @@ def test_run_all_explains_itself():
     done = subprocess.run(
         ["bash", ROOT / "run_all.sh", "--help"], capture_output=True, text=True, check=True
     )
-    for option in ("profile", "recording", "study", "jobs", "data-root", "output-root"):
+    for option in ("profile", "recording", "study", "jobs", "data-root", "output-root", "dry-run"):
         assert f"--{option}" in done.stdout

@@ -47,6 +47,7 @@ from src.data.blocks import read
 from src.data.feature_set import FeatureSet
 from src.data.folders import open_folders
 from src.data.objects import categories_of
+from src.data.registry import require_raw
 from src.evaluation.likeness import Settings, score
 from src.evaluation.repetition_ceiling import internal_consistency
 from src.figures import panels
@@ -80,14 +81,17 @@ declare(*tables.values(), *drawn.values())
 # ## Find the recordings
 #
 # Your own go to `data/raw/cornet/<name>/assembly.h5`; NetCDF as Brain-Score writes it, npz and csv
-# are read as well. The simulation asks a random CORnet-Z what its areas make of each picture. It
-# is the network called `planted`, which a later notebook will show the pictures again.
+# are read as well. For those of the papers, `python -m src.fetch cornet` says where to get what.
+# The simulation asks a random CORnet-Z what its areas make of each picture. It is the network
+# called `planted`, which a later notebook will show the pictures again.
 
 # %%
 if simulated:
     size = PRESETS[settings.simulation].size
     read_by_sites = frozen_network(settings.network("planted"), size, seed)
     simulate_ventral(places.raw, truth, settings.simulation, seed, areas_of(read_by_sites))
+elif not recording:
+    require_raw(study.name, places.raw)
 path = places.raw / "assembly.h5"
 assembly = open_assembly(note_input(path))
 print("(n_presentations, n_sites) =", assembly.values.shape)

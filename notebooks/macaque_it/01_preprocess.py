@@ -43,6 +43,7 @@ from src.data.inferotemporal import open_inferotemporal
 from src.data.inferotemporal_checks import check_inferotemporal
 from src.data.objects import CATEGORIES, categories_of
 from src.data.pack import pack
+from src.data.registry import require_raw
 from src.data.sensorium import open_mice
 from src.data.session import open_sessions
 from src.data.splits import official_split
@@ -78,11 +79,11 @@ declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
 # ## Find the file
 #
 # `IT_data.h5` was given to students of a course and is not ours to pass on. Whoever has it puts it
-# into `data/raw/macaque_it/full`, or names it as `source`. The demo simulates one with the same
-# keys and types: objects of the same 64 names, drawn as smooth shapes on textured backgrounds, and
-# sites that read a fixed random convolutional map, are tuned to categories, and are noisy, each to
-# its own degree. What they read is stored apart, so that every later number can be held against
-# the truth.
+# into `data/raw/macaque_it/full`, or names it as `source` (`python -m src.fetch macaque_it` brings
+# weights and says the rest). The demo simulates one with the same keys and types: objects of the
+# same 64 names, drawn as smooth shapes on textured backgrounds, and sites that read a fixed random
+# convolutional map, are tuned to categories, and are noisy, each to its own degree. What they read
+# is stored apart, so that every later number can be held against the truth.
 #
 # The presentations behind the means may be had too, as an *assembly*: one HDF5 file with a rate for
 # every presentation, and tables that name picture, repetition, monkey and region. Put it into the
@@ -96,6 +97,8 @@ declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
 truth = places.raw.with_name(f"{places.raw.name}_truth")
 if simulated:
     simulate_inferotemporal(places.raw, truth, settings.simulation, seed, assembly=True)
+elif not (recording or source):
+    require_raw(study.name, places.raw)
 assembly = None
 if not recording:
     asked = source or places.raw / "IT_data.h5"

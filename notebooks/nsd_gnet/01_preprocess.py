@@ -45,6 +45,7 @@ from src.config import InputConfig
 from src.data.nsd_checks import check_nsd
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
+from src.data.registry import require_raw
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split, save_splits
 from src.evaluation.ceilings import noise_ceiling
@@ -76,12 +77,14 @@ declare(places.figures / "01_images.png", places.figures / "01_ceilings.png")
 #
 # Each subject has its own voxels and its own scan sessions; three of the eight came to fewer than
 # forty. An image is known by its number in the file of all 73 000; a thousand were shown to
-# everybody.
+# everybody. NSD comes with terms to agree to: `python -m src.fetch nsd_gnet` says how.
 
 # %%
 truth = places.raw.with_name(f"{places.raw.name}_truth")
 if simulated:
     simulate_nsd(places.raw, truth, settings.simulation, seed)
+elif not source:
+    require_raw(study.name, places.raw)
 size = settings.network("prefilter").size
 subjects = open_subjects(source or places.raw, size)
 

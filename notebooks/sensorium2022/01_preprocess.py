@@ -45,6 +45,7 @@ from src.data.box_supply import beside, supply_boxes
 from src.data.boxes import GENERAL, PERSON, Thresholds, named
 from src.data.checks import check_mouse, require_valid
 from src.data.pack import pack
+from src.data.registry import require_raw
 from src.data.sensorium import open_mice
 from src.data.session import Session, open_sessions
 from src.data.small_detector import train_detector
@@ -87,17 +88,20 @@ declare(
 # ## Find the recordings
 #
 # Real recordings lie in `data/raw/sensorium2022/full`, one zip or folder a mouse, as they were
-# published. The demo has none: ImageNet-derived images may not be passed on, and a first run
-# should not begin with a download of many gigabytes. It *simulates* mice instead, in the very
-# same layout: images with the 1/f spectrum of natural scenes, neurons with oriented receptive
-# fields laid out retinotopically over the cortex, responses modulated by behavior, and gamma
-# noise. Because the simulator knows the truth, every later number can be held against it. The
-# truth is kept outside the mouse folders, where no reader of recordings can stumble on it.
+# published; `python -m src.fetch sensorium2022` gets them there or says how. The demo has none:
+# ImageNet-derived images may not be passed on, and a first run should not begin with a download of
+# many gigabytes. It *simulates* mice instead, in the very same layout: images with the 1/f spectrum
+# of natural scenes, neurons with oriented receptive fields laid out retinotopically over the
+# cortex, responses modulated by behavior, and gamma noise. Because the simulator knows the truth,
+# every later number can be held against it. The truth is kept outside the mouse folders, where no
+# reader of recordings can stumble on it.
 
 # %%
 if simulated:
     truth = places.raw.with_name(f"{places.raw.name}_truth")
     simulate_mice(places.raw, truth, settings.simulation, seed)
+elif not recording:
+    require_raw(study.name, places.raw)
 mice = open_mice(places.raw, fill_boxes)
 [f"{mouse.key}: {mouse.role}" for mouse in mice]
 

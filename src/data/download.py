@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,16 +110,25 @@ class Resuming:
                     f"{url} has {total} bytes, the registry says {self.size}: it is another "
                     "version, correct data/registry.json if that is meant"
                 )
+            self._require_room(url, (total or 0) - start)
             if not start:
                 self.partial.unlink(missing_ok=True)
             said = {"url": url, "tag": _tag(answer), "total": total}
             self.said.write_text(json.dumps(said))
-            with open(self.partial, "ab" if start else "wb") as stream, _bar(total, start) as bar:
+            name = url.rsplit("/", 1)[-1]
+            with open(self.partial, "ab") as stream, _bar(name, total, start) as bar:
                 for block in answer.iter_content(BLOCK):
                     stream.write(block)
                     bar.update(len(block))
         if total is not None and self._length() != total:
             raise Interrupted(f"it ended after {self._length()} of {total} bytes")
+
+    def _require_room(self, url: str, needed: int) -> None:
+        if needed > (free := shutil.disk_usage(self.partial.parent).free):
+            raise Unreachable(
+                f"{url} needs {needed / 1e9:.1f} GB, {self.partial.parent} has {free / 1e9:.1f} GB "
+                "free: make room, or give another --data-root"
+            )
 
     def _known(self, url: str) -> dict[str, Any]:
         """What was said of the file when the partial one was begun; nothing of another address."""
@@ -169,8 +179,8 @@ def _tag(answer: requests.Response) -> str:
 
 
 @contextmanager
-def _bar(total: int | None, start: int) -> Iterator[tqdm]:
+def _bar(name: str, total: int | None, start: int) -> Iterator[tqdm]:
     """Progress where somebody watches; nothing in a log."""
-    how = {"unit": "B", "unit_scale": True, "unit_divisor": 1000, "leave": False}
-    with tqdm(total=total, initial=start, disable=not watched(), **how) as bar:
+    how = {"unit": "B", "unit_scale": True, "leave": False, "disable": not watched()}
+    with tqdm(desc=name, total=total, initial=start, **how) as bar:
         yield bar

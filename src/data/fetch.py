@@ -48,7 +48,7 @@ def fetch(file: RemoteFile, folder: Path, data_root: Path, **how: float) -> Path
     """The place of a file in `folder`, fetched if need be; `how` as in `Resuming`.
 
     What is there is compared with size and sha256 where they are known. DataError if it cannot be
-    had without the user (`by_hand` says what to do), is not what it should be, or there is no room.
+    had without the user (`by_hand` says what to do), is another file, or there is no room.
     """
     place, instead = file.place(folder), folder / file.instead
     if file.instead and not place.exists() and instead.exists():
@@ -58,7 +58,6 @@ def fetch(file: RemoteFile, folder: Path, data_root: Path, **how: float) -> Path
         return place
     if not file.url:
         raise DataError(by_hand(file, folder))
-    _require_room(file, folder)
     try:
         archive = _retrieve(file, folder, **how)
     except Unreachable as error:
@@ -147,16 +146,3 @@ def _note(place: Path, data_root: Path, entry: dict[str, Any]) -> None:
 
 def _name(place: Path, data_root: Path) -> str:
     return str(place.relative_to(data_root) if place.is_relative_to(data_root) else place)
-
-
-def _require_room(file: RemoteFile, folder: Path) -> None:
-    """DataError if the disk lacks room for what is still to come; twice, for what is unpacked."""
-    parent = next(p for p in (folder / file.path).absolute().parents if p.exists())
-    partial = (folder / file.path).with_name(f".{Path(file.path).name}.fetch") / "partial"
-    there = partial.stat().st_size if partial.exists() else 0
-    needed = (file.size or 0) * (2 if file.unpack else 1) - there
-    if needed > (free := shutil.disk_usage(parent).free):
-        raise DataError(
-            f"{file.path} needs {needed / 1e9:.1f} GB, {parent} has {free / 1e9:.1f} GB free: make "
-            "room, or give another --data-root"
-        )

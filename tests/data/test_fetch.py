@@ -16,6 +16,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
+from src.data import download
 from src.data import fetch as module
 from src.data.download import Unreachable
 from src.data.errors import DataError
@@ -168,6 +169,14 @@ def test_a_server_that_brings_nothing_is_given_up_and_continued_later(place):
     assert place.server.asked[-1][1] is not None
 
 
+def test_a_bar_shows_progress_where_somebody_watches(place, monkeypatch, capfd):
+    monkeypatch.setattr(download, "watched", lambda: True)
+    place.server.script = [("cut", 300_000)]
+    place.fetch()
+    told = capfd.readouterr().err
+    assert "file.bin: " in told and "/700k" in told
+
+
 def test_a_busy_server_is_asked_again(place):
     place.server.script = [503, 503]
     assert place.fetch().read_bytes() == CONTENT and len(place.server.asked) == 3
@@ -314,10 +323,12 @@ def test_two_do_not_fetch_at_once(place):
 
 def test_a_full_disk_is_told_before(place, monkeypatch):
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage(10**9))
-    with pytest.raises(DataError, match=r"needs 2\.0 GB, .* has 1\.0 GB free"):
-        place.fetch(about=2 * 10**9)
-    assert not place.server.asked
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage(699_999))
+    with pytest.raises(DataError, match=r"needs 0\.0 GB, .* has 0\.0 GB free: make room"):
+        place.fetch()
+    assert place.found == set()
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage(700_000))
+    assert place.fetch().read_bytes() == CONTENT
 
 
 def test_without_an_address_the_error_says_what_to_do(place):
