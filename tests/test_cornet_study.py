@@ -68,7 +68,7 @@ def test_behavior_is_left_out_where_there_is_none(tmp_path):
     stimuli = pd.DataFrame({"stimulus_id": ["a", "b"]})
     Assembly(np.eye(2), stimuli, pd.DataFrame(index=range(2))).save(places.raw / "assembly.h5")
     script = (ROOT / "notebooks/cornet/07_fig_behavior.py").read_text()
-    roots = {f"{name}_root": tmp_path / at for name, at in (("data", "data"), ("output", "figures"))}
+    roots = {"data_root": tmp_path / "data", "output_root": tmp_path / "figures"}
     for name, value in {"profile": "full", **roots}.items():
         script = re.sub(rf'^{name}: str = ".*?"', f'{name}: str = "{value}"', script, flags=re.M)
     (tmp_path / "script.py").write_text(script)
