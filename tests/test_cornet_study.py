@@ -2,14 +2,18 @@
 
 import ast
 import re
+import runpy
 import tomllib
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from src.data.assemblies import Assembly
 from src.imports import sources
 from src.models.registry import network_record
-from src.paths import ROOT
+from src.paths import ROOT, run_paths
 from src.studies import STUDIES
 
 STUDY = STUDIES["cornet"]
@@ -56,6 +60,22 @@ def test_numbers_of_weights_are_those_of_the_networks():
         with torch.device("meta"):
             module = network_record(system.lower().replace("-", "_")).build()
         assert sum(p.numel() for p in module.parameters()) == value
+
+
+def test_behavior_is_left_out_where_there_is_none(tmp_path):
+    """The profile of recordings, whose folder holds mean rates alone."""
+    places = run_paths("cornet", "full", str(tmp_path / "data"), str(tmp_path / "figures"))
+    stimuli = pd.DataFrame({"stimulus_id": ["a", "b"]})
+    Assembly(np.eye(2), stimuli, pd.DataFrame(index=range(2))).save(places.raw / "assembly.h5")
+    script = (ROOT / "notebooks/cornet/07_fig_behavior.py").read_text()
+    roots = {"data_root": tmp_path / "data", "output_root": tmp_path / "figures"}
+    for name, value in {"profile": "full", **roots}.items():
+        script = re.sub(rf'^{name}: str = ".*?"', f'{name}: str = "{value}"', script, flags=re.M)
+    (tmp_path / "script.py").write_text(script)
+    runpy.run_path(tmp_path / "script.py")
+    assert [f.name for f in places.tables.iterdir()] == ["07_data.csv"]
+    assert not pd.read_csv(places.tables / "07_data.csv")["found"].any()
+    assert not list(places.figures.glob("*.png"))
 
 
 def test_none_of_the_old_pins_is_needed():

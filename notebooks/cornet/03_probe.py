@@ -52,7 +52,7 @@ from src.studies import STUDIES
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
-probe: str = "planted"  # a probe of the profile
+probe: str = "cornet_z"  # a probe of the profile: networks of one architecture
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 components: int = 25  # of partial least squares

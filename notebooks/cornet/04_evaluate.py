@@ -68,9 +68,10 @@ study = STUDIES["cornet"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
-names = ("layers", "scores", "measures", "comparisons", "forms", "published")
+names = ("layers", "scores", "sites", "measures", "comparisons", "forms", "published")
 tables = {name: places.tables / f"{name}.csv" for name in names}
-drawn = {name: places.figures / f"04_{name}.png" for name in ("scores", "measures")}
+tables["sites"] = places.tables / "04_sites.csv"
+drawn = {name: places.figures / f"04_{name}.png" for name in ("scores", "sites", "measures")}
 declare(*tables.values(), *drawn.values())
 
 # %% [markdown]
@@ -151,6 +152,40 @@ save_figure(figure, drawn["scores"])
 # the dashed line is √c. On simulated sites the planted network stands first in both regions, at
 # its own areas, and what it lacks to the ceiling in IT is the tuning to categories that it cannot
 # know. The distance to the next random network is what it is worth to have these very filters.
+#
+# ## Site by site
+#
+# A median hides the sites. For the best network of each region: every site's correlation, mean over
+# the ten draws of test pictures, against the highest that its own noise allows, √c.
+
+# %%
+sites = []
+for region in study.sessions:
+    row = scores[scores["headline"] & (scores["region"] == region)].iloc[0]
+    probe = next(one.name for one in settings.probes if row["model"] in one.networks)
+    with np.load(note_input(places.predictions / probe / f"raw_{row['id']}.npz")) as stored:
+        r, c = stored["by_split"].mean(0), stored["unit_ceilings"]
+    sites.append(pd.DataFrame({"model": row["model"], "region": region, "avg": r, "c": c}))
+
+# %%
+sites = pd.concat(sites)
+sites["cc_max"] = np.sqrt(sites["c"].clip(lower=0))
+sites["explained"] = np.sign(sites["avg"]) * sites["avg"] ** 2 / sites["c"].where(sites["c"] > 0)
+save_table(sites.rename(columns={"avg": "r"}).drop(columns="cc_max"), tables["sites"])
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), sharey=True)
+for axis, (region, part) in zip(axes, sites.groupby("region", sort=False), strict=True):
+    panels.score_against_ceiling(axis, part)
+    axis.set(title=f"{region}, {part['model'].iloc[0]}", xlabel="√c", ylabel="")
+axes[0].set_ylabel("r")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, drawn["sites"])
+
+# %% [markdown]
+# **What one sees.** One dot a site. None can stand above the diagonal but by chance, and those that
+# lie far below it are the ones that this layer does not know. The site of noise alone sits at the
+# left end, on zero, where no network can be blamed for it; a mean over sites that divided each by
+# its own c would be thrown off by just this one, which is why the median comes first.
 #
 # ## Other measures
 #

@@ -35,7 +35,7 @@ def pls_over_splits(
     fewest = min(len(train) for train, _ in splits)
     if not 0 < components < fewest:
         raise DataError(f"{components} components asked of {fewest} training rows: ask for fewer")
-    ks = [_Split.start(gram, y, *split) for split in splits]
+    ks = [_Split.start(gram, y, *split, components) for split in splits]
     for _ in range(components):
         scores = [k.next_score() for k in ks]
         fitted = np.stack([np.where(k.fitted, t, 0) for k, t in zip(ks, scores, strict=True)], 1)
@@ -55,22 +55,33 @@ class _Split:
     m: np.ndarray  # (n, u) K y, centered on the fitted rows
     square: np.ndarray  # (u, u) y'm
     predicted: np.ndarray  # (m, u)
-    scores: list[np.ndarray]  # earlier t, (n,) each
+    scores: np.ndarray  # (n, k) earlier t; 0 where there is none yet
+    projector: np.ndarray  # (k, n) t' / t't of the fitted rows, 0 elsewhere
+    found: int  # how many there are
     first: float  # trace of the first square
     summed: float  # trace of the square when it was last summed anew
 
     @classmethod
-    def start(cls, gram: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> _Split:
+    def start(
+        cls,
+        gram: np.ndarray,
+        y: np.ndarray,
+        train: np.ndarray,
+        test: np.ndarray,
+        components: int,
+    ) -> _Split:
         fitted = np.zeros(len(y), bool)
         fitted[train] = True
         mean = y[train].mean(axis=0, dtype=np.float64)
         centered = np.where(fitted[:, None], y - mean, 0)
-        m = gram[:, train] @ centered[train]
+        m = gram @ centered
         m -= m[train].mean(axis=0)
         square = centered.T @ m
         trace = float(np.trace(square))
         predicted = np.tile(mean, (len(test), 1))
-        return cls(fitted, test, centered, m, square, predicted, [], trace, trace)
+        empty = np.zeros((2, components, len(y)))
+        earlier = empty[0].T, empty[1], 0
+        return cls(fitted, test, centered, m, square, predicted, *earlier, trace, trace)
 
     def next_score(self) -> np.ndarray:
         """t of all rows, (n,); 0 where nothing of the responses is left."""
@@ -83,10 +94,9 @@ class _Split:
         symmetric = (self.square + self.square.T) / 2
         v = eigh(symmetric, subset_by_index=[len(symmetric) - 1] * 2)[1][:, 0]
         t = self.m @ v
+        earlier, projector = self.scores[:, : self.found], self.projector[: self.found]
         for _ in range(2):  # once more: orthogonal to the last digit
-            for earlier in self.scores:
-                on = earlier[self.fitted]
-                t = t - earlier * (on @ t[self.fitted] / (on @ on))
+            t = t - earlier @ (projector @ t)
         return t
 
     def deflate(self, t: np.ndarray, product: np.ndarray) -> None:
@@ -102,4 +112,5 @@ class _Split:
         self.predicted += np.outer(t[self.test], q)
         self.y -= np.outer(fitted, q)
         self.m -= np.outer(g, q)
-        self.scores.append(t)
+        self.scores[:, self.found], self.projector[self.found] = t, fitted / norm
+        self.found += 1

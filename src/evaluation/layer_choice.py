@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.evaluation.folds import brain_score_splits
+from src.evaluation.folds import Splits, brain_score_splits
 from src.evaluation.linear_scores import SplitScore
 from src.evaluation.mapping import Mapping, Predictors, cross_validated
 
@@ -59,21 +59,42 @@ def choose_layer(
     Rows are sorted by stimulus id. `components`: principal components kept of each layer, fitted to
     the training images of the split; None for all features.
     """
-    splits, whole = brain_score_splits(objects), {}
-    found = np.zeros((2, len(splits), len(layers)))
-    for j, (name, x) in enumerate(layers.items()):
-        given = Predictors(x)
-        for i, (train, test) in enumerate(splits):
-            rows = given if components is None else given.components(train, components)
-            among = brain_score_splits(objects[train])[:inner]
-            found[0, i, j] = cross_validated(rows.take(train), y[train], among, mapping).score
-            whole[name, i] = cross_validated(rows, y, [(train, test)], mapping)
-            found[1, i, j] = whole[name, i].score
-    names = tuple(layers)
-    best = [whole[names[j], i] for i, j in enumerate(found[0].argmax(axis=1))]
+    splits = brain_score_splits(objects)
+    within = [
+        [(train[a], train[b]) for a, b in brain_score_splits(objects[train])[:inner]]
+        for train, _ in splits
+    ]
+    both = [_layer(x, y, splits, within, mapping, components) for x in layers.values()]
+    tried, scored = np.stack([inner for inner, _ in both], axis=1), [outer for _, outer in both]
+    best = [scored[j] for j in tried.argmax(axis=1)]
     nested = SplitScore(
-        np.concatenate([b.raw for b in best]),
-        [b.predicted[0] for b in best],
+        np.stack([one.raw[i] for i, one in enumerate(best)]),
+        [one.predicted[i] for i, one in enumerate(best)],
         [test for _, test in splits],
     )
-    return LayerChoice(names, *found, nested)
+    outer = np.stack([np.median(one.raw, axis=1) for one in scored], axis=1)
+    return LayerChoice(tuple(layers), tried, outer, nested)
+
+
+def _layer(
+    x: np.ndarray,
+    y: np.ndarray,
+    splits: Splits,
+    within: list[Splits],
+    mapping: Mapping,
+    components: int | None,
+) -> tuple[np.ndarray, SplitScore]:
+    """Of one layer the mean score inside each split's training images, (s,), and outside."""
+    given = Predictors(x)
+    if components is None:
+        inside = cross_validated(given, y, [one for among in within for one in among], mapping)
+        medians = np.median(inside.raw, axis=1).reshape(len(splits), -1)
+        return medians.mean(axis=1), cross_validated(given, y, splits, mapping)
+    inner, outer = [], []
+    for split, among in zip(splits, within, strict=True):
+        reduced = given.components(split[0], components).x
+        tried, scored = _layer(reduced, y, [split], [among], mapping, None)
+        inner.append(tried)
+        outer.append(scored)
+    raw, predicted = np.concatenate([o.raw for o in outer]), [o.predicted[0] for o in outer]
+    return np.concatenate(inner), SplitScore(raw, predicted, [test for _, test in splits])

@@ -57,13 +57,6 @@ class Predictors:
         n, p = self.x.shape
         return self.x if p <= n else decompose(self.gram).coordinates
 
-    def take(self, rows: np.ndarray) -> Predictors:
-        """Some stimuli; a Gram that is there already is cut, not computed anew."""
-        part = Predictors(self.x[rows], self.grid)
-        if "gram" in vars(self):
-            vars(part)["gram"] = self.gram[np.ix_(rows, rows)]
-        return part
-
     @property
     def maps(self) -> np.ndarray:
         """Channels by places: -> (n, c, s). DataError where features are no maps."""

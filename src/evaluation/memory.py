@@ -7,6 +7,7 @@ import numpy as np
 from src.data.errors import DataError
 from src.evaluation.gram import CHUNK
 from src.evaluation.mapping import FEW, MANY_UNITS, Mapping
+from src.evaluation.pls import COMPONENTS
 
 DOUBLE = 8  # bytes
 SPLITS = 10
@@ -28,7 +29,7 @@ def estimated_bytes(n: int, p: int, u: int, mapping: Mapping = "pls") -> int:
     wide = p > n
     match mapping:
         case "pls" | "reverse_pls" if FEW * p >= n and u <= MANY_UNITS:
-            peak = square + n * train + 2 * SPLITS * n * u + SPLITS * u * u + 3 * n * u
+            peak = square + 2 * SPLITS * n * (u + COMPONENTS) + SPLITS * u * u + 3 * n * u
             return int(DOUBLE * max(summing, peak))
         case "ridge" if wide:
             return int(DOUBLE * max(summing, square + 2.1 * train**2 + responses))

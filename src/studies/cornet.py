@@ -57,15 +57,15 @@ def _learned(plan: Recognizer, pool: int) -> FrozenNetwork:
 def _profile(
     name: str, plans: tuple[Recognizer, ...], networks: tuple[FrozenNetwork, ...], pool: int
 ) -> Profile:
-    """A simulated profile: each network, and all random draws of Z together, is a probe."""
+    """A simulated profile: networks of one architecture, trained and not, are a probe."""
     networks = (*networks, *(_learned(plan, pool) for plan in plans))
-    random = tuple(n.name for n in networks if n.name.startswith("cornet_z_random"))
-    others = (n.name for n in networks if n.name not in random)
+    kinds = dict.fromkeys(one.network for one in networks)
+    alike = {kind: tuple(n.name for n in networks if n.network == kind) for kind in kinds}
     return Profile(
         name,
         plans,
         networks,
-        (*(Probe(n, "layers", (n,)) for n in others), Probe("untrained", "layers", random)),
+        tuple(Probe(kind, "layers", names) for kind, names in alike.items()),
         simulation=name if name == "demo" else "tiny",
         skips=EXTERNAL,
     )

@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 
 from src.evaluation.folds import brain_score_splits
 from src.evaluation.linear_scores import RIDGECV_ALPHAS, one_to_one
-from src.evaluation.mapping import Predictors, cross_validated
+from src.evaluation.mapping import cross_validated
 
 THEIRS = {
     "pls": lambda: PLSRegression(5, scale=False, tol=1e-20, max_iter=100_000),
@@ -28,16 +28,6 @@ def test_predictions_are_scikit_learns(mapping, p):
     for (train, test), predicted in zip(splits, found.predicted, strict=True):
         expected = THEIRS[mapping]().fit(x[train], y[train]).predict(x[test])
         np.testing.assert_allclose(predicted, expected, atol=1e-7)
-
-
-def test_part_of_the_stimuli_has_part_of_the_gram():
-    x = np.random.default_rng(0).normal(size=(30, 90))
-    whole, rows = Predictors(x), np.arange(5, 25)
-    fresh = whole.take(rows).gram
-    _ = whole.gram
-    center = np.eye(20) - 1 / 20
-    cut = whole.take(rows).gram
-    np.testing.assert_allclose(center @ cut @ center, center @ fresh @ center, atol=1e-9)
 
 
 def test_a_feature_that_does_not_vary_is_never_chosen():

@@ -29,7 +29,7 @@ def test_features_of_pictures_know_what_pictures_are_like(shown):
     pictures, features = shown
     for area in ("V1", "IT"):
         r = plain_readout(features[area], pictures)
-        assert (r > 0.5).all() and r["brightness"] > 0.9
+        assert (r.drop("contrast") > 0.85).all() and r["contrast"] > 0.35
 
 
 def test_features_of_other_pictures_do_not(shown):
