@@ -171,7 +171,7 @@ if not source:
 save_figure(figure, drawn["visual_field"])
 
 # %% [markdown]
-# **What one sees.** Left, where the voxels look. Right, sizes over the distance from fixation, which
-# in V1 grow slowly; where both have the same, one color lies on the other. The voxels of NSD in
-# `09_fig_fields` have no bars: their windows are found from photographs, by which features explain
-# them.
+# **What one sees.** Left, where the voxels look. Right, sizes over the distance from fixation,
+# which in V1 grow slowly; where both have the same, one color lies on the other. The voxels of NSD
+# in `09_fig_fields` have no bars: their windows are found from photographs, by which features
+# explain them.

@@ -15,7 +15,6 @@ import numpy as np
 
 from src.data.session import Session
 from src.data.splits import Split
-from src.manifest import file_sha256
 from src.models.encoder import Encoder
 from src.studies.records import Plan
 from src.training.checkpoint import load_encoder
@@ -43,14 +42,13 @@ def read_frozen(
 ) -> Encoder:
     """A trained trunk as it is, with new readouts for all units of all sessions.
 
-    `trunk` is its weights.pt; `plan` that of the model with the recipe of the readouts. What it
-    learns is kept in a folder below `folder` that is named after the trunk's bytes.
+    `trunk` is its weights.pt; `plan` that of the model with the recipe of the readouts. What they
+    learn is kept in `folder`, and learned again for another trunk.
     """
     encoder = Encoder(plan.model, sessions, seed)
     encoder.core.load_state_dict(load_encoder(trunk).core.state_dict())
     recipe = replace(plan.training, core_rate=0.0)
-    place = folder / file_sha256(trunk)[:12]
-    train(encoder, sessions, splits, recipe, seed, place, device)
+    train(encoder, sessions, splits, recipe, seed, folder, device)
     return encoder
 
 

@@ -68,7 +68,7 @@ PRESETS: Mapping[str, SimulatedNsd] = MappingProxyType(
         "smoke": SimulatedNsd(
             scans=4, shared=18, pixels=67, volume=(10, 12, 11), voxels=6, ncsnr=1.5
         ),
-        "demo": SimulatedNsd(),
+        "demo": SimulatedNsd(pixels=128, volume=(16, 18, 17), voxels=12, ncsnr=1.0),
     }
 )
 

@@ -1,0 +1,202 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 09 · Fields
+#
+# **Where does each voxel look, and do two ways of asking agree?**
+#
+# A readout of GNet learns two pooling fields a voxel, free maps of weights that sum to one. Nobody
+# told them to be round or small; they start as the whole image. A feature-weighted receptive field
+# (`03_probe`) is told: it is a Gaussian, and only its place and size are chosen. Where the two
+# agree about a voxel, the field belongs to the voxel and not to the method.
+#
+# A rotated Gaussian is fitted to each pooling field, with its failures counted. A field that
+# learning has hardly moved fits anything, so only voxels whose prediction is better than that of
+# shuffled trials are compared. What agreement means is told by a null: the same places, dealt to
+# other voxels of the same area.
+#
+# The fields also say something of their own. Published ones tend to point at the middle of the
+# gaze, their long axis along the radius, an old finding of neurons as well. `tilt` is the angle
+# between the two, 0 for a field that points there.
+#
+# At last everything goes back to where it came from: accuracy, distance from the middle, angle and
+# size are written as volumes with the affine of the subject's own files, 0 outside. Published ones
+# had an affine of ones, and lay beside the brain in every viewer.
+#
+# The answers are the two figures, and the volumes below `maps`.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from src.analyses.pooling_fields import (
+    in_image,
+    outlines,
+    place_agreement,
+    pooling_fits,
+    radial_tilt,
+)
+from src.correlation import pearson
+from src.data.nifti import volume_of, write_volume
+from src.data.nsd import EARLY, Areas, find_subjects
+from src.data.splits import official_split
+from src.evaluation.prediction import align, load_prediction
+from src.figures import panels
+from src.figures.style import mark_simulated, use_style
+from src.manifest import declare, note_input, save_figure, save_table
+from src.models.map_sessions import open_inputs
+from src.paths import run_paths
+from src.seeds import numpy_stream
+from src.simulate.nsd import load_truth
+from src.studies import STUDIES
+from src.training.checkpoint import load_encoder
+
+# %% tags=["parameters"]
+profile: str = "demo"  # smoke, demo, full, or recording for one of your own
+recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
+model: str = "gnet8j"  # whose pooling fields
+probe: str = "gabor_fwrf"  # whose receptive fields stand beside
+data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
+output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
+seed: int = 42  # of the null
+
+# %%
+study = STUDIES["nsd_gnet"]
+settings = study.profile(profile)
+places = run_paths(study.name, recording or profile, data_root, output_root)
+simulated = settings.simulation is not None and not recording
+subjects = find_subjects(source or places.raw)
+tables = {n: places.tables / f"09_{n}.csv" for n in ("units", "agreement")}
+drawn = {n: places.figures / f"09_{n}.png" for n in ("mosaic", "places")}
+maps = {k: places.figures / f"maps/{k}_{n}.nii.gz" for k in subjects for n in ("r", "size")}
+declare(*tables.values(), *drawn.values(), *maps.values())
+
+# %%
+sessions = open_inputs(places.processed, settings.plan(model).model.inputs, places.features)
+encoder = load_encoder(note_input(places.member(model, 1) / "weights.pt"), sessions)
+probed = pd.read_csv(note_input(places.tables / f"03_{probe}.csv"))
+fields = {k: [f.detach().numpy() for f in encoder.readouts[k].fields] for k in sessions}
+for key, (fine, coarse) in fields.items():
+    print(f"{key}: (n_units, height, width) = {fine.shape} and {coarse.shape}")
+
+# %% [markdown]
+# ## Fit
+#
+# One Gaussian for each field on the fine map.
+
+# %%
+rows, fits = [], {}
+for key, session in sessions.items():
+    trials = official_split(session).test
+    found = load_prediction(places.predictions / model / f"{key}.npz")
+    predicted = align(found, session.trial_ids[trials], session.unit_ids)
+    r = pearson(predicted, session.responses(trials).numpy())
+    fits[key] = pooling_fits(fields[key][0])
+    ids = {"session": key, "unit_id": session.unit_ids, "area": session.area, "r": r}
+    ids["status"] = fits[key]["status"]
+    rows.append(pd.DataFrame(ids).join(in_image(fits[key], *fields[key][0].shape[1:])))
+units = pd.concat(rows, ignore_index=True)
+units["eccentricity"] = np.hypot(units["x"], units["y"])
+units["tilt"] = radial_tilt(units["x"], units["y"], units["angle"])
+
+# %%
+asked = probed[["session", "unit_id", "x", "y", "sigma"]]
+units = units.merge(asked, on=["session", "unit_id"], suffixes=("", "_fwrf"))
+if simulated:
+    truth_folder = places.raw.with_name(f"{places.raw.name}_truth")
+    known = [load_truth(truth_folder / f"{key}.npz") for key in sessions]
+    columns = ["x_true", "y_true", "sigma_true"]
+    units[columns] = np.concatenate([t.fields[np.argsort(t.places)] for t in known])
+save_table(units, tables["units"])
+units.groupby("area", sort=False)["status"].value_counts().unstack(fill_value=0)
+
+# %%
+least = 3 / np.sqrt(min(len(official_split(s).test) for s in sessions.values()))
+good = units[(units["r"] > least) & units["x"].notna()]
+key = next(iter(sessions))
+best = units[units["session"] == key].nlargest(36, "r").index
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.6))
+use_style()
+for axis, depth, at in zip(axes, ("layers 1-3", "layers 4-7"), (0, 1), strict=True):
+    lines = outlines(fits[key].loc[best]) if at == 0 else [None] * len(best)
+    panels.pooling_fields(axis, fields[key][at][best], lines)
+    axis.set_title(f"{key}, {len(best)} best voxels, {depth}")
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, drawn["mosaic"])
+
+# %% [markdown]
+# **What one sees.** A tile a voxel, the best predicted first, dark where it looks, each from zero
+# to its largest weight; on the fine map a line around the fitted Gaussian, one standard deviation
+# from its middle. Grey all over means that training had no reason to look anywhere in particular.
+#
+# ## Do they agree?
+#
+# Distance of the centers from those of `03_probe`, and from the planted ones where there are any,
+# for voxels that are predicted at all; and for the same places dealt out anew within areas.
+
+# %%
+pairs = {"fwRF": "fwrf"} | ({"truth": "true"} if simulated else {})
+rows, rng = [], numpy_stream(seed, "dealt")
+for name, end in pairs.items():
+    both = (good[[f"x{e}", f"y{e}"]].to_numpy() for e in ("", f"_{end}"))
+    found = place_agreement(*both, good["area"].to_numpy(), 500, rng)
+    rows.append({"beside": name, "voxels": len(good), **found})
+
+# %%
+agreement = pd.DataFrame(rows)
+save_table(agreement, tables["agreement"])
+agreement.round(3)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
+colors = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
+end = "true" if simulated else "fwrf"
+for name, color in colors.items():
+    here = good[good["area"] == name]
+    axes[0].scatter(here[f"x_{end}"], here["x"], s=9, color=color, label=name)
+    axes[1].scatter(here["eccentricity"], here["sigma"], s=9, color=color)
+axes[0].axline((0, 0), slope=1, color="#b8b8b8", linewidth=1, zorder=0)
+axes[0].set(xlabel=f"x, {'planted' if simulated else 'fwRF'}", ylabel="x of the pooling field")
+axes[0].legend()
+axes[1].set(xlabel="distance from the middle (image widths)", ylabel="size (image widths)")
+axes[2].hist(np.degrees(good["tilt"]), np.linspace(-90, 90, 13), color="#b8b8b8")
+axes[2].set(xlabel="tilt of the long axis from the radius (°)", ylabel="voxels")
+axes[2].set_xticks([-90, -45, 0, 45, 90])
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, drawn["places"])
+
+# %% [markdown]
+# **What one sees.** Left, the places of fields against the planted ones (of a recording: those of
+# `03_probe`). Middle, size against distance from the middle, where real fields grow and the
+# simulated ones, whose size depends on the area alone, do not. Right, which way they point: a
+# simulated field is round, so that every angle is as likely as another.
+#
+# ## Back into the brain
+
+# %%
+for key, files in subjects.items():
+    prf, here = Areas(files).prf, units[units["session"] == key]
+    values = {"r": here["r"], "size": here["sigma"], "eccentricity": here["eccentricity"]}
+    values["angle"] = np.arctan2(here["y"], here["x"])
+    for name, value in values.items():
+        volume = volume_of(value.to_numpy(), here["unit_id"].to_numpy(), prf.values.shape)
+        write_volume(places.figures / f"maps/{key}_{name}.nii.gz", volume, prf.affine)
+    print(f"{key}: {', '.join(values)} in {prf.values.shape}")
+
+# %% [markdown]
+# Open them over the subject's T1 in any viewer. Distance and size are in widths of the image, 8.4
+# degrees in NSD; the angle is in radians, counted from the right, upwards.
