@@ -79,6 +79,7 @@ from src.figures.panels.scores import (
 )
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import learning_curve, learning_rates, loss_curves
+from src.figures.panels.videos import level_rows, step_curves, traces
 
 __all__ = [
     "attention_change",
@@ -106,6 +107,7 @@ __all__ = [
     "layer_profile",
     "learning_curve",
     "learning_rates",
+    "level_rows",
     "loss_curves",
     "members_curve",
     "null_band",
@@ -147,12 +149,14 @@ __all__ = [
     "size_curve",
     "snr_distributions",
     "soma_cloud",
+    "step_curves",
     "stimulus",
     "stimulus_scores",
     "text_table",
     "third_differences",
     "third_scores",
     "thumbnail_sheet",
+    "traces",
     "trial_scores",
     "unit_bars",
     "unit_boxes",
