@@ -33,14 +33,16 @@ def movie_predictions(
 ) -> list[Prediction]:
     """Responses that k Encoders of videos predict for the trials `index`: one Prediction each.
 
-    Values are (rows, u), rows the scored frames of one trial after the other; trial_ids are
-    "trial/frame". The labels of src.models.stitching and the stitcher stand in the provenance.
+    Values are (rows, u), rows the frames of one trial after the other that any policy scores; those
+    of the session's own are as if they were alone. trial_ids are "trial/frame". The labels of
+    src.models.stitching and the stitcher stand in the provenance.
     """
     place = pick_device(device)
     encoders = [encoder.to(place).eval() for encoder in encoders]
     stitcher = stitcher or stitcher_of(encoders[0])
     with threads(n_threads):
-        made = list(predicted_trials(encoders, session, index, stitcher, place, batch_size))
+        options = stitcher, place, batch_size, True
+        made = list(predicted_trials(encoders, session, index, *options))
     spans = [frames for frames, _ in made]
     trials = np.repeat(np.asarray(index, int), [len(frames) for frames in spans])
     ids = frame_ids(session, index, spans)

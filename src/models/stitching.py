@@ -69,7 +69,6 @@ def stitcher_of(encoder: Any, stride: int = 15, overlap: str = "last") -> Stitch
     return Stitcher(size[0], outputs, min(stride, outputs), overlap)
 
 
-@torch.no_grad()
 def predicted_trials(
     encoders: Sequence[Any],
     session: Any,
@@ -77,10 +76,12 @@ def predicted_trials(
     stitcher: Stitcher,
     device: torch.device | str = "cpu",
     batch_size: int = 32,
+    whole: bool = False,
 ) -> Iterator[tuple[range, np.ndarray]]:
     """Of each trial its scored frames, and what k Encoders predict for them: -> (t, (k, t, u)).
 
     Clips are read once and given to all; encoders are in evaluation mode and on the device.
+    `whole`: the later frames too that the policy "full" scores, from windows of their own.
     """
     for trial in np.asarray(index):
         if session.lengths[trial] < stitcher.clip:
@@ -88,17 +89,39 @@ def predicted_trials(
                 f"session {session.key!r}: trial {session.trial_ids[trial]} has "
                 f"{session.lengths[trial]} frames, a clip {stitcher.clip}: leave it out"
             )
-        scored = session.scored_frames(trial)
-        frames = range(scored.start, scored.stop)
+        frames = _range(session.scored_frames(trial))
         starts = stitcher.starts(frames)
-        made = [[] for _ in encoders]
-        for part in np.split(starts, range(batch_size, len(starts), batch_size)):
-            same = np.full(len(part), trial)
-            batch = session.clips(same, part, device, stitcher.clip)
-            for outputs, encoder in zip(made, encoders, strict=True):
-                outputs.append(encoder(batch, session.key).cpu().numpy())
-        joined = [stitcher.join(np.concatenate(x), starts, frames) for x in made]
-        yield frames, np.stack(joined)
+        if whole and len(frames) < len(full := _range(session.scored_frames(trial, "full"))):
+            more = stitcher.starts(full)
+            starts = np.append(starts, more[more > max(starts, default=-1)])
+            frames = full
+        outputs = window_outputs(
+            encoders, session, trial, starts, stitcher.clip, device, batch_size
+        )
+        yield frames, np.stack([stitcher.join(x, starts, frames) for x in outputs])
+
+
+@torch.no_grad()
+def window_outputs(
+    encoders: Sequence[Any],
+    session: Any,
+    trial: int,
+    starts: np.ndarray,
+    clip: int,
+    device: torch.device | str = "cpu",
+    batch_size: int = 32,
+) -> np.ndarray:
+    """What k Encoders say about the windows of one trial: (w,) -> (k, w, t', u)."""
+    made = [[] for _ in encoders]
+    for part in np.split(starts, range(batch_size, len(starts), batch_size)):
+        batch = session.clips(np.full(len(part), trial), part, device, clip)
+        for outputs, encoder in zip(made, encoders, strict=True):
+            outputs.append(encoder(batch, session.key).cpu().numpy())
+    return np.stack([np.concatenate(outputs) for outputs in made])
+
+
+def _range(frames: slice) -> range:
+    return range(frames.start, frames.stop)
 
 
 def labels(inputs: InputConfig) -> dict[str, str]:

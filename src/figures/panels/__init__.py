@@ -32,6 +32,14 @@ from src.figures.panels.images import (
     thumbnail_sheet,
 )
 from src.figures.panels.intervals import interval_rows
+from src.figures.panels.movies import (
+    film_strip,
+    score_by_plane,
+    shared_matrix,
+    shift_arrows,
+    stimulus_scores,
+    units_by_depth,
+)
 from src.figures.panels.objects import (
     dissimilarity,
     group_bars,
@@ -72,6 +80,7 @@ from src.figures.panels.scores import (
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import learning_curve, learning_rates, loss_curves
 from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
+from src.figures.panels.videos import level_rows, step_curves, traces
 
 __all__ = [
     "attention_change",
@@ -90,6 +99,7 @@ __all__ = [
     "distance_curve",
     "elbow",
     "embedding",
+    "film_strip",
     "gap_curve",
     "group_bars",
     "group_means",
@@ -100,6 +110,7 @@ __all__ = [
     "layer_profile",
     "learning_curve",
     "learning_rates",
+    "level_rows",
     "loss_curves",
     "members_curve",
     "null_band",
@@ -126,6 +137,7 @@ __all__ = [
     "response_raster",
     "retinotopy_map",
     "score_against_ceiling",
+    "score_by_plane",
     "score_by_price",
     "score_differences",
     "score_distributions",
@@ -135,21 +147,27 @@ __all__ = [
     "score_violins",
     "session_means",
     "share_bars",
+    "shared_matrix",
+    "shift_arrows",
     "similarity_map",
     "similarity_scale",
     "size_curve",
     "snr_distributions",
     "soma_cloud",
+    "step_curves",
     "stimulus",
+    "stimulus_scores",
     "text_table",
     "third_differences",
     "third_scores",
     "thumbnail_sheet",
+    "traces",
     "transfer_map",
     "trial_scores",
     "unit_bars",
     "unit_boxes",
     "unit_scatter",
+    "units_by_depth",
     "units_per_session",
     "value_map",
     "windows",

@@ -1,0 +1,49 @@
+"""What models of videos do: traces, output steps of a clip, subsets of levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from src.figures.panels.scores import LABELS
+from src.figures.style import FAINT, INK, model_color
+
+FUSIONS = {"mean": "#0072b2", "gated": "#d55e00"}
+
+
+def traces(axis: Axes, seconds: np.ndarray, measured: np.ndarray, predicted: np.ndarray) -> None:
+    """A unit's responses in one trial, measured and predicted: (t,) each."""
+    axis.plot(seconds, measured, color=FAINT, lw=0.9, label="measured")
+    axis.plot(seconds, predicted, color=INK, lw=1.3, label="predicted")
+    axis.set(xlabel="time in the film (s)", ylabel="response")
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+
+def step_curves(axis: Axes, table: pd.DataFrame) -> None:
+    """Score of each output step of a clip: columns model, step, score, a line a model."""
+    for i, (model, rows) in enumerate(table.groupby("model", sort=False)):
+        known = model_color(model)
+        color = known if known != INK else tuple(FUSIONS.values())[i % 2]
+        last = rows["step"] - rows["step"].max()
+        axis.plot(last, rows["score"], color=color, marker="o", ms=3, lw=1.1, label=model)
+    axis.set(xlabel="output step, 0: the clip's last frame", ylabel=LABELS["single"])
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def level_rows(axis: Axes, table: pd.DataFrame) -> None:
+    """Score of each subset of levels, a point a fusion.
+
+    table: columns fusion, mode, score[, low, high].
+    """
+    modes = list(dict.fromkeys(table["mode"]))[::-1]
+    place = {mode: row for row, mode in enumerate(modes)}
+    for shift, (fusion, color) in zip((0.12, -0.12), FUSIONS.items(), strict=True):
+        rows = table[table["fusion"] == fusion]
+        y = rows["mode"].map(place).to_numpy(float) + shift
+        if "low" in rows:
+            axis.hlines(y, rows["low"], rows["high"], color=color, lw=1)
+        axis.plot(rows["score"], y, "o", ms=4, color=color, label=fusion)
+    axis.set_yticks(range(len(modes)), [mode.replace("_", " ") for mode in modes])
+    axis.set(xlabel=LABELS["single"], ylabel="units a group", ylim=(-0.6, len(modes) - 0.4))
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
