@@ -92,8 +92,7 @@ figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.6))
 order = ["natural", *sorted(set(scores["stimulus"]) - {"natural"})]
 ordered = scores.set_index("stimulus").loc[order].reset_index()
 panels.stimulus_scores(axes[0], ordered, "avg")
-single = ordered.assign(reliability=np.nan)
-panels.stimulus_scores(axes[1], single, "single")
+panels.stimulus_scores(axes[1], ordered, "single", ceiling="")
 axes[1].get_legend().remove()
 if simulated:
     mark_simulated(figure)
@@ -135,7 +134,7 @@ behavior.pivot_table(index="stimulus", columns="model", values=["single", "avg"]
 # %%
 figure, axis = plt.subplots(figsize=(6, 3.6))
 ordered = behavior.set_index("stimulus").loc[order].reset_index()
-panels.stimulus_scores(axis, ordered.assign(reliability=np.nan), "single")
+panels.stimulus_scores(axis, ordered, "single", ceiling="")
 axis.set_title(name, loc="right")
 if simulated:
     mark_simulated(figure)

@@ -41,6 +41,7 @@ def units_by_depth(axis: Axes, coordinates: np.ndarray) -> None:
     x, y, z = coordinates.T
     axis.scatter(x, y, z, c=z, cmap="viridis", s=point_size(len(z)), depthshade=False)
     axis.set(xlabel="x (µm)", ylabel="y (µm)", zlabel="depth (µm)")
+    axis.locator_params(nbins=4)
     axis.invert_zaxis()
 
 
@@ -70,7 +71,8 @@ def stimulus_scores(
 ) -> None:
     """Score of each model for each type of stimulus: columns stimulus, model, `metric`, `ceiling`.
 
-    A bar a model; a line is the root of the reliability of the repeats, which no model exceeds.
+    A bar a model; a line is the root of the reliability of the repeats, which no model exceeds,
+    unless `ceiling` is empty.
     """
     kinds, models = table["stimulus"].unique(), table["model"].unique()
     width = 0.8 / len(models)
@@ -79,10 +81,11 @@ def stimulus_scores(
         place = np.arange(len(kinds)) - 0.4 + width * (i + 0.5)
         color = model_color(model) if model_color(model) != INK else plain_color(i)
         axis.bar(place, rows[metric], width * 0.9, color=color, label=model)
-    first = table[table["model"] == models[0]].set_index("stimulus").reindex(kinds)
-    top = np.sqrt(np.maximum(first[ceiling], 0))
     x = np.arange(len(kinds))
-    axis.hlines(top, x - 0.45, x + 0.45, color=INK, lw=1.2, label="ceiling of the repeats")
+    if ceiling:
+        first = table[table["model"] == models[0]].set_index("stimulus").reindex(kinds)
+        top = np.sqrt(np.maximum(first[ceiling], 0))
+        axis.hlines(top, x - 0.45, x + 0.45, color=INK, lw=1.2, label="ceiling of the repeats")
     axis.set_xticks(x, kinds)
     axis.tick_params(axis="x", length=0)
     axis.set_ylabel(LABELS[metric])
