@@ -6,6 +6,7 @@ behavior of a session are mapped. A crop reads its frames and no others.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,7 @@ class MovieSession:
     lengths: np.ndarray  # (n,) frames of each trial that are valid in everything recorded
     video_lengths: np.ndarray  # (n,) valid frames of each trial's video
     mean_response: np.ndarray  # (u,) float32, over training trials, in scaled units
+    _still = False  # whether behavior and pupil are shown as their means
 
     def __init__(self, folder: Path, inputs: InputConfig) -> None:
         self.folder, self.inputs = Path(folder), inputs
@@ -210,6 +212,13 @@ class MovieSession:
         raw = copy_rows(self._files["responses"], slice(start, start + length))
         return raw.astype(np.float32) * self._scale[:length]
 
+    def at_rest(self) -> MovieSession:
+        """The same session of a mouse that never moves: behavior and pupil at their means."""
+        still = copy.copy(self)
+        still._still = True
+        still.__dict__.pop("_files", None)
+        return still
+
     def video(self, trial: int, start: int = 0, frames: int | None = None) -> np.ndarray:
         """Frames of a trial's video as recorded: -> (t, h, w) uint8, or float16."""
         h, w = self.manifest["shape"]
@@ -282,7 +291,11 @@ class MovieSession:
     @cached_property
     def _files(self) -> dict[str, np.ndarray]:
         kinds = [kind for kind in self.kinds if kind != "videos"]
-        return {kind: np.load(self.folder / f"{kind}.npy", mmap_mode="r") for kind in kinds}
+        files = {kind: np.load(self.folder / f"{kind}.npy", mmap_mode="r") for kind in kinds}
+        for kind in FIELDS.keys() & files.keys() if self._still else ():
+            mean = self.statistics[kind].pooled()[0].astype(np.float32)
+            files[kind] = np.broadcast_to(mean, files[kind].shape)
+        return files
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_files", "_placed_file")}

@@ -73,16 +73,16 @@ def import_recording(
     opened = [RecordedSession(name, arrays) for name, arrays in sessions.items()]
     contents = [[content(image) for image in s.pictures] for s in opened]
     made_from = _made_from(opened, contents, config)
-    if not (folder / RECORD).is_file() or _read(folder)["made_from"] != made_from:
+    if not (folder / RECORD).is_file() or read_record(folder)["made_from"] != made_from:
         identities = identify(opened, contents)
-        with _staging(folder) as new:
+        with staging(folder) as new:
             pairs = zip(opened, identities, strict=True)
             rows = [_write(new / s.name, s, i, config) for s, i in pairs]
             _require_same_shape(rows)
             record = {"made_from": made_from, "config": asdict(config), "sessions": rows}
             (new / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     note_output(folder / RECORD)
-    return pd.DataFrame(_read(folder)["sessions"])
+    return pd.DataFrame(read_record(folder)["sessions"])
 
 
 def identify(sessions: list[RecordedSession], contents: list[list[str]]) -> list[list[str]]:
@@ -110,12 +110,13 @@ def _made_from(
     return fingerprint([source_sha256(*CODE), asdict(config), contents, arrays])
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
+    """What an imported recording says of itself."""
     return json.loads((folder / RECORD).read_text())
 
 
 @contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
+def staging(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when the block ends well, else vanishes."""
     new, old = (folder.with_name(f".{folder.name}.{s}") for s in ("partial", "old"))
     try:
@@ -156,12 +157,12 @@ def _write(
     _require_one_shape(session, images)
     _write_trials(folder / "data", images, trials)
     ids = np.array([int(i[:12], 16) for i in identity])  # exact as integer, float64 and JSON
-    _save(folder / "meta/trials/tiers", shown)
-    _save(folder / "meta/trials/trial_idx", np.arange(len(shown)))
-    _save(folder / "meta/trials/frame_image_id", ids[trials.images])
-    _save(folder / "meta/neurons/unit_ids", np.arange(1, session.n_units + 1))
+    save_npy(folder / "meta/trials/tiers", shown)
+    save_npy(folder / "meta/trials/trial_idx", np.arange(len(shown)))
+    save_npy(folder / "meta/trials/frame_image_id", ids[trials.images])
+    save_npy(folder / "meta/neurons/unit_ids", np.arange(1, session.n_units + 1))
     if session.coordinates is not None:
-        _save(folder / "meta/neurons/cell_motor_coordinates", session.coordinates)
+        save_npy(folder / "meta/neurons/cell_motor_coordinates", session.coordinates)
     _write_statistics(folder / "meta/statistics", images, trials, shown == "train")
     repeats = session.complete.sum(1)
     return {
@@ -200,7 +201,8 @@ def _require_same_shape(rows: list[dict[str, Any]]) -> None:
             )
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save_npy(path: Path, array: np.ndarray) -> None:
+    """Write an array under a name without its ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path.with_name(f"{path.name}.npy"), array, allow_pickle=False)
 
@@ -226,7 +228,7 @@ def _write_statistics(
     for kind, statistics in found.items():
         for name, value in statistics.items():
             for frames in ("all", "stimulus_frame"):
-                _save(folder / kind / frames / name, np.asarray(value, np.float64))
+                save_npy(folder / kind / frames / name, np.asarray(value, np.float64))
 
 
 def _statistics_of_pixels(counts: np.ndarray) -> dict[str, float]:

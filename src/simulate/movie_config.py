@@ -20,7 +20,7 @@ class MovieMouse:
     units: int = 50
     pad: int = 324  # frames of every file
     archive: bool = False  # one .zip, instead of a folder
-    video_dtype: Literal["float32", "float64"] = "float32"
+    video_dtype: Literal["float16", "float32", "float64"] = "float16"  # all hold 0 to 255
     response_dtype: Literal["float32", "float64"] = "float32"
     short: Literal["", "behavior", "pupil_center"] = ""  # what ends one frame early
     padding: Literal["nan", "zero"] = "nan"
@@ -62,7 +62,7 @@ class MovieSimulation:
 
 
 _PAIR = (
-    MovieMouse("90001-1-1", 0, units=50, short="behavior", pad=330),
+    MovieMouse("90001-1-1", 0, units=50, short="behavior", pad=330, video_dtype="float32"),
     MovieMouse("90011-2-1", 0, "scored", units=37, archive=True),
 )
 _DEMO = (

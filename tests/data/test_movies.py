@@ -464,3 +464,15 @@ def test_no_unit_is_divided_by_less_than_a_hundredth_of_the_mean_std():
     np.testing.assert_allclose(precision(std)[:2, 1], 1 / floor)
     with pytest.raises(DataError, match="finite and above"):
         precision(np.zeros((2, 2)))
+
+
+def test_a_mouse_at_rest_sees_the_same_and_does_nothing(films):
+    moving = session(films)
+    still = moving.at_rest()
+    a, b = moving.clips([0, 1], [10, 20]), still.clips([0, 1], [10, 20])
+    assert torch.equal(a.images, b.images) and torch.equal(a.responses, b.responses)
+    raw = MovieSession(films.processed / PUBLIC, replace(SEEING, statistics="train")).at_rest()
+    mean = raw.statistics["behavior"].pooled()[0]
+    np.testing.assert_allclose(raw._files["behavior"][7], mean, rtol=1e-6)
+    assert float(b.behavior.std(dim=1).max()) < float(a.behavior.std(dim=1).max())
+    assert not moving._still

@@ -32,6 +32,14 @@ from src.figures.panels.images import (
     thumbnail_sheet,
 )
 from src.figures.panels.intervals import interval_rows
+from src.figures.panels.movies import (
+    film_strip,
+    score_by_plane,
+    shared_matrix,
+    shift_arrows,
+    stimulus_scores,
+    units_by_depth,
+)
 from src.figures.panels.objects import (
     dissimilarity,
     group_bars,
@@ -94,6 +102,7 @@ __all__ = [
     "distance_curve",
     "elbow",
     "embedding",
+    "film_strip",
     "gap_curve",
     "group_bars",
     "group_means",
@@ -132,6 +141,7 @@ __all__ = [
     "response_raster",
     "retinotopy_map",
     "score_against_ceiling",
+    "score_by_plane",
     "score_by_price",
     "score_differences",
     "score_distributions",
@@ -140,6 +150,8 @@ __all__ = [
     "score_profile",
     "score_violins",
     "session_means",
+    "shared_matrix",
+    "shift_arrows",
     "similarity_map",
     "similarity_scale",
     "size_curve",
@@ -147,6 +159,7 @@ __all__ = [
     "soma_cloud",
     "step_curves",
     "stimulus",
+    "stimulus_scores",
     "text_table",
     "third_differences",
     "third_scores",
@@ -156,6 +169,7 @@ __all__ = [
     "unit_bars",
     "unit_boxes",
     "unit_scatter",
+    "units_by_depth",
     "units_per_session",
     "value_map",
     "windows",

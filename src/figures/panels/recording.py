@@ -61,16 +61,22 @@ def response_raster(axis: Axes, responses: np.ndarray) -> None:
     )
 
 
-def behavior_traces(axis: Axes, behavior: np.ndarray, pupil: np.ndarray) -> None:
-    """What the animal did, each trace from its 1st to its 99th percentile: (n, 3), (n, 2)."""
+def behavior_traces(
+    axis: Axes, behavior: np.ndarray, pupil: np.ndarray, names: tuple[str, ...] = TRACES
+) -> None:
+    """What the animal did, each trace from its 1st to its 99th percentile: (n, 3), (n, 2).
+
+    `names` are those of the columns, of which some may be missing.
+    """
+    colors = [TRACE_COLORS[TRACES.index(name)] for name in names]
     traces = np.column_stack([behavior, pupil])
     low, high = np.percentile(traces, [1, 99], axis=0)
     scaled = (traces - low) / np.where(high > low, high - low, 1)
-    rows = -np.arange(len(TRACES))
-    for row, trace, color in zip(rows, scaled.T, TRACE_COLORS, strict=True):
+    rows = -np.arange(len(names))
+    for row, trace, color in zip(rows, scaled.T, colors, strict=True):
         axis.plot(row - 0.4 + 0.8 * trace, color=color, linewidth=0.9)
-    axis.set_yticks(rows, TRACES)
-    for label, color in zip(axis.get_yticklabels(), TRACE_COLORS, strict=True):
+    axis.set_yticks(rows, names)
+    for label, color in zip(axis.get_yticklabels(), colors, strict=True):
         label.set_color(color)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
