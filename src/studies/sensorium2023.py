@@ -119,7 +119,7 @@ GRU = replace(FACTORIZED, name="gru", core=GRU_CORE)
 LINEAR_CORE = FactorizedCoreConfig((32,), (15,), (15,), stride=2, linear=True)
 LINEAR = ModelConfig("linear", LINEAR_CORE, SEEING, CLOSE, shifter=True, still=True)
 
-ENSEMBLE = "05_fig_ensemble"
+ENSEMBLE, LEVEL, LAG = "05_fig_ensemble", "07_fig_levels", "08_fig_lag"
 
 
 def _ensemble(
@@ -128,6 +128,29 @@ def _ensemble(
     """A plan for each of some members; all but those of the main table are for one figure."""
     models = [dynamic(*member, **options) for member in chosen]
     return tuple(Plan(m, recipe, question="" if m.name in main else ENSEMBLE) for m in models)
+
+
+def _causal(plan: Plan) -> Plan:
+    """The plan's model, in which no token sees a later frame."""
+    core = replace(plan.model.core, causal=True)
+    return replace(plan, model=replace(plan.model, name="causal", core=core), question=LAG)
+
+
+def _grouped(plan: Plan, *groupings: str) -> tuple[Plan, ...]:
+    """The plan's model with units grouped in other ways, a model each."""
+    model = plan.model
+    return tuple(
+        replace(
+            plan,
+            model=replace(
+                model,
+                name=f"by_{way}",
+                readout=replace(model.readout, grouping=way, index_map="first"),
+            ),
+            question=LEVEL,
+        )
+        for way in groupings
+    )
 
 
 _SMALL_CORE = VideoCoreConfig((2, 6, 8), window=(5, 3, 4), width=24, blocks=2, heads=4, hidden=32)
@@ -157,6 +180,8 @@ _DEMO_MEMBERS = (
     *(("mean", (2, 4)), ("gated", (2, 4))),
 )
 
+_DEMO_MAIN = Plan(dynamic("mean", GROUPS, **_SMALL), _DEMO)
+
 SMOKE = Profile(
     "smoke",
     (
@@ -175,15 +200,20 @@ DEMO = Profile(
         *_ensemble(_DEMO_MEMBERS, _DEMO, "gated_0", "mean_2_4_8_16", **_SMALL),
         Plan(_DEMO_COMPACT, _DEMO_COMPACT_RECIPE),
         Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=4)),
+        _causal(_DEMO_MAIN),
     ),
     simulation="films_demo",
     contest=("compact", "mean_2_4_8_16"),
 )
 
+_MAIN = Plan(dynamic("mean", GROUPS), RECIPE)
+
 FULL = Profile(
     "full",
     (
         *_ensemble(MEMBERS, RECIPE, "gated_0", "mean_2_4_8_16"),
+        _causal(_MAIN),
+        *_grouped(_MAIN, "cortex", "random"),
         Plan(COMPACT, COMPACT_RECIPE),
         Plan(FACTORIZED, _THEIR_RECIPE),
         Plan(GRU, _THEIR_RECIPE),
