@@ -134,9 +134,11 @@ for axis, key in zip(axes, sessions, strict=False):
     axis.axhline(
         ceilings[key], color="#222222", linewidth=1, linestyle=(0, (4, 2)), label="ceiling"
     )
-    axis.set(xscale="log", xlabel="training images", title=key)
+    axis.set(xscale="log", xlabel="training images", title=key, ylim=(-0.15, 1.05))
+    axis.set_xticks(middle.index, middle.index)
+    axis.set_xticks([], minor=True)
 axes[0].set(ylabel="median r, single trials")
-axes[0].legend()
+axes[0].legend(loc="upper left")
 trials, stored = (1, 2, 3, 6, 9, 18, 27), (0.155, 0.185, 0.199, 0.215, 0.223, 0.233, 0.237)
 axes[-1].plot(trials, stored, "o-", color="#d55e00", markersize=3.5)
 axes[-1].set(xscale="log", xlabel="thousand trials", title="published (stored), subject 1")

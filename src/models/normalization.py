@@ -35,6 +35,16 @@ class BatchNorm(nn.BatchNorm2d):
         return y if self.linear else F.elu(y, inplace=True)
 
     @torch.no_grad()
+    def standardized(self, x: Tensor) -> Tensor:
+        """The same without scale, offset and ELU, for maps on CPU that get no gradient."""
+        if not self.training:
+            return F.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
+        one, zero = torch.ones_like(self.weight), torch.zeros_like(self.bias)
+        y, mean, variance = _Normalize.apply(x, one, zero, self.eps, True)
+        self._remember(mean, variance, x.numel() // len(mean))
+        return y
+
+    @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Move the running statistics towards those of a batch; momentum None is a plain mean."""
         self.num_batches_tracked.add_(1)

@@ -84,11 +84,15 @@ def _fields(
 def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Profile:
     recipe = replace(RECIPE, batch_size=50, max_epochs=epochs, patience=epochs)
     gabor = FrozenNetwork("gabor", "gabor", layers=waves, size=size, pool=32)
+    probes = (
+        _fields("gabor", *waves, grid=(0.06, 2.0), lambdas=(0.0, 4.0)),
+        _fields("prefilter", "conv2", grid=(0.06, 2.0), lambdas=(0.0, 6.0)),
+    )
     return Profile(
         name,
         _plans(gnet("gnet8j", SIMULATED_MEAN, width), recipe),
         (_prefilter(SIMULATED_MEAN, size, "random"), gabor),
-        (_fields("gabor", *waves, grid=(0.06, 2.0), lambdas=(0.0, 4.0)),),
+        probes[:1] if name == "smoke" else probes,
         simulation=name,
         skips=("10_fig_moving_bars",) if name == "smoke" else (),
     )

@@ -109,13 +109,32 @@ def test_units_read_what_the_specification_says():
 def test_dropout_leaves_out_whole_channels():
     core = GNetCore(SMALL, (192, 13, 13), stream(0)).train()
     seen = []
-    core.layers[0].conv.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    core.layers[1].conv.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     x = torch.randn(3, 192, 13, 13, generator=stream(1))
     maps = [core(x, None, stream(k)) for k in (1, 1, 2)]
     torch.testing.assert_close(*(m[0] for m in maps[:2]))
     gone = (seen[0] == 0).flatten(2)
     assert torch.equal(gone.all(2), gone.any(2)) and 0.4 < gone.float().mean() < 0.6
     assert not torch.equal(seen[0], seen[2])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_maps_without_a_gradient_take_a_shorter_way_to_the_same_gradients(training):
+    x = torch.randn(5, 192, 7, 7, generator=stream(1)).add_(0.5)
+    found = []
+    for needs in (False, True):
+        layer = GNetCore(SMALL, (192, 7, 7), stream(0)).train(training).layers[0]
+        with torch.no_grad():
+            layer.norm.weight.copy_(torch.linspace(-1, 2, 192))
+            layer.norm.bias.copy_(torch.linspace(2, -1, 192))
+            layer.norm.running_var.fill_(0.7)
+        y = layer(x.clone().requires_grad_(needs), stream(2))
+        (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+        norm = layer.norm
+        moved = norm.running_mean, norm.running_var, norm.num_batches_tracked.float()
+        found.append((y.detach(), *(p.grad for p in layer.parameters()), *moved))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
 
 def plain(readout, maps):

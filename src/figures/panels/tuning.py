@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 
 from src.figures.style import FAINT, INK
 
@@ -35,13 +36,15 @@ def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: flo
     limit = max(np.abs(difference).max(), 0.02) * 1.05
     low, high = min(mean.min(), 0) - 0.02, mean.max() + 0.05
     extent = (-limit, limit, low, high)
-    axis.hexbin(difference, mean, gridsize=30, bins="log", cmap="Greys", extent=extent, mincnt=1)
+    shades = {"cmap": "Greys", "norm": LogNorm(vmin=0.3), "mincnt": 1}  # one unit can be seen
+    axis.hexbin(difference, mean, gridsize=30, extent=extent, **shades)
     axis.axvline(0, color=INK, linewidth=0.8)
     axis.axhline(least, color=FAINT, linewidth=0.8, linestyle=(0, (2, 1.5)))
     shares = np.mean(difference[counted] < 0), np.mean(difference[counted] >= 0)
     for place, side, share in zip((0.03, 0.97), ("left", "right"), shares, strict=True):
         axis.text(place, 0.97, f"{share:.0%}", transform=axis.transAxes, ha=side, va="top")
     axis.set(xlim=(-limit, limit), ylim=(low, high), ylabel="mean r of both")
+    axis.locator_params(axis="x", nbins=4)
 
 
 def share_bars(axis: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> None:
