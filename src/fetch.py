@@ -59,6 +59,7 @@ def weight_files(profile: Profile) -> list[RemoteFile]:
 
 def _weights(plan: FrozenNetwork) -> RemoteFile:
     record = network_record(SAME.get(plan.network, plan.network), plan.weights)
+    own, record = record.file, record.instead or record
     url = record.source if record.source.startswith("http") else None
     note = "" if url else f"weights '{record.weights}' of network '{record.name}'"
     note += f", from {record.source}" if record.source and not url else ""
@@ -70,6 +71,7 @@ def _weights(plan: FrozenNetwork) -> RemoteFile:
         license=record.license,
         citation=record.citation,
         note=note,
+        instead=own if own != record.file else "",
     )
 
 
