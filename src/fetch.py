@@ -23,6 +23,7 @@ from src.studies.records import FrozenNetwork, Profile
 
 HOUSE = ("random_map", "gabor", "object_network", "autoencoder")  # networks without a file
 SAME = {"gnet_prefilter": "alexnet"}  # whose weights a network of the house begins with
+MIRROR = "if a server has these files at the same paths below an address: --mirror ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in failed:
         print(f"src.fetch: {line}", file=sys.stderr)
     if any(not one.file.url and not one.here for one in files) and not given.mirror:
-        print("src.fetch: from an address with the same paths below it: --mirror", file=sys.stderr)
+        print(f"src.fetch: {MIRROR}", file=sys.stderr)
     return 1 if failed else 0
 
 
