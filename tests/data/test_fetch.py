@@ -300,6 +300,10 @@ def test_one_killed_while_it_checked_fetches_nothing_again(place, monkeypatch):
     monkeypatch.undo()
     (place.root / PARTIAL).with_name("tmp123").write_bytes(b"of pooch")
     (place.root / PARTIAL).with_name("whole_file.bin").unlink()
+    place.server.script = [404]
+    with pytest.raises(Unreachable):
+        place.fetch()
+    assert place.found == {PARTIAL, f"{PARTIAL}.json"}
     assert place.fetch().read_bytes() == CONTENT and place.found == WHOLE
     assert place.server.sent == len(CONTENT)
 
