@@ -31,10 +31,10 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = {"timeout": 0.3, "pause": 0.01, "tries": 3}
 
 
-def zipped(content: bytes) -> bytes:
+def zipped(content: bytes, name: str = "a/b.bin") -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as opened:
-        opened.writestr("a/b.bin", content)
+        opened.writestr(name, content)
     return stream.getvalue()
 
 
@@ -314,6 +314,15 @@ def test_an_archive_becomes_a_folder(place):
     assert path == place.folder / "mouse" and (path / "a/b.bin").read_bytes() == CONTENT
     assert place.found == {"fetched.json", "raw/s/full/mouse/a/b.bin"}
     assert place.fetch("mouse.zip", unpack=True) == path and len(place.server.asked) == 1
+
+
+def test_a_hostile_archive_leaves_nothing(place):
+    place.server.content = zipped(CONTENT, "../../evil")
+    for _ in range(2):
+        with pytest.raises(DataError, match="hostile"):
+            place.fetch("mouse.zip", unpack=True)
+        assert place.found == set()
+    assert len(place.server.asked) == 2
 
 
 def test_what_lies_there_is_compared_and_hashed_once(place, monkeypatch):
