@@ -47,7 +47,7 @@ def wanted(study: str, run: str, data_root: str = "", recording: bool = False) -
     places = paths.run_paths(study, run, data_root)
     profile = STUDIES[study].profile(run) if study in STUDIES else Profile(run)
     weights = [Wanted(file, places.weights) for file in weight_files(profile)]
-    if recording or profile.simulation:
+    if recording or run == "recording" or profile.simulation:
         return weights
     return [*(Wanted(file, places.raw) for file in remote_files(study)), *weights]
 
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = wanted(given.study, given.profile, given.data_root)
         files = chosen(files, given.only)
         if given.list:
-            print("\n".join(inventory(files)))
+            print("\n".join(inventory(files)) or "nothing comes from elsewhere")
             return 0
         root = Path(given.data_root).expanduser().resolve() if given.data_root else paths.DATA
         with alone(root):

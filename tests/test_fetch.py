@@ -36,7 +36,8 @@ def test_weights_are_those_of_the_profile_s_networks():
 
 def test_simulated_and_own_recordings_need_no_download():
     assert not wanted("sensorium2022", "smoke")
-    weights = wanted("macaque_it", "recording", recording=True)
+    weights = wanted("macaque_it", "full", recording=True)
+    weights += wanted("macaque_it", "recording")
     assert weights and all(one.folder.name == "weights" for one in weights)
 
 
