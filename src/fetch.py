@@ -23,6 +23,7 @@ from src.studies.records import FrozenNetwork, Profile
 
 HOUSE = ("random_map", "gabor", "object_network", "autoencoder")  # networks without a file
 SAME = {"gnet_prefilter": "alexnet"}  # whose weights a network of the house begins with
+MIRROR = "if a server has these files at the same paths below an address: --mirror ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def wanted(study: str, run: str, data_root: str = "", recording: bool = False) -
     places = paths.run_paths(study, run, data_root)
     profile = STUDIES[study].profile(run) if study in STUDIES else Profile(run)
     weights = [Wanted(file, places.weights) for file in weight_files(profile)]
-    if recording or profile.simulation:
+    if recording or run == "recording" or profile.simulation:
         return weights
     return [*(Wanted(file, places.raw) for file in remote_files(study)), *weights]
 
@@ -59,6 +60,7 @@ def weight_files(profile: Profile) -> list[RemoteFile]:
 
 def _weights(plan: FrozenNetwork) -> RemoteFile:
     record = network_record(SAME.get(plan.network, plan.network), plan.weights)
+    own, record = record.file, record.instead or record
     url = record.source if record.source.startswith("http") else None
     note = "" if url else f"weights '{record.weights}' of network '{record.name}'"
     note += f", from {record.source}" if record.source and not url else ""
@@ -70,6 +72,7 @@ def _weights(plan: FrozenNetwork) -> RemoteFile:
         license=record.license,
         citation=record.citation,
         note=note,
+        instead=own if own != record.file else "",
     )
 
 
@@ -149,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = wanted(given.study, given.profile, given.data_root)
         files = chosen(files, given.only)
         if given.list:
-            print("\n".join(inventory(files)))
+            print("\n".join(inventory(files)) or "nothing comes from elsewhere")
             return 0
         root = Path(given.data_root).expanduser().resolve() if given.data_root else paths.DATA
         with alone(root):
@@ -160,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in failed:
         print(f"src.fetch: {line}", file=sys.stderr)
     if any(not one.file.url and not one.here for one in files) and not given.mirror:
-        print("src.fetch: from an address with the same paths below it: --mirror", file=sys.stderr)
+        print(f"src.fetch: {MIRROR}", file=sys.stderr)
     return 1 if failed else 0
 
 

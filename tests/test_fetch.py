@@ -30,12 +30,14 @@ def test_weights_are_those_of_the_profile_s_networks():
     assert set(files) == {"densenet201-c1103571.pth", "vit_b_16-c867db91.pth"}
     assert not weight_files(STUDIES["macaque_it"].profile("demo"))
     nsd = weight_files(STUDIES["nsd_gnet"].profile("full"))  # twice the same file, once
-    assert [f.path for f in nsd] == ["alexnet_conv_imagenet.pt"]
+    assert [f.path for f in nsd] == ["alexnet-owt-7be5be79.pth"] and nsd[0].url
+    assert nsd[0].instead == "alexnet_conv_imagenet.pt"
 
 
 def test_simulated_and_own_recordings_need_no_download():
     assert not wanted("sensorium2022", "smoke")
-    weights = wanted("macaque_it", "recording", recording=True)
+    weights = wanted("macaque_it", "full", recording=True)
+    weights += wanted("macaque_it", "recording")
     assert weights and all(one.folder.name == "weights" for one in weights)
 
 

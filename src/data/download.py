@@ -105,7 +105,8 @@ class Resuming:
                 return  # it was whole before
             self._require_usable(answer, url)
             total, start = self._extent(answer, known, start)
-            if self.size and total not in (None, self.size):
+            total = self.size if total is None else total
+            if self.size and total != self.size:
                 raise Unreachable(
                     f"{url} has {total} bytes, the registry says {self.size}: it is another "
                     "version, correct data/registry.json if that is meant"

@@ -63,12 +63,13 @@ def fetch(file: RemoteFile, folder: Path, data_root: Path, **how: float) -> Path
     except Unreachable as error:
         raise Unreachable(f"{error}. By hand: {by_hand(file, folder)}") from None
     entry = {"url": file.url, "sha256": file_sha256(archive), "bytes": archive.stat().st_size}
-    if file.unpack:
-        unpack(archive, place)
-        archive.unlink()
-    else:
-        archive.replace(place)
-    shutil.rmtree(archive.parent)
+    try:
+        if file.unpack:
+            unpack(archive, place)
+        else:
+            archive.replace(place)
+    finally:
+        shutil.rmtree(archive.parent)
     _note(place, data_root, entry)
     return place
 

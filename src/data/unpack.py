@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import h5py
 
@@ -79,13 +79,13 @@ def _require_harmless(archive: Path, members: list[tuple[str, str, int]]) -> Non
     """DataError for the first member that is not a plain file or folder inside."""
     seen: dict[str, str] = {}
     for name, kind, _ in members:
-        pure, windows = PurePosixPath(name), PureWindowsPath(name)
-        outside = pure.is_absolute() or windows.drive or windows.root or ".." in windows.parts
+        windows = PureWindowsPath(name)  # whose rules contain the others
+        outside = windows.drive or windows.root or ".." in windows.parts
         if outside or "\0" in name or not name:
             raise DataError(f"{archive} is hostile: '{name}' leads out of it; nothing was unpacked")
         if kind not in ("file", "folder"):
             raise DataError(f"{archive} is hostile: '{name}' is a {kind}; nothing was unpacked")
-        key = str(pure).casefold()  # as on disks that ignore case
+        key = str(windows).casefold()  # as on disks that ignore case
         if key in seen and (seen[key], kind) != ("folder", "folder"):
             raise DataError(f"{archive} is hostile: it has '{name}' twice; nothing was unpacked")
         seen[key] = kind

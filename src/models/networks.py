@@ -57,6 +57,7 @@ class NetworkRecord:
     rename: tuple[tuple[str, str], ...] = ()  # patterns of the file's names, and ours
     reference: Statistics = ()  # of the synthetic image: `check_network`
     optional: tuple[str, ...] = ()  # parts the file may lack, or hold in another form
+    instead: NetworkRecord | None = None  # of another file, which holds the same weights
 
     def plain(self) -> dict[str, Any]:
         """What says which network this is, as plain values for a manifest."""

@@ -9,7 +9,7 @@ import importlib.util
 import pickle
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import accumulate, takewhile
 from pathlib import Path
@@ -44,6 +44,7 @@ def load_network(record: NetworkRecord, path: str | Path | None = None) -> Netwo
     DataError if the file is missing or damaged, is another one, its tensors do not fit, or a fixed
     image gives other activations than recorded (`check_network`).
     """
+    record = _available(record, path)
     file = find_weights(record, path)
     sha256 = manifest.file_sha256(file)
     if not sha256.startswith(record.sha256):
@@ -64,6 +65,15 @@ def load_network(record: NetworkRecord, path: str | Path | None = None) -> Netwo
         check_network(network)
     manifest.note_input(file)
     return network
+
+
+def _available(record: NetworkRecord, path: str | Path | None) -> NetworkRecord:
+    """The record, or the one of another file with the same weights where only that is there."""
+    for one in (record, record.instead):
+        with suppress(DataError):
+            if one and find_weights(one, path):
+                return one
+    return record.instead or record
 
 
 def find_weights(record: NetworkRecord, path: str | Path | None = None) -> Path:

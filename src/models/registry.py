@@ -59,13 +59,14 @@ def own_weights(record: NetworkRecord, file: str) -> NetworkRecord:
     with torch.device("meta"):
         classifier = last_linear(record.build())
     said = {"weights": file, "file": file, "sha256": "", "source": "", "license": "unknown"}
-    return replace(record, **said, reference=(), optional=(classifier,) * bool(classifier))
+    said |= {"reference": (), "optional": (classifier,) * bool(classifier), "instead": None}
+    return replace(record, **said)
 
 
 def _alexnet() -> NetworkRecord:
     """Convolutions, after their ReLU; areas as in the gradient of Güçlü & van Gerven 2015."""
     nodes, areas = (1, 4, 7, 9, 11), ("V1", "V2", "V4", "V4", "IT")
-    return NetworkRecord(
+    record = NetworkRecord(
         name="alexnet",
         weights="AlexNet_Weights.IMAGENET1K_V1, convolutions only",
         layers=tuple(
@@ -81,6 +82,10 @@ def _alexnet() -> NetworkRecord:
         sha256="b396f6baa150aa8d",
         reference=REFERENCES["alexnet"],
     )
+    file = "alexnet-owt-7be5be79.pth"  # torchvision's own, with all layers
+    said = {"file": file, "sha256": "7be5be79", "optional": ("classifier",)}
+    whole = replace(record, **said, source=f"https://download.pytorch.org/models/{file}")
+    return replace(record, instead=whole)
 
 
 def _resnet50_caffe() -> NetworkRecord:

@@ -31,10 +31,10 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = {"timeout": 0.3, "pause": 0.01, "tries": 3}
 
 
-def zipped(content: bytes) -> bytes:
+def zipped(content: bytes, name: str = "a/b.bin") -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as opened:
-        opened.writestr("a/b.bin", content)
+        opened.writestr(name, content)
     return stream.getvalue()
 
 
@@ -50,7 +50,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.script, self.asked, self.sent = CONTENT, [], [], 0
-        self.ranges, self.tagged, self.over = True, True, threading.Event()
+        self.ranges, self.tagged, self.lengths = True, True, True
+        self.stalling, self.met, self.over = 0, 0, threading.Event()
 
     @property
     def url(self):
@@ -68,6 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server, range_ = self.server, self.headers.get("Range")
         server.asked.append((self.path, range_))
+        server.met += bool(server.stalling)  # asked again while an answer stalls
         act = server.script.pop(0) if server.script else None
         if isinstance(act, int):
             self.send_response(act)
@@ -76,7 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         content, start = server.content, 0
-        if range_ and server.ranges and self.headers.get("If-Range") == server.tag:
+        same = self.headers.get("If-Range") == server.tag or not server.tagged
+        if range_ and server.ranges and same:
             start = int(re.fullmatch(r"bytes=(\d+)-", range_)[1])
         if start >= len(content):
             self.send_response(416)
@@ -89,7 +92,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{end}")
         if server.tagged:
             self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(len(content) - start))
+        if server.lengths:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         body = bytearray(content[start:])
         if act == "flip":
@@ -99,7 +103,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         server.sent += min(n, len(body))
         if kind == "stall":
-            server.over.wait(10)
+            server.stalling += 1
+            server.over.wait(20)
+            server.stalling -= 1
         self.close_connection = True
 
 
@@ -157,6 +163,7 @@ def test_what_ends_early_is_continued(place, act):
     first, *others = [range_ for _, range_ in place.server.asked]
     starts = [int(re.fullmatch(r"bytes=(\d+)-", r)[1]) for r in others]
     assert first is None and len(starts) == 2 and 200_000 < starts[0] < starts[1]
+    assert place.server.met == (2 if act == "stall" else 0)
     assert place.server.sent < len(CONTENT) + 2 * 65_536  # what came is not sent again
 
 
@@ -221,9 +228,9 @@ def test_without_a_hash_a_file_has_to_be_whole_of_its_kind(place, name):
 
 
 def test_a_file_of_another_size_is_another_version(place):
-    with pytest.raises(DataError, match="has 700000 bytes, the registry says 700001"):
+    with pytest.raises(Unreachable, match="has 700000 bytes, the registry says 700001"):
         place.fetch(bytes=700_001)
-    assert place.server.sent < 700_001 and "raw/s/full/sub/file.bin" not in place.found
+    assert place.found == set()
 
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(place):
@@ -240,6 +247,13 @@ def test_a_server_that_cannot_continue_sends_all_again(place, lacks):
     place.server.script = [("cut", 300_000)]
     assert place.fetch(sha256=SHA256).read_bytes() == CONTENT
     assert place.server.sent == 300_000 + len(CONTENT)
+
+
+def test_an_end_that_only_the_registry_s_size_tells_is_found(place):
+    place.server.lengths = place.server.ranges = False
+    place.server.script = [("cut", 300_000)]
+    assert place.fetch(bytes=len(CONTENT)).read_bytes() == CONTENT
+    assert len(place.server.asked) == 2
 
 
 def test_one_that_never_gets_further_is_given_up(place):
@@ -286,6 +300,10 @@ def test_one_killed_while_it_checked_fetches_nothing_again(place, monkeypatch):
     monkeypatch.undo()
     (place.root / PARTIAL).with_name("tmp123").write_bytes(b"of pooch")
     (place.root / PARTIAL).with_name("whole_file.bin").unlink()
+    place.server.script = [404]
+    with pytest.raises(Unreachable):
+        place.fetch()
+    assert place.found == {PARTIAL, f"{PARTIAL}.json"}
     assert place.fetch().read_bytes() == CONTENT and place.found == WHOLE
     assert place.server.sent == len(CONTENT)
 
@@ -296,6 +314,15 @@ def test_an_archive_becomes_a_folder(place):
     assert path == place.folder / "mouse" and (path / "a/b.bin").read_bytes() == CONTENT
     assert place.found == {"fetched.json", "raw/s/full/mouse/a/b.bin"}
     assert place.fetch("mouse.zip", unpack=True) == path and len(place.server.asked) == 1
+
+
+def test_a_hostile_archive_leaves_nothing(place):
+    place.server.content = zipped(CONTENT, "../../evil")
+    for _ in range(2):
+        with pytest.raises(DataError, match="hostile"):
+            place.fetch("mouse.zip", unpack=True)
+        assert place.found == set()
+    assert len(place.server.asked) == 2
 
 
 def test_what_lies_there_is_compared_and_hashed_once(place, monkeypatch):

@@ -112,6 +112,17 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, name):
     assert everything(tmp_path) == {name}
 
 
+def test_an_archive_with_a_password_is_told(tmp_path):
+    archive = make_zip(tmp_path / "x.zip", HONEST.items())
+    content = bytearray(archive.read_bytes())
+    for start, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(start) + flags] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be unpacked .*password"):
+        unpack(archive, tmp_path / "x")
+    assert everything(tmp_path) == {"x.zip"}
+
+
 def test_more_than_the_disk_holds_is_refused_before(tmp_path, monkeypatch):
     archive = make_zip(
         tmp_path / "x.zip", [("zeros", bytes(10**6))], compress_type=zipfile.ZIP_DEFLATED

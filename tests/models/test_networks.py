@@ -317,6 +317,27 @@ def test_unknown_names_are_answered_with_known_ones(name, weights, text):
         network_record(name, weights)
 
 
+def test_torchvision_s_own_file_of_alexnet_serves_as_well(alexnet, tmp_path, monkeypatch):
+    """Its name and hash are those of torchvision's enum; here it is made of what we have."""
+    whole, theirs = alexnet.record.instead, network_record("alexnet", "IMAGENET1K_V1")
+    for field in ("file", "sha256", "source"):
+        assert getattr(whole, field) == getattr(theirs, field)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    with pytest.raises(DataError, match=rf"put {whole.file} \(https://.*\) there"):
+        load_network(network_record("alexnet"), tmp_path)
+    state = theirs.build().state_dict() | alexnet.module.state_dict()
+    torch.save(state, tmp_path / whole.file)
+    with pytest.raises(DataError, match="7be5be79: get the original again"):
+        load_network(network_record("alexnet"), tmp_path)
+    anew = replace(alexnet.record, instead=replace(whole, sha256=""))
+    found = load_network(anew, tmp_path).module.state_dict()
+    assert {n: v.tolist() for n, v in found.items() if "bias" in n} == {
+        n: v.tolist() for n, v in alexnet.module.state_dict().items() if "bias" in n
+    }
+    with pytest.raises(DataError, match="no weights 'mine"):
+        load_network(network_record("alexnet", "mine.pt"), tmp_path)
+
+
 def test_every_record_names_its_weights_and_terms():
     for record in (registry._alexnet(), registry._resnet50_caffe(), *registry._lite()):
         assert record.weights and record.license and record.citation and record.sha256
