@@ -170,14 +170,15 @@ def _responses(given: argparse.Namespace) -> Measured:
     """Scores of features against an assembly, by region and time bin."""
     responses = open_assembly(given.data_path)
     regions = [given.region] if given.region else sorted(set(responses.units["region"]))
-    how = Settings(given.ceiling, given.formula or None, given.resamples, seed=given.seed)
-    how = replace(how, components=given.components)
-    source, timed = Source("own", data=given.data_path.stem), responses.time_bins is not None
+    how = {"components": given.components, "seed": given.seed}
+    how = Settings(given.ceiling, given.formula or None, given.resamples, **how)
+    source, bins = Source("own", data=given.data_path.stem), responses.time_bins
+    every_bin = bins is not None and len(bins) > 1 and not given.time_bin
 
     def measured(one: FeatureSet) -> list[ScoreRecord]:
         if (one.values == one.values[:1]).all():
             return []
-        if timed and not given.time_bin and len(responses.time_bins) > 1:
+        if every_bin:
             by_region = [score_bins(one, responses, given.metric, r, source, how) for r in regions]
             return [record for records in by_region for record in records]
         bin_ms = tuple(given.time_bin) if given.time_bin else None

@@ -132,12 +132,12 @@ points = points.dropna(subset=["top1"])
 points.round(3)
 
 # %%
-ceilings = pd.read_csv(note_input(places.tables / "ceilings.csv")).set_index("region")
+sites = pd.read_csv(note_input(places.tables / "sites.csv"))
+quartiles = sites.groupby("region")["c"].quantile([0.25, 0.75]) ** 0.5
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.9), width_ratios=(1, 1, 0.8))
 for axis, region in zip(axes, study.sessions, strict=False):
     panels.numbered_points(axis, points, "top1", region)
-    c, error = ceilings.loc[region, ["ceiling", "error"]]
-    panels.ceiling_band(axis, (c - 2 * error) ** 0.5, min(c + 2 * error, 1) ** 0.5)
+    panels.ceiling_band(axis, *quartiles[region])
     axis.set(xlabel="top-1 on validation pictures", ylabel=f"{region}, r", xlim=(0, 1))
 panels.key_of(axes[-1], points)
 if simulated:
@@ -146,10 +146,10 @@ save_figure(figure, drawn["ours"])
 
 # %% [markdown]
 # **What one sees.** Networks of this run that were trained to name pictures, and random ones of
-# the same make, at the accuracy of guessing; the band is √c of the sites, give or take two errors.
-# On simulated sites, which read a random network, naming better brings no likeness, and training
-# may cost some. With recorded sites and published weights (`full`), this figure is to be held
-# against the one above.
+# the same make, at the accuracy of guessing; the band is √c of the middle half of the sites. On
+# simulated sites, which read a random network, naming better brings no likeness, and training may
+# cost some. With recorded sites and published weights (`full`), this figure is to be held against
+# the one above.
 #
 # Numbers that are not known are not made up: V4 and IT scores of CORnet-Z and CORnet-R were never
 # published in these tables.

@@ -80,7 +80,7 @@ def _small(letter: str, size: int, **recipe: int | float) -> Recognizer:
 SMOKE = _profile(
     "smoke",
     (_small("z", 32, epochs=2, batch_size=32, step_size=2),),
-    _drawn(32, 4, 1),
+    _drawn(32, 4, 0),
     4,
 )
 DEMO = _profile(

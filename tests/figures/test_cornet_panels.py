@@ -11,6 +11,7 @@ from src.data.feature_set import FeatureSet
 from src.evaluation.likeness import Settings, score
 from src.figures import panels
 from src.figures.score_page import score_page
+from src.studies import STUDIES
 
 VALUES = np.array([[0.0, 0.9, np.nan], [0.25, 0.5, 1.0]])
 
@@ -39,6 +40,20 @@ def test_points_are_numbered_as_in_their_key():
     assert to_rgb(axis.texts[1].get_color()) != to_rgb(axis.texts[0].get_color())
     panels.key_of(key, table)
     assert key.texts[0].get_text() == "1  a\n2  b\n3  c"
+
+
+@pytest.mark.parametrize("metric", ["v4", "it", "i2n", "mean"])
+def test_numbers_do_not_lie_on_each_other(axis, metric):
+    """Of the published networks, some of which are as good as others."""
+    rows = pd.DataFrame([vars(one) for one in STUDIES["cornet"].published])
+    rows = rows[(rows["session"] == "private")].drop_duplicates(["system", "metric"])
+    table = rows.pivot_table("value", "system", "metric", sort=False).dropna()
+    axis.figure.set_size_inches(2.7, 2.9)
+    panels.numbered_points(axis, table, "top1", metric)
+    axis.figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in axis.texts]
+    assert len(boxes) == 11
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 def test_a_ceiling_lies_where_it_is_and_zero_is_seen(axis):
