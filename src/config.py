@@ -124,6 +124,9 @@ class PoolingReadoutConfig:
     chunk: int = 512  # units pooled at once; memory and speed depend on it, results do not
     feature_l1: float = 0.1
     init_std: float = 0.01  # of weights and biases
+    # maps: a free field on each map; one: a single free one; gaussian: a place and a size
+    field: Literal["maps", "one", "gaussian"] = "maps"
+    places: int = 13  # a side, of the one field; maps of other sizes see it averaged or summed
 
 
 @dataclass(frozen=True)
@@ -212,13 +215,14 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 0.0  # largest norm of a step's gradient; 0: any
     # see src/training/losses.py
-    loss: Literal["baseline", "v1t", "mse", "squares", "batch_rho2"] = "baseline"
+    loss: Literal["baseline", "v1t", "mse", "squares", "batch_rho2", "ncsnr"] = "baseline"
     score: Literal["mean", "median"] = "mean"  # over units, of their validation correlations
     start_counts: bool = True  # the weights it begins with may be the best, and are then kept
     turns: Literal["together", "alone"] = "together"  # alone: a step sees a batch of one session
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
+    drifting: bool = False  # a core that stays has dropout, and its statistics move, as published
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time

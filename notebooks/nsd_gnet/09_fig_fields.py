@@ -186,8 +186,8 @@ save_figure(figure, drawn["places"])
 # `03_probe`). Middle, size against distance from the middle, where real fields grow and the
 # simulated ones, whose size depends on the area alone, do not. Right, which way they point.
 # Simulated fields are round; but a map of five places a side cuts those near its border, and what
-# is left of them is long along the border, at right angles to the radius. The published finding is the
-# opposite, a peak at 0, on maps of twenty-five places.
+# is left of them is long along the border, at right angles to the radius. The published finding is
+# the opposite, a peak at 0, on maps of twenty-five places.
 #
 # ## Back into the brain
 
