@@ -119,7 +119,7 @@ class TrainingConfig:
     clip: float = 0.0  # largest norm of a step's gradient; 0: any
     # see src/training/losses.py
     loss: Literal[
-        *("baseline", "v1t", "dynamic", "nll", "stirling", "mse", "squares", "batch_rho2")
+        *("baseline", "v1t", "dynamic", "nll", "stirling", "mse", "squares", "batch_rho2", "ncsnr")
     ] = "baseline"
     loss_scale: Literal["sqrt", "none"] = "sqrt"  # sqrt: a Poisson loss times sqrt(trials / batch)
     score: Literal["mean", "median"] = "mean"  # over units, of their validation correlations
@@ -129,6 +129,7 @@ class TrainingConfig:
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
+    drifting: bool = False  # a core that stays has dropout, and its statistics move, as published
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time

@@ -147,6 +147,9 @@ class PoolingReadoutConfig:
     chunk: int = 512  # units pooled at once; memory and speed depend on it, results do not
     feature_l1: float = 0.1
     init_std: float = 0.01  # of weights and biases
+    # maps: a free field on each map; one: a single free one; gaussian: a place and a size
+    field: Literal["maps", "one", "gaussian"] = "maps"
+    places: int = 13  # a side, of the one field; maps of other sizes see it averaged or summed
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ table = pd.concat([ours, known])[["label", "score", "low", "high"]]
 table = table[~table["score"].isna()]
 
 # %%
-figure, axis = plt.subplots(figsize=(5.5, 0.9 + 0.28 * len(table)))
+figure, axis = plt.subplots(figsize=(7.5, 0.9 + 0.28 * len(table)))
 null = nulls["pooled", "read anew"]
 axis.plot(null, np.full(len(null), -0.6), "|", color="#8b1e2d", markersize=7)
 panels.interval_rows(axis, table, "alpha", zero=True)

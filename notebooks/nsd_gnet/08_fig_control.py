@@ -70,7 +70,7 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 seed: int = 42  # of images, voxels, stacks and noise
-images: int = 600  # a tenth of them to choose with, a fifth to test with
+images: int = 400  # a tenth of them to choose with, a fifth to test with
 voxels: int = 12  # of each area
 noises: str = "0 1 3"  # standard deviations of noise, that of the signal being 1
 resamples: int = 300  # of voxels
@@ -148,11 +148,12 @@ save_figure(figure, drawn["matrix"])
 # %%
 ours = alpha.assign(label=alpha["world"] + ", noise " + alpha["noise"].astype(int).astype(str))
 published = [o for o in TABLES if o.table == "alpha" and o.place == "pooled" and o.error]
-known = pd.DataFrame([{"label": f"published: {o.system}", "score": o.value} for o in published])
+names = [f"published: {o.system}, {o.status.split(',')[0]}" for o in published]
+known = pd.DataFrame({"label": names, "score": [o.value for o in published]})
 errors = np.array([o.error for o in published])
 known["low"], known["high"] = known["score"] - 1.96 * errors, known["score"] + 1.96 * errors
 table = pd.concat([ours, known])[["label", "score", "low", "high"]]
-figure, axis = plt.subplots(figsize=(5.5, 3.4))
+figure, axis = plt.subplots(figsize=(6.5, 3.4))
 panels.interval_rows(axis, table, "alpha, all voxels", zero=True)
 axis.axvline(0.7, color="#b8b8b8", linewidth=0.8, linestyle=(0, (2, 1.5)))
 mark_simulated(figure)

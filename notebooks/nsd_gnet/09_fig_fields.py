@@ -66,7 +66,7 @@ from src.training.checkpoint import load_encoder
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 model: str = "gnet8j"  # whose pooling fields
-probe: str = "gabor_fwrf"  # whose receptive fields stand beside
+probe: str = ""  # whose receptive fields stand beside; empty: the last one of the profile
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
@@ -86,7 +86,8 @@ declare(*tables.values(), *drawn.values(), *maps.values())
 # %%
 sessions = open_inputs(places.processed, settings.plan(model).model.inputs, places.features)
 encoder = load_encoder(note_input(places.member(model, 1) / "weights.pt"), sessions)
-probed = pd.read_csv(note_input(places.tables / f"03_{probe}.csv"))
+beside = probe or settings.probes[-1].name
+probed = pd.read_csv(note_input(places.tables / f"03_{beside}.csv"))
 fields = {k: [f.detach().numpy() for f in encoder.readouts[k].fields] for k in sessions}
 for key, (fine, coarse) in fields.items():
     print(f"{key}: (n_units, height, width) = {fine.shape} and {coarse.shape}")
@@ -140,7 +141,8 @@ save_figure(figure, drawn["mosaic"])
 # %% [markdown]
 # **What one sees.** A tile a voxel, the best predicted first, dark where it looks, each from zero
 # to its largest weight; on the fine map a line around the fitted Gaussian, one standard deviation
-# from its middle. Grey all over means that training had no reason to look anywhere in particular.
+# from its middle. Black all over means that training had no reason to look anywhere in particular:
+# all weights are near the largest.
 #
 # ## Do they agree?
 #
@@ -182,8 +184,10 @@ save_figure(figure, drawn["places"])
 # %% [markdown]
 # **What one sees.** Left, the places of fields against the planted ones (of a recording: those of
 # `03_probe`). Middle, size against distance from the middle, where real fields grow and the
-# simulated ones, whose size depends on the area alone, do not. Right, which way they point: a
-# simulated field is round, so that every angle is as likely as another.
+# simulated ones, whose size depends on the area alone, do not. Right, which way they point.
+# Simulated fields are round; but a map of five places a side cuts those near its border, and what
+# is left of them is long along the border, at right angles to the radius. The published finding is
+# the opposite, a peak at 0, on maps of twenty-five places.
 #
 # ## Back into the brain
 

@@ -65,7 +65,7 @@ output_root: str = ""  # folder of figures and tables; empty: figures/ of the re
 network: str = "prefilter"  # whose features
 layer: str = "conv2"  # of its layers
 shares: str = "0.1 0.2 0.4 1"  # of the training images
-parts: int = 3  # random ones of each size but the last
+parts: int = 2  # random ones of each size but the last
 seed: int = 42  # of the parts and resamples
 
 # %%

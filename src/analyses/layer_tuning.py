@@ -70,10 +70,11 @@ def tuning_samples(
     image_ids: np.ndarray,
     resamples: int,
     generator: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shared and unique percent with other images: (k, n, u), (n, u), (n,) -> (b, k, u) twice.
 
-    Images are drawn with replacement, the same ones for all layers and units.
+    And the variance that all layers explain, (b, u). Images are drawn with replacement, the same
+    ones for all layers and units.
     """
     draws, repeats = Draws.make(image_ids, resamples, generator), Repeats.of(image_ids)
     whole = _samples(parts.sum(0), responses, repeats, draws)
@@ -81,7 +82,8 @@ def tuning_samples(
     rest = (parts.sum(0) - part for part in parts)
     without = np.stack([_samples(part, responses, repeats, draws) for part in rest], 1)
     power = np.broadcast_to(whole[:, None] ** 2, alone.shape)
-    return 100 * divide(alone**2, power), 100 * divide(power - without**2, power)
+    shared, unique = divide(alone**2, power), divide(power - without**2, power)
+    return 100 * shared, 100 * unique, whole**2
 
 
 def _samples(p: np.ndarray, r: np.ndarray, repeats: Repeats, draws: Draws) -> np.ndarray:
@@ -106,19 +108,23 @@ def spread(variance: np.ndarray) -> np.ndarray:
 
 
 def area_shares(
-    tuning: LayerTuning, samples: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
+    tuning: LayerTuning,
+    samples: tuple[np.ndarray, np.ndarray, np.ndarray],
+    chosen: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Mean shared and unique percent of some units, with intervals: (u,) bool -> (k,) by name.
 
-    Units count by the variance that all layers explain. `samples` are those of `tuning_samples`.
+    Units count by the variance that all layers explain of them, also within each of `samples`
+    (those of `tuning_samples`): a percentage of next to nothing can be anything.
     """
     if not chosen.any():
         empty = np.full(len(tuning.alone), np.nan)
         return {f"{n}{e}": empty for n in ("shared", "unique") for e in ("", "_low", "_high")}
-    weights = tuning.whole[chosen] ** 2 / (tuning.whole[chosen] ** 2).sum()
-    found = {}
-    for name, sampled in zip(("shared", "unique"), samples, strict=True):
-        found[name] = getattr(tuning, name)[:, chosen] @ weights
-        limits = [interval(row) for row in (sampled[:, :, chosen] @ weights).T]
+    weights, found = tuning.whole[chosen] ** 2, {}
+    *shares, power = (part[..., chosen] for part in samples)
+    for name, sampled in zip(("shared", "unique"), shares, strict=True):
+        found[name] = getattr(tuning, name)[:, chosen] @ weights / weights.sum()
+        means = np.einsum("bku,bu->kb", sampled, power) / power.sum(1)
+        limits = [interval(row) for row in means]
         found[f"{name}_low"], found[f"{name}_high"] = np.transpose(limits)
     return found

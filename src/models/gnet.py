@@ -96,8 +96,7 @@ class TrunkLayer(nn.Module):
         kept = dropout_mask(x[:, :, :1, :1], self.dropout, generator) if drops else None
         if x.is_cpu and not x.requires_grad and self.conv.padding == (0, 0):
             return F.relu_(self._of_given(x, kept))
-        x = self.norm(x) if kept is None else self.norm(x) * kept
-        return F.relu_(self.conv(x))
+        return F.relu_(self.conv(self.norm(x, kept)))
 
     def _of_given(self, x: Tensor, kept: Tensor | None) -> Tensor:
         """The same before the ReLU, for maps that get no gradient: (n, c, h, w) -> (n, f, ...).
@@ -105,10 +104,9 @@ class TrunkLayer(nn.Module):
         Scale and offset of the norm move into the weights. Then nothing but the gradient of the
         weights is due, and neither that of the maps nor a pass back through the norm.
         """
-        z, weight = self.norm.standardized(x), self.conv.weight
+        z, weight = self.norm.standardized(x, kept), self.conv.weight
         moved = weight.sum((2, 3)) * self.norm.bias  # (f, c)
         offset = moved.sum(1) if kept is None else kept[:, :, 0, 0] @ moved.T  # (f,) or (n, f)
-        z = z if kept is None else z.mul_(kept)
         found = F.conv2d(z, weight * self.norm.weight[:, None, None], self.conv.bias)
         return found.add_(offset[..., None, None])
 

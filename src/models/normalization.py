@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -25,22 +26,25 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, momentum=momentum)
         self.linear = linear
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        """`kept` multiplies the result: (n, c, h, w), (n, c, 1, 1) -> (n, c, h, w)."""
         if self.training and x.is_cpu and x.dtype == self.weight.dtype:
-            arguments = x, self.weight, self.bias, self.eps, self.linear
+            arguments = x, self.weight, self.bias, self.eps, self.linear, kept
             y, mean, variance = _Normalize.apply(*arguments)
             self._remember(mean, variance, x.numel() // len(mean))
             return y
         y = super().forward(x)
-        return y if self.linear else F.elu(y, inplace=True)
+        y = y if self.linear else F.elu(y, inplace=True)
+        return y if kept is None else y * kept
 
     @torch.no_grad()
-    def standardized(self, x: Tensor) -> Tensor:
+    def standardized(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
         """The same without scale, offset and ELU, for maps on CPU that get no gradient."""
         if not self.training:
-            return F.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
+            y = F.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
+            return y if kept is None else y.mul_(kept)
         one, zero = torch.ones_like(self.weight), torch.zeros_like(self.bias)
-        y, mean, variance = _Normalize.apply(x, one, zero, self.eps, True)
+        y, mean, variance = _Normalize.apply(x, one, zero, self.eps, True, kept)
         self._remember(mean, variance, x.numel() // len(mean))
         return y
 
@@ -68,32 +72,45 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Normalize(torch.autograd.Function):
-    """y = ELU(weight * (x - mean) / sqrt(variance + eps) + bias), and x's mean and variance."""
+    """y = ELU(weight * (x - mean) / sqrt(variance + eps) + bias) kept, and x's mean and variance.
+
+    The gradient with `kept`, 0 or a constant a map, is for `linear` only.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, linear: bool
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        linear: bool,
+        kept: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         mean, variance = statistics(x)
         ctx.mark_non_differentiable(mean, variance)
         center, scale = mean.to(x), (variance + eps).rsqrt().to(x)
         slope = weight * scale
         offset, y = _along(bias - center * slope), torch.empty_like(x)
-        for x_part, y_part in cached(x, y):
+        for x_part, y_part, k in _parts(kept, x, y):
             torch.addcmul(offset, x_part, _along(slope), out=y_part)
             if not linear:
                 F.elu_(y_part)
-        ctx.save_for_backward(x, y, weight, center, scale)
+            if k is not None:
+                y_part.mul_(k)
+        ctx.save_for_backward(x, y, weight, center, scale, kept)
         ctx.linear = linear
         return y, mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
-        x, y, weight, center, scale = ctx.saved_tensors
+        x, y, weight, center, scale, kept = ctx.saved_tensors
         sums, grad_x = torch.zeros(2, len(weight), dtype=torch.float64), torch.empty_like(x)
-        for x_part, y_part, g, grad_part in cached(x, y, gradient, grad_x):
+        for x_part, y_part, g, grad_part, k in _parts(kept, x, y, gradient, grad_x):
             _before_elu(g, y_part, ctx.linear, out=grad_part)
+            if k is not None:
+                grad_part.mul_(k)
             sums[0] += grad_part.sum(PIXELS)
             sums[1] += (x_part - _along(center)).mul_(grad_part).sum(PIXELS)
         grad_bias, grad_weight = sums[0].to(x), sums[1].to(x) * scale
@@ -103,7 +120,16 @@ class _Normalize(torch.autograd.Function):
         for x_part, grad_part in cached(x, grad_x):
             rest = torch.addcmul(_along(offset), x_part, _along(back))
             torch.addcmul(rest, grad_part, _along(slope), out=grad_part)
-        return grad_x, grad_weight, grad_bias, None, None
+        return grad_x, grad_weight, grad_bias, None, None, None
+
+
+def _parts(kept: Tensor | None, *maps: Tensor) -> Iterator[tuple[Tensor | None, ...]]:
+    """As `cached`, and last the part of `kept`, (n, c, 1, 1) or None."""
+    first = 0
+    for parts in cached(*maps):
+        last = first + len(parts[0])
+        yield *parts, None if kept is None else kept[first:last]
+        first = last
 
 
 def _before_elu(gradient: Tensor, y: Tensor, linear: bool, out: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ gigabytes: they are made a few units and images at a time, and again in the back
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import log
 from typing import Any
 
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from src.config import PoolingReadoutConfig
+from src.data.gaussian_fields import middles
 from src.models.readouts import Readout
 
+START = 0.25  # image widths, of a Gaussian that has learned nothing
 IMAGES = 32  # pooled at once on an accelerator; one on CPUs, so that all of it stays in cache
 
 
@@ -33,7 +36,15 @@ class PoolingReadout(Readout):
     ) -> None:
         super().__init__()
         self.config, self.map_shapes = config, tuple(map(tuple, map_shapes))
-        self.logits = nn.ParameterList(torch.ones(n_units, h, w) for _, h, w in self.map_shapes)
+        shapes = {
+            "maps": [shape[1:] for shape in self.map_shapes],
+            "one": [(config.places, config.places)],
+            "gaussian": [],
+        }[config.field]
+        self.logits = nn.ParameterList(torch.ones(n_units, *shape) for shape in shapes)
+        if config.field == "gaussian":  # x, y upwards, and the logarithm of sigma, image widths
+            start = torch.tensor([0.0, 0.0, log(START)])
+            self.gaussians = nn.Parameter(start.repeat(n_units, 1))
         channels = sum(f for f, _, _ in self.map_shapes)
         self.weights = nn.Parameter(torch.empty(n_units, channels))
         self.bias = nn.Parameter(torch.empty(n_units))
@@ -43,7 +54,18 @@ class PoolingReadout(Readout):
     @property
     def fields(self) -> tuple[Tensor, ...]:
         """Where each unit pools, of sum 1: m times (u, h, w)."""
-        return tuple(v.flatten(1).softmax(1).view_as(v) for v in self.logits)
+        found = zip(self._flat(slice(None)), self.map_shapes, strict=True)
+        return tuple(g.view(-1, h, w) for g, (_, h, w) in found)
+
+    def _flat(self, keep: slice | Tensor) -> list[Tensor]:
+        """Fields of some units over the places of each map: m times (u, h w)."""
+        if self.config.field == "gaussian":
+            return [_gaussian(self.gaussians[keep], h, w) for _, h, w in self.map_shapes]
+        fields = [v[keep].flatten(1).softmax(1) for v in self.logits]
+        if self.config.field == "maps":
+            return fields
+        one = fields[0].unflatten(1, (self.config.places,) * 2)
+        return [_at_size(one, h, w) for _, h, w in self.map_shapes]
 
     def forward(
         self,
@@ -59,7 +81,7 @@ class PoolingReadout(Readout):
         if (found := tuple(tuple(m.shape[1:]) for m in maps)) != self.map_shapes:
             raise ValueError(f"maps are {found}, the readout is built for {self.map_shapes}")
         keep = slice(None) if units is None else torch.as_tensor(units, device=maps[0].device)
-        fields = [logits[keep].flatten(1).softmax(1) for logits in self.logits]
+        fields = self._flat(keep)
         shown = [act(m.permute(0, 2, 3, 1).flatten(1, 2)) for m in maps]  # (n, s, f)
         weights = self.weights[keep]
         return _Pool.apply(self.config.chunk, weights, *fields, *shown) + self.bias[keep]
@@ -71,7 +93,7 @@ class PoolingReadout(Readout):
         With groups that hold every channel once they sum to the prediction without its bias.
         """
         found = self.weights.new_zeros(len(groups), len(maps[0]), len(self.bias))
-        fields = [g.flatten(1) for g in self.fields]
+        fields = self._flat(slice(None))
         shown = [act(m.permute(0, 2, 3, 1).flatten(1, 2)) for m in maps]
         for g, x, channels in _by_map(fields, shown):
             for u, n in _blocks(self.weights, x, self.config.chunk):
@@ -86,6 +108,36 @@ class PoolingReadout(Readout):
     def penalty(self) -> Tensor:
         """feature_l1 * sum |w|."""
         return self.config.feature_l1 * self.weights.abs().sum()
+
+
+def area_matrix(n: int, m: int) -> Tensor:
+    """How much of each of n cells lies in each of m along one axis: -> (m, n), columns sum to 1."""
+    edges = torch.arange(m + 1, dtype=torch.float64) * n / m
+    cells = torch.arange(n, dtype=torch.float64)
+    low = torch.maximum(edges[:-1, None], cells)
+    return (torch.minimum(edges[1:, None], cells + 1) - low).clamp(min=0)
+
+
+def _at_size(field: Tensor, h: int, w: int) -> Tensor:
+    """A field on a map of another size, of the same sum: (u, p, p) -> (u, h w).
+
+    A larger map is averaged over the cells of the field, a smaller one gets the sums of it.
+    """
+    sides = []
+    for size in (h, w):
+        p = field.shape[-1]
+        inside = area_matrix(size, p)
+        share = (inside / inside.sum(1, keepdim=True)).T if size > p else area_matrix(p, size)
+        sides.append(share.to(field))
+    return torch.einsum("hp,upq,wq->uhw", sides[0], field, sides[1]).flatten(1)
+
+
+def _gaussian(parameters: Tensor, h: int, w: int) -> Tensor:
+    """Isotropic Gaussians over the places of a map, of sum 1: (u, 3) -> (u, h w)."""
+    x, y, size = parameters[:, :, None, None].unbind(1)
+    across, down = (torch.from_numpy(middles(n) / 2).to(parameters) for n in (w, h))
+    away = (across - x) ** 2 + (-down[:, None] - y) ** 2
+    return (-away / (2 * (2 * size).exp())).flatten(1).softmax(1)
 
 
 def act(x: Tensor) -> Tensor:

@@ -81,6 +81,9 @@ def _fields(
     return Probe(f"{network}_fwrf", "receptive_fields", (network,), names, **how)
 
 
+SLOW = ("08_fig_control", "10_fig_moving_bars", "11_fig_scaling")  # not in every test
+
+
 def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Profile:
     recipe = replace(RECIPE, batch_size=50, max_epochs=epochs, patience=epochs)
     gabor = FrozenNetwork("gabor", "gabor", layers=waves, size=size, pool=32)
@@ -94,12 +97,12 @@ def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Pr
         (_prefilter(SIMULATED_MEAN, size, "random"), gabor),
         probes[:1] if name == "smoke" else probes,
         simulation=name,
-        skips=("10_fig_moving_bars",) if name == "smoke" else (),
+        skips=SLOW if name == "smoke" else (),
     )
 
 
 SMOKE = _simulated("smoke", 67, 8, 2, "f03.0", "f07.1")
-DEMO = _simulated("demo", 67, 32, 12, "f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7")
+DEMO = _simulated("demo", 67, 32, 10, "f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7")
 
 GABOR = ("f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7", "f17.0", "f22.7", "f30.3", "f40.4")
 ALEXNET = ("features.2", "conv2", "conv3", "conv4", "conv5")

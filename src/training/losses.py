@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
 from src.config import TrainingConfig
 from src.correlation import explained_variance
+from src.data.errors import DataError
 
-SQUARED = ("mse", "squares", "batch_rho2")  # losses of responses of either sign
-ADDED = {"v1t": torch.finfo(torch.float32).eps, "dynamic": 1e-8}  # to prediction and response
+SQUARED = ("mse", "squares", "batch_rho2", "ncsnr")  # losses of responses of either sign
+EPSILON = torch.finfo(torch.float32).eps
+ADDED = {"v1t": EPSILON, "dynamic": 1e-8}  # to prediction and response
+LEAST = 0.1  # weight of a unit
 VARIES = 0.01  # std of a prediction, in stds of the responses; below it EV is under 2 * VARIES
 
 
@@ -38,20 +42,41 @@ def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.mean((prediction - target) ** 2)
 
 
-def squares_loss(prediction: torch.Tensor, target: torch.Tensor, weighted: bool) -> torch.Tensor:
-    """Squared errors summed: (n, u), (n, u) -> scalar; `weighted`: sum_v w_v SSE_v / mean w_v.
-
-    w = clip(rho^2, .1, 1), rho the correlation over the batch; no gradient runs through it. The
-    1e-6 keeps units whose prediction hardly varies at .1 (specification nsd_gnet, 6.1).
-    """
+def squares_loss(
+    prediction: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Squared errors summed: (n, u), (n, u) -> scalar; with weights (u,), sum_v w SSE / mean w."""
     errors = (prediction - target).square().sum(0)
-    if not weighted:
-        return errors.sum()
-    with torch.no_grad():
-        p, y = prediction - prediction.mean(0), target - target.mean(0)
-        variances = p.square().mean(0) * y.square().mean(0)
-        weights = ((p * y).mean(0).square() / (variances + 1e-6)).clamp(0.1, 1)
-    return (weights * errors).sum() / weights.mean()
+    return errors.sum() if weights is None else (weights * errors).sum() / weights.mean()
+
+
+@torch.no_grad()
+def batch_weights(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """clip(rho^2, .1, 1), rho the correlation over the batch: (n, u), (n, u) -> (u,).
+
+    The 1e-6 keeps units whose prediction hardly varies at .1 (specification nsd_gnet, 6.1).
+    """
+    p, y = prediction - prediction.mean(0), target - target.mean(0)
+    variances = p.square().mean(0) * y.square().mean(0)
+    return ((p * y).mean(0).square() / (variances + 1e-6)).clamp(LEAST, 1)
+
+
+def signal_weights(responses: np.ndarray, image_ids: np.ndarray) -> torch.Tensor:
+    """clip(q^2 / (1 + q^2), .1, 1), q = ncsnr, from repeats: (n, u), (n,) -> (u,) float32.
+
+    The share of the variance of single trials that their images explain: the rest is the variance
+    within images.
+    """
+    images = len(np.unique(image_ids))
+    if images == len(image_ids):
+        raise DataError(
+            f"no image of {len(image_ids)} training trials was shown twice, which loss='ncsnr' "
+            "needs: use batch_rho2"
+        )
+    rest = responses - pd.DataFrame(responses).groupby(image_ids).transform("mean").to_numpy()
+    noise = (rest**2).sum(0) / (len(rest) - images)
+    total = np.maximum(responses.var(axis=0, ddof=1), EPSILON)
+    return torch.from_numpy(np.clip(1 - noise / total, LEAST, 1).astype(np.float32))
 
 
 def batch_loss(
@@ -60,18 +85,22 @@ def batch_loss(
     target: torch.Tensor,
     n_trials: int,
     n_training: int,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar.
 
     The session has `n_trials` trials in all tiers, `n_training` of which are trained on. A Poisson
     loss is a sum, not a mean, times sqrt(N / n) if `loss_scale` says so: N is the number of all
-    trials of the baseline, of training trials of the others.
+    trials of the baseline, of training trials of the others. `weights` (u,) are those of the
+    session, of the loss ncsnr.
     """
     match config.loss:
         case "mse":
             return mse_loss(prediction, target)
-        case "squares" | "batch_rho2" as kind:
-            return squares_loss(prediction, target, weighted=kind == "batch_rho2")
+        case "squares" | "ncsnr":
+            return squares_loss(prediction, target, weights)
+        case "batch_rho2":
+            return squares_loss(prediction, target, batch_weights(prediction, target))
     loss = poisson_loss(prediction, target, config.loss)
     if config.loss_scale == "none":
         return loss

@@ -28,7 +28,7 @@ from src.training.augment import jitter, mix
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.distillation import lessons
-from src.training.losses import SQUARED, batch_loss
+from src.training.losses import SQUARED, batch_loss, signal_weights
 from src.training.optimizers import held_still, make_optimizer
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
@@ -120,6 +120,9 @@ class Run:
         require_consistent(encoder, config, teachers)
         self.device = next(encoder.parameters()).device
         self.lessons = lessons(teachers, encoder.config.inputs, sessions, splits, self.device)
+        self.shares: dict[str, torch.Tensor] = {}
+        if config.loss == "ncsnr":
+            self.shares = {k: self._shares(k, split.train) for k, split in splits.items()}
         self.optimizer = make_optimizer(encoder, config)
         self.average = None
         if config.average:
@@ -181,7 +184,7 @@ class Run:
     def train_epoch(self, epoch: int) -> dict[str, Any]:
         """A step a round, on gradients summed over sessions; losses and mean objective of steps."""
         self.encoder.train()
-        if not self.config.core_rate:
+        if not self.config.core_rate and not self.config.drifting:
             self.encoder.core.eval()
         noise = stream(self.seed, "sample", epoch, device=self.device)
         shifts = stream(self.seed, "jitter", epoch)
@@ -246,12 +249,18 @@ class Run:
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
         target = self.target(key, index, answered(batch.responses, prediction))
         counts = self.sessions[key].n_trials, len(self.splits[key].train)
-        loss = batch_loss(self.config, prediction, target, *counts)
+        loss = batch_loss(self.config, prediction, target, *counts, self.shares.get(key))
         if named is not None:
             loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
         penalty = self.encoder.penalty(key)
         (loss + penalty).backward()
         return torch.stack([loss, penalty]).detach()
+
+    def _shares(self, key: str, train: np.ndarray) -> torch.Tensor:
+        """Share of signal in the responses of a session's units: (n,) trials -> (u,)."""
+        session = self.sessions[key]
+        measured = session.responses(train).numpy().astype(np.float64)
+        return signal_weights(measured, session.image_ids[train]).to(self.device)
 
     def target(self, key: str, index: np.ndarray, responses: torch.Tensor) -> torch.Tensor:
         """What training trials are to be predicted as: (n,), recorded (n, u) -> (n, u)."""

@@ -7,7 +7,13 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from src.analyses.layer_tuning import LayerTuning, layer_tuning, spread, tuning_samples
+from src.analyses.layer_tuning import (
+    LayerTuning,
+    area_shares,
+    layer_tuning,
+    spread,
+    tuning_samples,
+)
 from src.config import PoolingReadoutConfig
 from src.evaluation.ceilings import noise_ceiling, signal_explained
 from src.models.gnet import layer_channels
@@ -65,9 +71,20 @@ def test_the_planted_layer_is_the_largest():
     np.testing.assert_array_equal(found.shared.argmax(0), np.arange(7))
     np.testing.assert_array_equal(found.unique.argmax(0), np.arange(7))
     images = np.repeat(np.arange(100), 3)
-    shared, unique = tuning_samples(parts, data, images, 200, np.random.default_rng(1))
+    samples = tuning_samples(parts, data, images, 200, np.random.default_rng(1))
+    shared, unique, power = samples
     assert shared.shape == unique.shape == (200, 7, 7)
     np.testing.assert_allclose(shared.mean(0), found.shared, atol=6)
+    np.testing.assert_allclose(power.mean(0), found.whole**2, atol=0.02)
+    chosen = np.arange(7) < 3
+    area = area_shares(found, samples, chosen)
+    by_hand = sum(found.whole[u] ** 2 * found.unique[1, u] for u in range(3))
+    assert area["unique"][1] == pytest.approx(by_hand / (found.whole[:3] ** 2).sum())
+    for name in ("shared", "unique"):
+        assert (area[f"{name}_low"] < area[name]).all() and (
+            area[name] < area[f"{name}_high"]
+        ).all()
+    assert np.isnan(area_shares(found, samples, chosen & ~chosen)["shared_low"]).all()
     once = np.arange(300)
     single = tuning_samples(parts, data, once, 500, np.random.default_rng(1))[0]
     again = []

@@ -1,9 +1,9 @@
 """Which recipe of GNet predicts better, on simulated NSD: validation and test correlations.
 
     python tests/benchmarks/gnet_accuracy.py FOLDER [--scans 18] [--epochs 15] [--width 32]
-        [--voxels 10] [--generator hierarchical] [--seeds 2] [--transfer]
+        [--voxels 10] [--size 113] [--generator hierarchical] [--seeds 2] [--transfer]
 
-One simulated subject, images of 113 pixels, a random prefilter stored once. The published recipe
+One simulated subject, a random prefilter stored once. The published recipe
 (trunk and readout stepped after a pass each, batches in the order shown) and ours (one pass,
 shuffled) start from the same weights and see the same trials. Medians over voxels of correlations
 with single trials; the ceiling is what the signal itself reaches. With --transfer a trunk is
@@ -42,7 +42,7 @@ from src.models.map_sessions import open_inputs
 from src.simulate.nsd import SimulatedNsd, load_truth, simulate_nsd
 from src.training.trainer import train
 
-MAPS, SIZE = InputConfig(scale="full", maps="prefilter/conv2"), 113
+MAPS = InputConfig(scale="full", maps="prefilter/conv2")
 OURS = TrainingConfig(
     batch_size=50,
     learning_rate=1e-3,
@@ -57,11 +57,11 @@ LEGACY = replace(OURS, two_pass=True, contiguous=True)
 def prepared(root: Path, world: SimulatedNsd) -> Session:
     """The simulated subject, packed, showing the prefilter's maps."""
     simulate_nsd(root / "nsd", root / "truth", world, seed=1)
-    (subject,) = open_subjects(root / "nsd", SIZE)
+    (subject,) = open_subjects(root / "nsd", world.pixels)
     pack(subject, root / "packed" / subject.key)
     images = open_sessions(root / "packed", InputConfig(scale="full"))[subject.key].images
     mean = tuple(float(m) for m in np.mean(images[::5], (0, 2, 3)) / 255)
-    network = prefilter_network(mean, SIZE, seed=0)
+    network = prefilter_network(mean, world.pixels, seed=0)
     extract(network, images, root / "features/prefilter" / subject.key, ["conv2"], 32, "float16")
     return open_inputs(root / "packed", MAPS, root / "features")[subject.key]
 
@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--voxels", type=int, default=10, help="of each area")
+    parser.add_argument("--size", type=int, default=113, help="pixels a side")
     parser.add_argument("--generator", default="hierarchical")
     parser.add_argument("--ncsnr", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=2)
@@ -118,7 +119,7 @@ def main() -> None:
     world = SimulatedNsd(
         subjects=1,
         scans=given.scans + 1,  # the last one is missed
-        pixels=SIZE,
+        pixels=given.size,
         volume=(14, 16, 15),
         voxels=given.voxels,
         generator=given.generator,

@@ -1,7 +1,7 @@
 """GNet and receptive fields on AlexNet for recorded V4 sites: correlations on unseen images.
 
     python tests/benchmarks/gnet_v4.py RECORDINGS WEIGHTS FOLDER [--sessions 210224 210325]
-        [--epochs 30] [--width 32] [--size 113] [--seed 0]
+        [--epochs 30] [--width 32] [--size 113] [--grid 0.06 1.4] [--seed 0]
 
 RECORDINGS holds images_<session>.zip and responses_<session>.npy, WEIGHTS alexnet's convolutions;
 maps are kept in FOLDER. The first half of a session's images trains, a tenth of it stops, the
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--size", type=int, default=113, help="pixels a side that GNet sees")
+    parser.add_argument("--grid", type=float, nargs=2, default=[0.06, 1.4])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -144,7 +145,7 @@ def main() -> None:
             how = {layer: Reduction(pool) for layer in layers}
             place = extract(network, shown, given.folder / name / key, how, dtype="float16")
             maps[name, key] = [open_features(place, layer, hashes[key]) for layer in layers]
-    fields, lambdas = field_grid(0.06, 1.4), np.logspace(1, 6, 9)
+    fields, lambdas = field_grid(*given.grid), np.logspace(1, 6, 9)
     for key, y in responses.items():
         part, began = splits[key], process_time()
         fit = fit_fields(maps["alexnet", key], y, fields, part.train, part.validation, lambdas)

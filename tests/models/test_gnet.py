@@ -9,12 +9,13 @@ import torch.nn.functional as F
 
 from src.config import GNetCoreConfig, InputConfig, ModelConfig, PoolingReadoutConfig
 from src.data.batch import Batch
+from src.data.gaussian_fields import field_weights
 from src.models.activations import activations, prepare
 from src.models.encoder import Encoder, SessionFacts
 from src.models.gnet import GNetCore, layer_channels, prefilter_network
-from src.models.pooling_readout import PoolingReadout, act
+from src.models.pooling_readout import PoolingReadout, act, area_matrix
 from src.seeds import stream
-from src.training.losses import squares_loss
+from src.training.losses import batch_weights, squares_loss
 from tests.models.gnet_fixture import our_name, recorded
 
 SMALL = GNetCoreConfig("stored", width=8)
@@ -39,7 +40,8 @@ def test_maps_predictions_and_loss_are_those_stored(fixture):
 def test_gradients_of_every_tensor_are_those_stored(fixture):
     encoder = fixture.encoder().eval()
     target = torch.from_numpy(fixture.arrays["targets"])
-    loss = squares_loss(encoder(Batch(fixture.pixels), "a"), target, weighted=True)
+    predicted = encoder(Batch(fixture.pixels), "a")
+    loss = squares_loss(predicted, target, batch_weights(predicted, target))
     loss = loss + encoder.penalty("a")
     assert loss.item() == pytest.approx(float(fixture.arrays["loss"]), rel=1e-5)
     loss.backward()
@@ -185,6 +187,39 @@ def test_fields_sum_to_one_and_start_even():
     assert (fresh.fields[0] == 1 / 16).all()
     torch.testing.assert_close(readout(maps, units=[4, 0]), readout(maps)[:, [4, 0]])
     assert readout.penalty().item() == pytest.approx(0.1 * readout.weights.abs().sum().item())
+
+
+def test_areas_overlap_as_in_the_specification():
+    expected = torch.tensor([[1, 1, 0.5, 0, 0], [0, 0, 0.5, 1, 1]], dtype=torch.float64)
+    torch.testing.assert_close(area_matrix(5, 2), expected)
+    torch.testing.assert_close(area_matrix(4, 4), torch.eye(4, dtype=torch.float64))
+
+
+def test_one_field_is_averaged_on_large_maps_and_summed_on_small_ones():
+    config = PoolingReadoutConfig(field="one", places=3)
+    readout = PoolingReadout(config, [(2, 6, 6), (2, 3, 3), (2, 1, 1)], 2, stream(0))
+    with torch.no_grad():
+        readout.logits[0].normal_(generator=stream(1))
+    large, same, small = readout.fields
+    one = readout.logits[0].flatten(1).softmax(1).view(2, 3, 3)
+    torch.testing.assert_close(same, one)
+    torch.testing.assert_close(large, one.repeat_interleave(2, 1).repeat_interleave(2, 2) / 4)
+    torch.testing.assert_close(small, torch.ones(2, 1, 1))
+    uneven = PoolingReadout(config, [(1, 5, 7)], 2, stream(0)).fields[0]
+    torch.testing.assert_close(uneven.sum((1, 2)), torch.ones(2))
+
+
+def test_a_gaussian_field_is_that_of_the_house_and_learns():
+    config = PoolingReadoutConfig(field="gaussian", init_std=1.0)
+    readout = PoolingReadout(config, [(3, 25, 25), (2, 13, 13)], 1, stream(0))
+    with torch.no_grad():
+        readout.gaussians.copy_(torch.tensor([[0.2, 0.1, np.log(0.1)]]))
+    for found in readout.fields:
+        theirs = torch.from_numpy(field_weights(np.array([[0.2, 0.1, 0.1]]), *found.shape[1:]))
+        torch.testing.assert_close(found, theirs / theirs.sum(), atol=2e-5, rtol=1e-3)
+    readout(tuple(torch.rand(2, *shape) for shape in readout.map_shapes)).sum().backward()
+    assert (readout.gaussians.grad != 0).all()
+    assert sum(p.numel() for p in readout.parameters()) == 3 + 5 + 1
 
 
 def test_any_core_can_be_pooled():

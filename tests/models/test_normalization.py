@@ -56,6 +56,18 @@ def test_gradients_are_those_of_finite_differences(linear):
     assert gradcheck(lambda x, *_: layer(x), (x, layer.weight, layer.bias))
 
 
+@pytest.mark.parametrize("images", [1, 40])
+def test_dropout_within_is_dropout_after(monkeypatch, images):
+    monkeypatch.setattr(separable, "CACHED", 4 * 9 * 7 * 8)
+    kept = 2.0 * (torch.rand(images, 4, 1, 1, generator=torch.Generator().manual_seed(1)) < 0.5)
+    x = maps(images, 4, 9, 7)
+    layer, after = norm(4, linear=True), norm(4, linear=True)
+    ours, theirs = results(layer, x, layer(x, kept)), results(after, x, after(x) * kept)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * b.abs().max().item())
+    torch.testing.assert_close(layer.eval()(x, kept), after.eval()(x) * kept)
+
+
 def test_evaluation_uses_the_running_statistics():
     layer, x = norm(5), maps(6, 5, 7, 8)
     layer(x)

@@ -100,6 +100,17 @@ def test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout(sessions, tmp_path):
     )
 
 
+def test_a_drifting_trunk_is_the_published_one(sessions, tmp_path):
+    first = {key: s.select(area="V1") for key, s in sessions.items()}
+    trained, _ = fit(first, tmp_path / "V1")
+    drifting = replace(RECIPE, core_rate=0.0, drifting=True, max_epochs=1)
+    moved, _ = fit(sessions, tmp_path / "all", recipe=drifting, start=trained)
+    for (name, a), b in zip(
+        moved.core.state_dict().items(), trained.core.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b) != ("running" in name or "tracked" in name)
+
+
 def test_pixels_give_what_stored_maps_give(world, sessions):
     pixels = open_inputs(world / "packed", InputConfig(scale="full", raw=True), world / "features")
     whole = replace(

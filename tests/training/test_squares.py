@@ -8,10 +8,11 @@ import torch
 
 from src.config import TrainingConfig
 from src.data.batch import Batch
+from src.data.errors import DataError
 from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.seeds import stream
-from src.training.losses import squares_loss
+from src.training.losses import batch_loss, batch_weights, signal_weights, squares_loss
 from src.training.optimizers import held_still
 from src.training.sampler import turns
 from src.training.trainer import Run
@@ -69,8 +70,8 @@ def test_one_pass_a_step_is_the_specified_sequence(fixture):
 def test_weighted_squares_are_the_hand_computed_ones():
     v = torch.tensor([[1.0, 2, 3, 4], [0, 1, -1, 0], [-1, 0, 1, 2]]).T
     r = torch.tensor([[0.5, 1.5, 2, 3], [0.2, -0.1, 0.3, 0], [0.3, 0.1, -0.2, 0.4]]).T
-    assert squares_loss(r, v, weighted=True).item() == pytest.approx(8.569706, rel=1e-6)
-    assert squares_loss(r, v, weighted=False).item() == pytest.approx(2.5 + 2.94 + 5.7, rel=1e-6)
+    assert squares_loss(r, v, batch_weights(r, v)).item() == pytest.approx(8.569706, rel=1e-6)
+    assert squares_loss(r, v).item() == pytest.approx(2.5 + 2.94 + 5.7, rel=1e-6)
 
 
 def test_a_prediction_that_hardly_varies_has_the_smallest_weight(fixture):
@@ -79,13 +80,15 @@ def test_a_prediction_that_hardly_varies_has_the_smallest_weight(fixture):
     errors = (pred - target).square().sum(0)
     np.testing.assert_allclose(errors, fixture.arrays["err"], rtol=1e-5)
     assert (fixture.arrays["wgt"] == np.float32(0.1)).all()
-    torch.testing.assert_close(squares_loss(pred, target, True), errors.sum())
+    torch.testing.assert_close(
+        squares_loss(pred, target, batch_weights(pred, target)), errors.sum()
+    )
 
 
 def test_the_weights_pass_no_gradient():
     r = torch.randn(8, 3, generator=stream(0), dtype=torch.float64, requires_grad=True)
     v = torch.randn(8, 3, generator=stream(1), dtype=torch.float64) + r.detach()
-    (gradient,) = torch.autograd.grad(squares_loss(r, v, True), r)
+    (gradient,) = torch.autograd.grad(squares_loss(r, v, batch_weights(r, v)), r)
     rho2 = [np.corrcoef(a, b)[0, 1] ** 2 for a, b in zip(r.detach().T, v.T, strict=True)]
     weights = np.clip(rho2, 0.1, 1)
     expected = 2 * (r - v).detach().numpy() * weights / weights.mean()
@@ -164,3 +167,24 @@ def test_the_start_counts_or_does_not(encoder, sessions, splits, tmp_path, monke
         kept = {k: torch.equal(v, before[k]) for k, v in fresh.state_dict().items()}
         assert all(kept.values()) is counts
         assert run.schedule.best == (0.3 if counts else 0.2)
+
+
+def test_the_share_of_signal_is_that_of_repeats():
+    rng = np.random.default_rng(0)
+    q = np.array([0.2, 0.5, 1.0, 2.0])
+    ids = np.repeat(np.arange(4000), 3)
+    responses = q * rng.normal(size=(4000, 4))[ids] + rng.normal(size=(12000, 4))
+    found = signal_weights(responses, ids).numpy()
+    np.testing.assert_allclose(found, np.clip(q**2 / (1 + q**2), 0.1, 1), atol=0.02)
+    assert found[0] == np.float32(0.1)
+    noise = responses[:, :1].copy()
+    noise[::3] = noise[1::3] = noise[2::3]
+    assert signal_weights(noise, ids).item() == 1
+    with pytest.raises(DataError, match="shown twice"):
+        signal_weights(responses, np.arange(12000))
+
+
+def test_fixed_weights_are_those_of_the_loss():
+    r, v, w = torch.randn(9, 3), torch.randn(9, 3), torch.tensor([0.1, 0.5, 1.0])
+    by_hand = sum(w[u] * ((r - v)[:, u] ** 2).sum() for u in range(3)) / w.mean()
+    torch.testing.assert_close(batch_loss("ncsnr", r, v, 9, 9, w), by_hand)
