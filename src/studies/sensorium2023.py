@@ -186,12 +186,13 @@ SMOKE = Profile(
     "smoke",
     (
         *_ensemble(
-            (("gated", ()), ("mean", (2, 4))), replace(_DEMO, max_epochs=2), "mean_2_4", **_SMALL
+            (("gated", ()), ("mean", (2, 4))), replace(_DEMO, max_epochs=1), "mean_2_4", **_SMALL
         ),
         Plan(_DEMO_COMPACT, replace(_DEMO_COMPACT_RECIPE, max_epochs=2)),
     ),
     simulation="films_tiny",
     contest=("compact", "mean_2_4"),
+    skips=("07_fig_levels", "09_fig_receptive_fields"),
 )
 
 DEMO = Profile(
@@ -203,10 +204,33 @@ DEMO = Profile(
         _causal(_DEMO_MAIN),
     ),
     simulation="films_demo",
+    example="example",
     contest=("compact", "mean_2_4_8_16"),
 )
 
 _MAIN = Plan(dynamic("mean", GROUPS), RECIPE)
+
+# Recordings of one's own: no behavior, no coordinates, frames of any size.
+_BLIND = InputConfig(scale="full")
+_FREE = replace(CLOSE, position="free", bias_init="mean")
+_OWN = replace(COMPACT, inputs=_BLIND, readout=_FREE, shifter=False, still=False, modulator="none")
+_OWN = replace(_OWN, modulator_penalty=0.0, core=_DEMO_COMPACT.core)
+
+RECORDING = Profile(
+    "recording",
+    (
+        Plan(_OWN, replace(_DEMO_COMPACT_RECIPE, max_epochs=40, validation_trials=None)),
+        Plan(
+            replace(LINEAR, inputs=_BLIND, readout=_FREE, shifter=False, still=False),
+            replace(_DEMO_COMPACT_RECIPE, max_epochs=20, validation_trials=None),
+        ),
+    ),
+    skips=(
+        *("05_fig_ensemble", "06_fig_ood", "07_fig_levels", "09_fig_receptive_fields"),
+        "10_fig_leakage",
+    ),
+    contest=("compact", "linear"),
+)
 
 FULL = Profile(
     "full",
@@ -253,6 +277,6 @@ SENSORIUM2023 = Study(
         *("29156-11-10", "29228-2-10", "29234-6-9", "29513-3-5", "29514-2-9"),
         *("29515-10-12", "29623-4-9", "29647-19-8", "29712-5-9", "29755-2-8"),
     ),
-    profiles=profiles(SMOKE, DEMO, FULL),
+    profiles=profiles(SMOKE, DEMO, RECORDING, FULL),
     published=PUBLISHED,
 )
