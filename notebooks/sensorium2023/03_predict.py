@@ -36,6 +36,7 @@ from src.correlation import pearson
 from src.data.movies import open_movie_sessions
 from src.evaluation.ensemble import combine
 from src.evaluation.lags import overlap_scores, step_scores
+from src.evaluation.levels import level_table
 from src.evaluation.movie_predictions import by_trial, measured, movie_predictions
 from src.evaluation.movie_submission import bundle, export, submitted
 from src.evaluation.prediction import save_prediction
@@ -68,7 +69,9 @@ tiers = ("oracle", "live_test_main", "live_test_bonus", "final_test_main", "fina
 
 # %%
 sessions = open_movie_sessions(places.processed, plan.model.inputs)
-tables = [places.tables / f"{name}_{model}.csv" for name in ("positions", "lags", "overlaps")]
+tables = [
+    places.tables / f"{name}_{model}.csv" for name in ("positions", "lags", "overlaps", "levels")
+]
 declare(*tables, *(folder / f"{key}.npz" for key in sessions))
 
 # %% [markdown]
@@ -122,6 +125,16 @@ for key, session in sessions.items():
 save_table(pd.concat(lags, ignore_index=True), tables[1])
 save_table(pd.concat(overlaps, ignore_index=True), tables[2])
 pd.concat(overlaps).groupby(["stride", "overlap"])["score"].mean().unstack()
+
+# %% [markdown]
+# ## What each level contributes
+#
+# If the readout has levels, their weights, and how much each level's share of the prediction moves
+# over time, go to `07_fig_levels`.
+
+# %%
+shares = [level_table(encoders[0], s, s.trials("oracle")[:lag_trials]) for s in sessions.values()]
+save_table(pd.concat(shares, ignore_index=True), tables[3])
 
 # %% [markdown]
 # ## Where each neuron looks

@@ -62,11 +62,11 @@ class Stitcher:
         return (total / count).astype(np.float32)
 
 
-def stitcher_of(encoder: Any, stride: int = 15, overlap: str = "last") -> Stitcher:
-    """The stitcher for an Encoder of videos; a stride above its outputs is that of its outputs."""
+def stitcher_of(encoder: Any, stride: int | None = None, overlap: str = "last") -> Stitcher:
+    """The stitcher for an Encoder of videos; a stride of None, or above its outputs, is those."""
     _, *size = next(iter(encoder.sessions.values())).image_shape
     outputs = encoder.core.output_shape(*size)[0]
-    return Stitcher(size[0], outputs, min(stride, outputs), overlap)
+    return Stitcher(size[0], outputs, min(stride or outputs, outputs), overlap)
 
 
 def predicted_trials(

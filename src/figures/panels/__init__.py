@@ -79,7 +79,13 @@ from src.figures.panels.scores import (
 )
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import learning_curve, learning_rates, loss_curves
-from src.figures.panels.videos import level_rows, step_curves, traces
+from src.figures.panels.videos import (
+    level_rows,
+    level_shares,
+    overlap_rows,
+    step_curves,
+    traces,
+)
 
 __all__ = [
     "attention_change",
@@ -108,12 +114,14 @@ __all__ = [
     "learning_curve",
     "learning_rates",
     "level_rows",
+    "level_shares",
     "loss_curves",
     "members_curve",
     "null_band",
     "null_histogram",
     "numbered_points",
     "object_box",
+    "overlap_rows",
     "paired_units",
     "performance_by_session",
     "performance_relation",

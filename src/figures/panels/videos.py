@@ -47,3 +47,32 @@ def level_rows(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_yticks(range(len(modes)), [mode.replace("_", " ") for mode in modes])
     axis.set(xlabel=LABELS["single"], ylabel="units a group", ylim=(-0.6, len(modes) - 0.4))
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def level_shares(axis: Axes, table: pd.DataFrame) -> None:
+    """How much each level moves: columns model, session, level, contribution; a line a model."""
+    means = table.groupby(["model", "level"], sort=False)["contribution"].mean().reset_index()
+    for model, rows in means.groupby("model", sort=False):
+        color = FUSIONS["gated" if model.startswith("gated") else "mean"]
+        rows = rows.sort_values("level")
+        axis.plot(rows["level"], rows["contribution"], color=color, marker="o", ms=4, lw=1)
+    axis.set_xscale("log", base=2)
+    levels = sorted(means["level"].unique())
+    axis.set_xticks(levels, [str(level) for level in levels])
+    axis.set(xlabel="units a group", ylabel="std over time of its share", ylim=(0, None))
+
+
+def overlap_rows(axis: Axes, table: pd.DataFrame) -> None:
+    """Score of each way to stitch: columns model, stride, overlap, score; a row a model."""
+    models = list(dict.fromkeys(table["model"]))[::-1]
+    place = {model: row for row, model in enumerate(models)}
+    ways = list(table.groupby(["stride", "overlap"], sort=True))
+    for i, ((stride, overlap), rows) in enumerate(ways):
+        y = rows["model"].map(place) + 0.25 * (i / max(len(ways) - 1, 1) - 0.5)
+        filled = FUSIONS["mean"] if overlap == "mean" else INK
+        size = 3 + 4 / stride**0.5
+        label = f"{overlap}, every {stride}"
+        axis.plot(rows["score"], y, "o", ms=size, mfc="none", mec=filled, label=label)
+    axis.set_yticks(range(len(models)), [m.replace("_", " ") for m in models])
+    axis.set(xlabel=LABELS["single"], ylim=(-0.6, len(models) - 0.4))
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
