@@ -133,6 +133,7 @@ class TrainingConfig:
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
+    rotate: bool = False  # training videos by a random quarter turn, the pupil's center with them
     mixing: float = 0.0  # share of batches whose trials are mixed with one another, responses too
     validation_trials: int | None = None  # of videos, a session: the first so many; None: all
     recalibrate: bool = (

@@ -136,6 +136,7 @@ scores[scores["metric"] == "single"].round(3)
 # %%
 figure, axis = plt.subplots(figsize=(6.4, 3))
 rows = scores[scores["metric"] == "single"].sort_values(["session", "model"])
+rows = rows[~rows["session"].str.fullmatch("mean of 1")]
 label = rows["session"] + ", " + rows["model"]
 panels.interval_rows(axis, rows.assign(label=label), "single-trial correlation, oracle films")
 if simulated:

@@ -29,6 +29,8 @@ from src.manifest import fingerprint
 FRAMES = 30  # of a clip, one second
 SKIP = 50  # first frames of a trial, which are never scored (specification sensorium2023, 4.4)
 CUT = 300  # provided statistics end there, and with them the official frames
+FIELDS = {"behavior": "behavior", "pupil_center": "pupil"}  # of InputConfig and Batch, by kind
+Normal = tuple[np.ndarray | None, np.ndarray]  # what frames are centered on and multiplied by
 
 
 class MovieSession:
@@ -53,6 +55,7 @@ class MovieSession:
 
     def __init__(self, folder: Path, inputs: InputConfig) -> None:
         self.folder, self.inputs = Path(folder), inputs
+        self._videos = str(self.folder.parent / VIDEOS)
         self.manifest = read_manifest(self.folder)
         self.key: str = self.manifest["key"]
         self.name: str = self.manifest["name"]  # in full, as submission files have it
@@ -109,17 +112,22 @@ class MovieSession:
             k: FrameStatistics.of(*stored("provided", k, tables), reached[k]) for k in provided
         }
         found = trained | given
-        self.statistics = {kind: s.extended(pad) for kind, s in found.items()}
+        self.statistics = {kind: found[kind].extended(pad) for kind in FIELDS if kind in found}
         scale = response_scales(self.scaling, found["responses"], trained["responses"], pad)
-        self._scale = scale.astype(np.float32)
+        self._scale = np.ascontiguousarray(scale, np.float32)
         raw, n = trained["responses"].mean, tables["train_responses_count"][:, None]
         n = n[: len(raw)]
         self.mean_response = ((n * raw * scale[: len(raw)]).sum(0) / n.sum()).astype(np.float32)
-        self._divided = {
-            kind: nonzero(kind, self.statistics[kind].std, self.key).astype(np.float32)
-            for kind in self.kinds
-            if kind != "responses" and (kind == "videos" or getattr(self.inputs, FIELDS[kind]))
-        }
+        self._normal = {"responses": (None, self._scale)}
+        for kind in ("videos", *self.statistics):
+            if kind == "videos" or getattr(self.inputs, FIELDS[kind]):
+                self._normal[kind] = self._standard(kind, found[kind].extended(pad))
+
+    def _standard(self, kind: str, known: FrameStatistics) -> Normal:
+        """Mean, unless it stays, and 1 / std of each frame, float32: (T, ...), (T, ...)."""
+        factor = np.ascontiguousarray(1 / nonzero(kind, known.std, self.key), np.float32)
+        centered = kind != "behavior" or self.inputs.center_behavior
+        return np.ascontiguousarray(known.mean, np.float32) if centered else None, factor
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -194,17 +202,14 @@ class MovieSession:
         index, starts = np.asarray(index, int), np.asarray(starts, int)
         self._require_inside(index, starts, frames)
         where = list(zip(index.tolist(), starts.tolist(), strict=True))
-        rows = torch.from_numpy(starts[:, None] + np.arange(frames)).to(device)  # (n, t)
-        responses = None
-        if not self._withheld[index].any():
-            responses = self._stack("responses", where, frames).to(device)
-            responses = responses.float().mul_(self._of("scale", rows))
-        return Batch(
-            images=self._images(where, frames, rows),
-            responses=responses,
-            behavior=self._side("behavior", where, frames, rows) if self.inputs.behavior else None,
-            pupil=self._side("pupil_center", where, frames, rows) if self.inputs.pupil else None,
-        )
+        asked = where, frames, torch.device(device)
+        sides = {
+            field: self._frames(kind, *asked) if getattr(self.inputs, field) else None
+            for kind, field in FIELDS.items()
+        }
+        withheld = self._withheld[index].any()
+        responses = None if withheld else self._frames("responses", *asked)
+        return Batch(self._frames("videos", *asked)[:, None], responses, **sides)
 
     def responses_of(self, trial: int) -> np.ndarray:
         """Scaled responses of one trial, all valid frames: -> (t, u); (0, u) if withheld."""
@@ -223,12 +228,13 @@ class MovieSession:
         """Frames of a trial's video as recorded: -> (t, h, w) uint8, or float16."""
         h, w = self.manifest["shape"]
         name = self.video_sha256[trial]
-        path = self.folder.parent / VIDEOS / f"{name}.npy"
+        path = f"{self._videos}/{name}.npy"
         frames = int(self.video_lengths[trial]) - start if frames is None else frames
-        with open(path, "rb") as stream:
-            dtype, offset = _header(stream)
-            count, skip = frames * h * w, start * h * w * dtype.itemsize
-            return np.fromfile(path, dtype, count, offset=offset + skip).reshape(-1, h, w)
+        if name not in self._headers_file:
+            self._headers_file[name] = _header(path)
+        dtype, offset = self._headers_file[name]
+        count, skip = frames * h * w, start * h * w * dtype.itemsize
+        return np.fromfile(path, dtype, count, offset=offset + skip).reshape(-1, h, w)
 
     def _require_inside(self, index: np.ndarray, starts: np.ndarray, frames: int) -> None:
         outside = np.flatnonzero((starts < 0) | (starts + frames > self.lengths[index]))
@@ -239,53 +245,50 @@ class MovieSession:
                 f"are asked for, which has {self.lengths[trial]} valid ones: crop inside them"
             )
 
-    def _stack(self, kind: str, where: list[tuple[int, int]], frames: int) -> torch.Tensor:
-        """Rows of one kind, as packed: -> (n, t, k)."""
-        first = self._starts[:, KINDS.index(kind)]
-        file = self._files[kind]
-        rows = [file[first[i] + s : first[i] + s + frames] for i, s in where]
-        return torch.from_numpy(np.stack(rows))
-
-    def _images(
-        self, where: list[tuple[int, int]], frames: int, rows: torch.Tensor
+    def _frames(
+        self, kind: str, where: list[tuple[int, int]], frames: int, device: torch.device
     ) -> torch.Tensor:
-        """Videos, standardised by pixel and frame unless asked for raw: -> (n, 1, t, h, w)."""
-        raw = [self.video(i, s, frames) for i, s in where]
-        images = torch.from_numpy(np.stack(raw)).to(rows.device).float()
-        if not self.inputs.raw:
-            images.sub_(self._of("videos_mean", rows)).div_(self._of("videos_std", rows))
-        return images[:, None]
-
-    def _side(
-        self, kind: str, where: list[tuple[int, int]], frames: int, rows: torch.Tensor
-    ) -> torch.Tensor:
-        """Behavior over its std, or pupil standardised: -> (n, t, 2); 0 if not recorded."""
+        """Frames of one kind, normalised where it is not raw: -> (n, t, ...); 0 if not recorded."""
+        row = {"videos": tuple(self.manifest["shape"]), "responses": (self.n_units,)}.get(
+            kind, (2,)
+        )
         if kind not in self.kinds:
-            return torch.zeros(len(where), frames, 2, device=rows.device)
-        values = self._stack(kind, where, frames).to(rows.device)
-        centered = kind == "pupil_center" or self.inputs.center_behavior
-        if centered:
-            values = values - self._of(f"{kind}_mean", rows)
-        return values / self._of(f"{kind}_std", rows)
+            return torch.zeros(len(where), frames, *row, device=device)
+        mean, factor = self._placed(kind, device)
+        out = torch.empty(len(where), frames, *row, device=device)
+        for k, (i, start) in enumerate(where):
+            clip = out[k].copy_(torch.from_numpy(self._read(kind, i, start, frames)))
+            here = slice(start, start + frames)
+            if mean is not None:
+                clip.sub_(mean[here])
+            if factor is not None:
+                clip.mul_(factor[here])
+        return out
 
-    def _of(self, name: str, rows: torch.Tensor) -> torch.Tensor:
-        """A statistic of given frames, on their device: (n, t) -> (n, t, ...)."""
-        place = (name, str(rows.device))
-        if place not in self._placed_file:
-            self._placed_file[place] = torch.from_numpy(self._array(name)).to(rows.device)
-        return self._placed_file[place][rows]
+    def _read(self, kind: str, i: int, start: int, frames: int) -> np.ndarray:
+        if kind == "videos":
+            return self.video(i, start, frames)
+        first = self._starts[i, KINDS.index(kind)] + start
+        return np.array(self._files[kind][first : first + frames])
 
-    def _array(self, name: str) -> np.ndarray:
-        if name == "scale":
-            return self._scale
-        kind, _, statistic = name.rpartition("_")
-        if statistic == "std":
-            return self._divided[kind]
-        return self.statistics[kind].mean.astype(np.float32)
+    def _placed(self, kind: str, device: torch.device) -> tuple[torch.Tensor | None, ...]:
+        """Mean and factor of every frame on a device; of raw videos none."""
+        if kind == "videos" and self.inputs.raw:
+            return None, None
+        if (kind, device) not in self._placed_file:
+            both = (
+                None if x is None else torch.tensor(x, device=device) for x in self._normal[kind]
+            )
+            self._placed_file[kind, device] = tuple(both)
+        return self._placed_file[kind, device]
 
     # Made when first used, and again in a process that receives a pickled session.
     @cached_property
-    def _placed_file(self) -> dict[tuple[str, str], torch.Tensor]:
+    def _placed_file(self) -> dict[tuple[str, torch.device], tuple[torch.Tensor | None, ...]]:
+        return {}
+
+    @cached_property
+    def _headers_file(self) -> dict[str, tuple[np.dtype, int]]:
         return {}
 
     @cached_property
@@ -298,17 +301,15 @@ class MovieSession:
         return files
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_files", "_placed_file")}
+        return {k: v for k, v in self.__dict__.items() if k != "_files" and not k.endswith("_file")}
 
 
-FIELDS = {"behavior": "behavior", "pupil_center": "pupil"}  # of InputConfig, by kind
-
-
-def _header(stream: Any) -> tuple[np.dtype, int]:
+def _header(path: str) -> tuple[np.dtype, int]:
     """Dtype of an npy file and where its numbers begin."""
-    np.lib.format.read_magic(stream)
-    dtype = np.lib.format.read_array_header_1_0(stream)[2]
-    return dtype, stream.tell()
+    with open(path, "rb") as stream:
+        np.lib.format.read_magic(stream)
+        dtype = np.lib.format.read_array_header_1_0(stream)[2]
+        return dtype, stream.tell()
 
 
 def open_movie_sessions(folder: Path, inputs: InputConfig) -> dict[str, MovieSession]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 
@@ -50,18 +51,13 @@ def mode(levels: tuple[int, ...]) -> str:
     return "_".join(map(str, levels)) or "0"
 
 
-def dynamic(
-    fusion: str,
-    levels: tuple[int, ...],
-    core: VideoCoreConfig = VideoCoreConfig(),  # noqa: B008 frozen
-    readout: HierarchicalReadoutConfig = PUBLISHED_READOUT,
-) -> ModelConfig:
+def dynamic(fusion: str, levels: tuple[int, ...]) -> ModelConfig:
     """Dynamic-VFM with one of the published readouts, called as `mean_2_4` or `gated_0`."""
     return ModelConfig(
         f"{fusion}_{mode(levels)}",
-        core,
+        VideoCoreConfig(),
         SEEING,
-        replace(readout, levels=levels, fusion=fusion),
+        replace(PUBLISHED_READOUT, levels=levels, fusion=fusion),
         shifter=True,
         shifter_hidden=16,
         pupil_in_core=True,
@@ -123,10 +119,9 @@ ENSEMBLE, LEVEL, LAG = "05_fig_ensemble", "07_fig_levels", "08_fig_lag"
 
 
 def _ensemble(
-    chosen: tuple[tuple[str, tuple[int, ...]], ...], recipe: TrainingConfig, *main: str, **options
+    models: Iterable[ModelConfig], recipe: TrainingConfig, *main: str
 ) -> tuple[Plan, ...]:
     """A plan for each of some members; all but those of the main table are for one figure."""
-    models = [dynamic(*member, **options) for member in chosen]
     return tuple(Plan(m, recipe, question="" if m.name in main else ENSEMBLE) for m in models)
 
 
@@ -153,17 +148,21 @@ def _grouped(plan: Plan, *groupings: str) -> tuple[Plan, ...]:
     )
 
 
-_SMALL_CORE = VideoCoreConfig((2, 6, 8), window=(5, 3, 4), width=24, blocks=2, heads=4, hidden=32)
-_SMALL_READOUT = HierarchicalReadoutConfig(
-    index_map="first", position_start="center", init_sigma=0.1
-)
-_SMALL = {"core": _SMALL_CORE, "readout": _SMALL_READOUT}
+def _small(fusion: str, levels: tuple[int, ...]) -> ModelConfig:
+    """Dynamic-VFM for a laptop: few channels, large patches, positions that start in the center."""
+    model = dynamic(fusion, levels)
+    core = VideoCoreConfig((2, 6, 8), window=(5, 3, 4), width=24, blocks=2, heads=4, hidden=32)
+    close = {"position_start": "center", "init_sigma": 0.05, "bias_init": "inverse_elu"}
+    readout = replace(model.readout, index_map="first", **close)
+    return replace(model, core=core, readout=readout, still=True)
+
+
 _DEMO = replace(
     RECIPE,
     batch_size=8,
     learning_rate=4e-3,
     min_learning_rate=1e-5,
-    max_epochs=5,
+    max_epochs=3,
     flat_epochs=1,
     warmup_steps=8,
     turns="together",
@@ -173,45 +172,68 @@ _DEMO = replace(
 _DEMO_COMPACT = replace(
     COMPACT, core=SeparableVideoCoreConfig((12, 16), stem=8, stride=4, temporal=9, smooth=1.0)
 )
-_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=8, average=0.95)
+_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=6)
 _DEMO_LINEAR = replace(LINEAR, core=FactorizedCoreConfig((6,), (12,), (9,), stride=4, linear=True))
-_DEMO_MEMBERS = (
-    *(("gated", ()), ("mean", GROUPS), ("gated", GROUPS)),
-    *(("mean", (2, 4)), ("gated", (2, 4))),
-)
-
-_DEMO_MAIN = Plan(dynamic("mean", GROUPS, **_SMALL), _DEMO)
+_DEMO_MEMBERS = [_small("gated", ())]
+_DEMO_MEMBERS += [_small(f, levels) for levels in (GROUPS, (2, 4)) for f in ("mean", "gated")]
+_DEMO_MAIN = Plan(_small("mean", GROUPS), _DEMO)
 
 SMOKE = Profile(
     "smoke",
     (
         *_ensemble(
-            (("gated", ()), ("mean", (2, 4))), replace(_DEMO, max_epochs=2), "mean_2_4", **_SMALL
+            (_small("gated", ()), _small("mean", (2, 4))),
+            replace(_DEMO, max_epochs=1, flat_epochs=0),
+            "mean_2_4",
         ),
         Plan(_DEMO_COMPACT, replace(_DEMO_COMPACT_RECIPE, max_epochs=2)),
     ),
     simulation="films_tiny",
     contest=("compact", "mean_2_4"),
+    skips=("07_fig_levels", "09_fig_receptive_fields"),
 )
 
 DEMO = Profile(
     "demo",
     (
-        *_ensemble(_DEMO_MEMBERS, _DEMO, "gated_0", "mean_2_4_8_16", **_SMALL),
+        *_ensemble(_DEMO_MEMBERS, _DEMO, "gated_0", "mean_2_4_8_16"),
         Plan(_DEMO_COMPACT, _DEMO_COMPACT_RECIPE),
-        Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=4)),
+        Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=3)),
         _causal(_DEMO_MAIN),
     ),
     simulation="films_demo",
+    example="example",
     contest=("compact", "mean_2_4_8_16"),
 )
 
 _MAIN = Plan(dynamic("mean", GROUPS), RECIPE)
 
+# Recordings of one's own: no behavior, no coordinates, frames of any size.
+_BLIND = InputConfig(scale="full")
+_FREE = replace(CLOSE, position="free", bias_init="mean")
+_OWN = replace(COMPACT, inputs=_BLIND, readout=_FREE, shifter=False, still=False, modulator="none")
+_OWN = replace(_OWN, modulator_penalty=0.0, core=_DEMO_COMPACT.core)
+
+RECORDING = Profile(
+    "recording",
+    (
+        Plan(_OWN, replace(_DEMO_COMPACT_RECIPE, max_epochs=40, validation_trials=None)),
+        Plan(
+            replace(LINEAR, inputs=_BLIND, readout=_FREE, shifter=False, still=False),
+            replace(_DEMO_COMPACT_RECIPE, max_epochs=20, validation_trials=None),
+        ),
+    ),
+    skips=(
+        *("05_fig_ensemble", "06_fig_ood", "07_fig_levels", "09_fig_receptive_fields"),
+        "10_fig_leakage",
+    ),
+    contest=("compact", "linear"),
+)
+
 FULL = Profile(
     "full",
     (
-        *_ensemble(MEMBERS, RECIPE, "gated_0", "mean_2_4_8_16"),
+        *_ensemble((dynamic(*m) for m in MEMBERS), RECIPE, "gated_0", "mean_2_4_8_16"),
         _causal(_MAIN),
         *_grouped(_MAIN, "cortex", "random"),
         Plan(COMPACT, COMPACT_RECIPE),
@@ -253,6 +275,6 @@ SENSORIUM2023 = Study(
         *("29156-11-10", "29228-2-10", "29234-6-9", "29513-3-5", "29514-2-9"),
         *("29515-10-12", "29623-4-9", "29647-19-8", "29712-5-9", "29755-2-8"),
     ),
-    profiles=profiles(SMOKE, DEMO, FULL),
+    profiles=profiles(SMOKE, DEMO, RECORDING, FULL),
     published=PUBLISHED,
 )

@@ -7,6 +7,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from src.data.batch import Batch
@@ -23,6 +24,27 @@ def jitter(batch: Batch, pixels: int, generator: torch.Generator | None) -> Batc
         return batch
     shift = torch.randint(-pixels, pixels + 1, (2,), generator=generator)
     return replace(batch, images=batch.images.roll(shift.tolist(), (-2, -1)))
+
+
+def rotate(batch: Batch, generator: torch.Generator | None) -> Batch:
+    """A batch of videos turned by a random number of quarter turns, all alike: Batch -> same."""
+    return rotated(batch, int(torch.randint(4, (), generator=generator)))
+
+
+def rotated(batch: Batch, turns: int) -> Batch:
+    """Videos (n, c, t, h, w) turned left, the pupil's center by the same matrix: Batch -> same.
+
+    The display is turned as a square whose sides run from -1 to 1: after a quarter turn the frame
+    is stretched back to its shape, so that nothing is cut off or filled in, as it was in published
+    code (specification sensorium2023, defect 15).
+    """
+    images, pupil = batch.images.rot90(turns, (-2, -1)), batch.pupil
+    if images.shape != batch.images.shape:
+        size, flat = batch.images.shape, images.flatten(0, 2)[:, None]
+        images = F.interpolate(flat, size[-2:], mode="bilinear").reshape(size)
+    for _ in range(turns % 4 if pupil is not None else 0):  # (x, y) -> (y, -x), y points down
+        pupil = torch.stack([pupil[..., 1], -pupil[..., 0]], dim=-1)
+    return replace(batch, images=images, pupil=pupil)
 
 
 def mix(batch: Batch, share: float, generator: torch.Generator | None) -> Batch:

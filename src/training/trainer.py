@@ -24,7 +24,7 @@ from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.seeds import numpy_stream, stream
 from src.training import checkpoint
-from src.training.augment import jitter, mix
+from src.training.augment import jitter, mix, rotate
 from src.training.batchnorm import recalibrate
 from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.distillation import lessons
@@ -245,6 +245,7 @@ class Run:
     ) -> torch.Tensor:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = training_batch(self.sessions[key], index, self.device, crops)
+        batch = rotate(batch, shifts) if self.config.rotate else batch
         batch = mix(jitter(batch, self.config.jitter, shifts), self.config.mixing, shifts)
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
         target = self.target(key, index, answered(batch.responses, prediction))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from src.data.batch import Batch
-from src.training.augment import jitter
+from src.training.augment import jitter, rotate, rotated
 
 
 def test_all_shifts_occur_equally_often_and_move_all_images_alike():
@@ -27,3 +27,32 @@ def test_no_jitter_draws_nothing_and_changes_nothing():
     state = generator.get_state()
     assert jitter(batch, 0, generator) is batch
     assert torch.equal(generator.get_state(), state)
+
+
+def test_a_turned_video_turns_the_pupil_with_it():
+    """A spot at (x, y) of the display and a pupil there stay together, whatever the turn."""
+    images = torch.zeros(1, 1, 2, 36, 64)
+    images[..., 8:10, 50:53] = 1.0
+    pupil = torch.tensor([(51 - 31.5) / 32, (8.5 - 17.5) / 18]).expand(1, 2, 2)
+    for turns in range(5):
+        made = rotated(Batch(images, pupil=pupil), turns)
+        assert made.images.shape == images.shape
+        frame = made.images[0, 0, 0]
+        rows, columns = (frame.sum(d) @ torch.arange(n).float() for d, n in ((1, 36), (0, 64)))
+        found = torch.stack([columns / frame.sum() - 31.5, rows / frame.sum() - 17.5])
+        torch.testing.assert_close(
+            found / torch.tensor([32, 18]), made.pupil[0, 0], atol=0.05, rtol=0
+        )
+    assert torch.equal(rotated(Batch(images, pupil=pupil), 4).images, images)
+    half = rotated(Batch(images), 2).images
+    assert torch.equal(half, images.flip((-2, -1)))
+
+
+def test_a_quarter_turn_loses_no_side_of_a_video():
+    edges = torch.ones(1, 1, 1, 36, 64)
+    torch.testing.assert_close(rotated(Batch(edges), 1).images, edges)
+    batch, whole = Batch(torch.rand(1, 1, 1, 4, 4)), set()
+    for seed in range(20):
+        made = rotate(batch, torch.Generator().manual_seed(seed)).images
+        whole |= {k for k in range(4) if torch.equal(made, batch.images.rot90(k, (-2, -1)))}
+    assert whole == {0, 1, 2, 3}

@@ -1,0 +1,149 @@
+"""Clips ready to train: crop first from the packed store, against whole trials normalised first.
+
+    python tests/benchmarks/video_loading.py [--trials 4] [--units 7900] [--clips 200]
+
+Writes a few full-size simulated trials (36 x 64 pixels, T = 324, float64) to a temporary folder,
+packs them, and times both ways to a clip on a warm page cache: ours, and a plain re-writing of the
+published order (specification sensorium2023, 4.2): load the four files, normalise all padded
+frames of all units, cut at the first NaN of any kind, crop. Then the size on disk and in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+import torch
+
+from src.config import InputConfig
+from src.data.movie_mouse import KINDS, open_movie_mouse
+from src.data.movie_pack import pack_movies
+from src.data.movies import MovieSession
+
+FRAMES, PAD, H, W = 300, 324, 36, 64
+MICE, TRIALS = 10, 380  # a mouse's train and oracle trials, for the arithmetic below
+
+
+def write_mouse(folder: Path, n: int, u: int) -> None:
+    """A simulated mouse of `n` trials, the last one of the oracle tier."""
+    draw = np.random.default_rng(0)
+    rows = {"videos": (H, W), "responses": (u,), "behavior": (2,), "pupil_center": (2,)}
+    arrays = {
+        "meta/trials/tiers": np.array(["train"] * (n - 1) + ["oracle"]),
+        "meta/neurons/unit_ids": np.arange(u),
+    }
+    for kind, row in rows.items():
+        trials = np.full((n, *row, PAD), np.nan)
+        shape = (n, *row, FRAMES)
+        values = draw.integers(0, 256, shape) if kind == "videos" else draw.gamma(1, 4, shape)
+        trials[..., :FRAMES] = values
+        for i, trial in enumerate(trials):
+            arrays[f"data/{kind}/{i}"] = trial
+        for name in ("mean", "std"):
+            found = np.full((*row, PAD), np.nan)
+            found[..., :FRAMES] = draw.uniform(5, 10, (*row, FRAMES))  # few trials have none
+            arrays[f"meta/statistics/{kind}/all/{name}"] = found
+    for name, array in arrays.items():
+        path = folder / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, array)
+
+
+class WholeTrials:
+    """The published order: whole trials in float64, then a crop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = [(kind, name) for kind in KINDS for name in ("mean", "std")]
+        at = {p: folder / f"meta/statistics/{p[0]}/all/{p[1]}.npy" for p in names}
+        self.statistics = {pair: np.load(path) for pair, path in at.items()}
+        std = self.statistics["responses", "std"]
+        floor = 0.01 * np.nanmean(std)
+        self.precision = np.where(std > floor, 1 / std, 1 / floor)
+
+    def clip(self, i: int, start: int) -> tuple[torch.Tensor, ...]:
+        """Video (1, t, h, w), responses (t, u), behavior (t, 2), pupil (t, 2) of 30 frames."""
+        raw = {kind: np.load(self.folder / f"data/{kind}/{i}.npy") for kind in KINDS}
+        mean = {kind: self.statistics[kind, "mean"] for kind in KINDS}
+        std = {kind: self.statistics[kind, "std"] for kind in KINDS}
+        whole = {
+            "videos": (raw["videos"] - mean["videos"]) / std["videos"],
+            "responses": raw["responses"] * self.precision,
+            "behavior": raw["behavior"] / std["behavior"],
+            "pupil_center": (raw["pupil_center"] - mean["pupil_center"]) / std["pupil_center"],
+        }
+        bad = [np.isnan(x).reshape(-1, x.shape[-1]).any(0) for x in whole.values()]
+        end = min(int(np.argmax(x)) if x.any() else len(x) for x in bad)
+        assert start + 30 <= end
+        cut = {k: np.moveaxis(x[..., :end], -1, 0)[start : start + 30] for k, x in whole.items()}
+        made = [torch.from_numpy(np.ascontiguousarray(x)).float() for x in cut.values()]
+        return made[0][None], *made[1:]
+
+
+def private_mb() -> float:
+    """Private (anonymous) resident memory of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) / 1024 for x in lines if x.startswith("RssAnon"))
+
+
+def milliseconds(function, places) -> tuple[float, float]:
+    """Wall and CPU time of one clip, best of three passes over all places."""
+    wall, cpu = [], []
+    for _ in range(3):
+        start = perf_counter(), process_time()
+        for i, first in places:
+            function(i, first)
+        wall.append(perf_counter() - start[0])
+        cpu.append(process_time() - start[1])
+    return tuple(1e3 * min(times) / len(places) for times in (wall, cpu))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("trials", 4), ("units", 7900), ("clips", 200)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, cache = Path(temporary) / "dynamic1-2-3-Video-simulated", Path(temporary) / "cache"
+        write_mouse(folder, args.trials, args.units)
+        pack_movies(open_movie_mouse(folder), cache / "a")
+        inputs = InputConfig(scale="full", behavior=True, pupil=True)
+        ours = MovieSession(cache / "a", inputs)
+        draw = np.random.default_rng(1)
+        pairs = draw.integers(0, [args.trials, FRAMES - 30], (args.clips, 2)).tolist()
+        before, more = private_mb(), [MovieSession(cache / "a", inputs) for _ in range(4)]
+        for session in more:
+            session.clips(*np.array(pairs[:8]).T)  # files are mapped, statistics placed
+        added = (private_mb() - before) / len(more)
+        theirs = WholeTrials(folder)
+        for i, start in pairs[:3]:
+            batch, wanted = ours.clips([i], [start]), theirs.clip(i, start)
+            made = batch.images, batch.responses, batch.behavior, batch.pupil
+            for a, b, rtol in zip(made, wanted, (1e-4, 1e-3, 1e-5, 1e-4), strict=True):
+                torch.testing.assert_close(a[0], b, rtol=rtol, atol=2e-4)
+        slow = milliseconds(theirs.clip, pairs[: max(args.clips // 20, 4)])
+        fast = milliseconds(lambda i, start: ours.clips([i], [start]), pairs)
+        disk = sum(f.stat().st_size for f in cache.rglob("*.npy"))
+        raw = sum(f.stat().st_size for f in folder.rglob("data/*/*.npy"))
+    print(f"simulated: {args.trials} trials of {FRAMES} of {PAD} frames, {args.units} units")
+    for name, (wall, cpu) in (("whole trials", slow), ("crop first", fast)):
+        print(f"{name:13s} {wall:7.2f} ms a clip, {cpu:7.2f} ms of CPU")
+    print(
+        f"crop first is {slow[1] / fast[1]:.0f} times as fast (CPU), {slow[0] / fast[0]:.0f} (wall)"
+    )
+    sizes = [size / args.trials / 1e6 for size in (raw, disk)]
+    print(f"a trial: {sizes[0]:.1f} MB as published, {sizes[1]:.1f} MB packed")
+    print(f"one more open session: {added:.0f} MB private; {MICE} mice {MICE * added / 1e3:.2f} GB")
+    print(f"all trials of {MICE} mice in float64: {MICE * TRIALS * sizes[0] / 1e3:.0f} GB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak of all this: {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
