@@ -75,7 +75,7 @@ PRESETS: Mapping[str, VentralStream] = MappingProxyType(
             voxels=SimulatedVoxels(each=8),
             training=(2, 1),
         ),
-        "demo": VentralStream(per_object=16, it_sites=48),
+        "demo": VentralStream(per_object=12, it_sites=48),
         "real_shape": VentralStream(size=224, per_object=50, it_sites=168, v4_sites=88),
     }
 )

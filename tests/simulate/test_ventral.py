@@ -186,5 +186,5 @@ def test_components_are_uncorrelated_and_in_order():
 
 def test_presets_are_the_sizes_promised():
     sizes = {n: (p.size, p.per_object * 64, p.it_sites, p.v4_sites) for n, p in PRESETS.items()}
-    assert sizes["real_shape"] == (224, 3200, 168, 88) and sizes["demo"][:2] == (64, 1024)
+    assert sizes["real_shape"] == (224, 3200, 168, 88) and sizes["demo"][:2] == (64, 768)
     assert PRESETS["tiny"].per_object * 64 * 0.9 * 0.1 >= 64  # a test picture of each object
