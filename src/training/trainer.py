@@ -196,7 +196,7 @@ class Run:
             for indices in steps(self.config, trials, self.seed, epoch):
                 for still in held_still(self.encoder, self.config.two_pass):
                     self.set_rate(done + len(losses))
-                    losses.append(self.step(indices, noise, shifts, crops, still))
+                    losses.append(self.step(indices, noise, shifts, still, crops))
                     if not losses[-1].isfinite().all():
                         raise FloatingPointError(
                             f"epoch {epoch}: the loss is not finite: lower the learning rate from "
@@ -217,8 +217,8 @@ class Run:
         indices: Mapping[str, np.ndarray],
         noise: torch.Generator,
         shifts: torch.Generator,
-        crops: np.random.Generator,
         still: list[torch.nn.Parameter],
+        crops: np.random.Generator | None = None,
     ) -> torch.Tensor:
         """One pass over a batch of each session named, and a step of the optimizer.
 

@@ -29,6 +29,7 @@ class Six:
 
     def __init__(self, pixels, targets):
         self.given = Batch(pixels, targets)
+        self.image_shape = tuple(pixels.shape[1:])
 
     def batch(self, index, device="cpu"):
         return Batch(self.given.images[index], self.given.responses[index]).to(device)
@@ -187,4 +188,4 @@ def test_the_share_of_signal_is_that_of_repeats():
 def test_fixed_weights_are_those_of_the_loss():
     r, v, w = torch.randn(9, 3), torch.randn(9, 3), torch.tensor([0.1, 0.5, 1.0])
     by_hand = sum(w[u] * ((r - v)[:, u] ** 2).sum() for u in range(3)) / w.mean()
-    torch.testing.assert_close(batch_loss("ncsnr", r, v, 9, 9, w), by_hand)
+    torch.testing.assert_close(batch_loss(TrainingConfig(loss="ncsnr"), r, v, 9, 9, w), by_hand)
