@@ -397,7 +397,7 @@ def test_entries_unfold(tmp_path):
     [
         ({"path": "../a"}, "leaves its folder"),
         ({"path": "/a"}, "leaves its folder"),
-        ({"path": "a", "url": "file:///a"}, "no http"),
+        ({"path": "a", "url": "ftp://h/a"}, "no http"),
         ({"path": "a", "sha256": "guess"}, "no sha256"),
         ({"path": "a", "note": ""}, "needs a note or a page"),
         ({"path": "a", "licence": "MIT"}, "unknown field licence"),
