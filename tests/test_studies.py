@@ -12,6 +12,7 @@ from src.models.frozen import frozen_network
 from src.models.registry import network_record
 from src.studies import STUDIES
 from src.studies.records import FrozenNetwork, Probe, Profile
+from src.studies.sensorium2023 import SENSORIUM2023
 
 MACAQUE = STUDIES["macaque_it"]
 EVERY = pytest.mark.parametrize("profile", MACAQUE.profiles.values(), ids=lambda p: p.name)
@@ -136,3 +137,15 @@ def test_boxes_are_told_from_outside():
     told = {p.model.name: p.external for p in STUDIES["sensorium2022"].profile("demo").plans}
     assert {told[name] for name in ("wide", "box_true", "box_shuffled")} == {"object boxes"}
     assert {told[name] for name in ("compact", "box_full_frame", "box_none")} == {"none"}
+
+
+def test_the_ensemble_of_videos_is_the_published_one():
+    """31 trainings of their own, in the order of the published code (specification, 8.1)."""
+    full = SENSORIUM2023.profile("full")
+    names = [p.model.name for p in full.plans if hasattr(p.model.readout, "levels")]
+    names = [n for n in names if n.startswith(("mean", "gated"))]
+    modes = ("2_4_8_16", "2_4_8", "2_4_16", "2_8_16", "4_8_16", "2_4", "2_8", "2_16", "4_8", "4_16")
+    modes += ("8_16", "2", "4", "8", "16")
+    assert names == ["gated_0", *(f"{f}_{m}" for m in modes for f in ("mean", "gated"))]
+    recipes = {p.training for p in full.plans if p.model.name in names}
+    assert len(names) == 31 and len(recipes) == 1 and recipes.pop().turns == "cycle"
