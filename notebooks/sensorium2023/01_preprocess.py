@@ -46,6 +46,7 @@ from src.data.movie_mouse import open_movie_mice
 from src.data.movie_pack import pack_movies
 from src.data.movie_tables import differences, session_table
 from src.data.movies import open_movie_sessions
+from src.data.registry import require_raw
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -79,12 +80,15 @@ declare(*tables.values(), *figures.values())
 # forbids passing the data on, so that the demo *simulates* mice in the very same layout: panning
 # textures with the spectrum of natural scenes, neurons that see motion in one place after a lag,
 # are scaled by running and moved by the pupil, and answer with Poisson noise. What is true of them
-# is stored outside their folders.
+# is stored outside their folders. `python -m src.fetch sensorium2023` fetches the ten zips one by
+# one, and a download that breaks off goes on where it was; look at their terms first.
 
 # %%
 if simulated:
     truth = places.raw.with_name(f"{places.raw.name}_truth")
     simulate_movie_mice(places.raw, truth, settings.simulation, seed)
+elif not recording:
+    require_raw(study.name, places.raw)
 mice = open_movie_mice(places.raw, response_dtype)
 sessions_found = session_table(mice)
 save_table(sessions_found, tables["sessions"])

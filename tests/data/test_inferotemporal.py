@@ -128,15 +128,15 @@ def test_interrupted_packing_ends_in_the_same_bytes(written, tmp_path, monkeypat
     monkeypatch.setattr(inferotemporal, "BLOCK_BYTES", 2**17)
     monkeypatch.setattr(packing, "BLOCK", 50)
     packed(written.path, tmp_path / "whole")
-    put, count = packing.Rows._put, iter(range(10**6))
+    put, count = rows.Rows._put, iter(range(10**6))
 
-    def interrupted(rows, position, data, end=None):
+    def interrupted(file, position, data, end=None):
         if next(count) == 13:
             raise KeyboardInterrupt
-        put(rows, position, data, end)
+        put(file, position, data, end)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(packing.Rows, "_put", interrupted)
+        patch.setattr(rows.Rows, "_put", interrupted)
         pack(open_inferotemporal(written.path), tmp_path / "pooled")
     progress = json.loads((tmp_path / ".pooled.partial/progress.json").read_text())
     assert 0 < progress["trials"] < 320
