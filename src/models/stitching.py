@@ -94,6 +94,9 @@ def predicted_trials(
         starts = stitcher.starts(scored)
         more = stitcher.starts(frames)
         given = np.append(starts, more[more > max(starts, default=-1)])
+        if not len(given):
+            yield frames, np.zeros((len(encoders), 0, session.n_units), np.float32)
+            continue
         outputs = window_outputs(encoders, session, trial, given, stitcher.clip, device, batch_size)
         joined = np.stack([stitcher.join(x, given, frames) for x in outputs])
         if whole:  # what is scored does not depend on windows that see what is not
