@@ -112,9 +112,7 @@ imported
 for mouse in open_movie_mice(places.raw):
     require_valid_movies(mouse)
     pack_movies(mouse, places.processed / mouse.key)
-inputs = InputConfig(
-    scale="full", raw=True, response_scale="none", statistics="train", frame_policy="full"
-)
+inputs = InputConfig(scale="full", raw=True, response_scale="none")
 sessions = open_movie_sessions(places.processed, inputs)
 {key: (session.image_shape, session.n_units) for key, session in sessions.items()}
 
@@ -172,5 +170,5 @@ save_figure(figure, figure_path)
 #
 # The recording lies in `data/raw/sensorium2023/` under its name, in the layout of the study's own
 # mice. Set `recording` to that name in the notebooks from `01_preprocess` on. Models must not ask
-# for behavior that was not recorded, and scores use `frame_policy="full"`, because the official
-# cut at 300 frames belongs to the competition's films.
+# for behavior that was not recorded; those of the profile `recording` do not, and do without
+# coordinates. `04_evaluate` prints their scores with both ways to count frames.

@@ -40,6 +40,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
+from src.data.fetch import fetch, mouse_urls
 from src.data.movie_checks import check_movies, require_valid_movies
 from src.data.movie_leaks import EVALUATED, shared_videos
 from src.data.movie_mouse import open_movie_mice
@@ -60,6 +61,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 seed: int = 42  # seed of the simulation
 response_dtype: str = "float16"  # in which responses are packed: float16 or float32
+download: bool = False  # fetch the ten mice first, one zip each, about 15 GB unpacked a mouse
 
 # %%
 study = STUDIES["sensorium2023"]
@@ -79,9 +81,12 @@ declare(*tables.values(), *figures.values())
 # forbids passing the data on, so that the demo *simulates* mice in the very same layout: panning
 # textures with the spectrum of natural scenes, neurons that see motion in one place after a lag,
 # are scaled by running and moved by the pupil, and answer with Poisson noise. What is true of them
-# is stored outside their folders.
+# is stored outside their folders. With `download`, the ten zips are fetched one by one, and a
+# download that breaks off goes on where it was; look at their terms first.
 
 # %%
+for name, url in mouse_urls().items() if download else ():
+    print(fetch(url, places.raw / name))
 if simulated:
     truth = places.raw.with_name(f"{places.raw.name}_truth")
     simulate_movie_mice(places.raw, truth, settings.simulation, seed)

@@ -120,7 +120,7 @@ class MovieSession:
         self.mean_response = ((n * raw * scale[: len(raw)]).sum(0) / n.sum()).astype(np.float32)
         self._normal = {"responses": (None, self._scale)}
         for kind in ("videos", *self.statistics):
-            if kind == "videos" or getattr(self.inputs, FIELDS[kind]):
+            if not self.inputs.raw if kind == "videos" else getattr(self.inputs, FIELDS[kind]):
                 self._normal[kind] = self._standard(kind, found[kind].extended(pad))
 
     def _standard(self, kind: str, known: FrameStatistics) -> Normal:

@@ -29,7 +29,8 @@ def film_strip(axis: Axes, frames: np.ndarray, seconds: np.ndarray) -> None:
         strip[:, i * (w + gap) : i * (w + gap) + w] = frame
     axis.imshow(strip, cmap="gray", interpolation="nearest")
     middles = np.arange(len(frames)) * (w + gap) + w / 2
-    axis.set_xticks(middles, [f"{s:.1f} s" for s in seconds])
+    digits = 1 if len(seconds) < 2 or np.abs(np.diff(seconds)).min() >= 0.1 else 2
+    axis.set_xticks(middles, [f"{s + 0.0:.{digits}f} s" for s in seconds])
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     axis.set_yticks([])
