@@ -161,7 +161,7 @@ wide.pivot_table("value", ["table", "status", "system"], "place", sort=False).ro
 # %%
 alpha = published[published["table"].isin(["alpha", "better", "shared", "unique"])]
 alpha = alpha.pivot_table("value", ["table", "status", "system"], "place", sort=False)
-alpha.fillna("").round(2)
+alpha.round(2)
 
 # %% [markdown]
 # ## Ours
