@@ -180,11 +180,11 @@ save_figure(figure, drawn["matrix"])
 # %%
 published = [o for o in TABLES if o.table == "alpha" and o.system == "brain"]
 published = pd.DataFrame([vars(o) for o in published if o.place in alpha["label"].to_list()])
-published["label"] = published["place"] + ", brain, " + published["status"]
+published["label"] = published["place"] + ", brain, " + published["status"].str.split(",").str[0]
 away = 1.96 * published["error"].astype(float).fillna(0)
 published["low"], published["high"] = published["value"] - away, published["value"] + away
 known = published.rename(columns={"value": "score"})
-ours = alpha.assign(label=alpha["label"] + ", ours, " + alpha["compared with"])
+ours = alpha.assign(label=alpha["label"] + ", " + alpha["compared with"])
 table = pd.concat([ours, known])[["label", "score", "low", "high"]]
 table = table[~table["score"].isna()]
 

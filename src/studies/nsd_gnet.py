@@ -148,7 +148,7 @@ def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Pr
 
 
 SMOKE = _simulated("smoke", 67, 8, 2, "f03.0", "f07.1")
-DEMO = _simulated("demo", 67, 32, 10, "f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7")
+DEMO = _simulated("demo", 67, 32, 12, "f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7")
 
 GABOR = ("f03.0", "f04.0", "f05.3", "f07.1", "f09.5", "f12.7", "f17.0", "f22.7", "f30.3", "f40.4")
 ALEXNET = ("features.2", "conv2", "conv3", "conv4", "conv5")
