@@ -1,17 +1,21 @@
 """The study of NSD: sizes as published, networks that exist, plans that can be built."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from src.config import PoolingReadoutConfig
+from src.config import GNetCoreConfig, PoolingReadoutConfig
+from src.data.batch import Batch
 from src.data.errors import DataError
 from src.models.encoder import Encoder, SessionFacts
 from src.models.frozen import frozen_network
 from src.models.registry import network_record
-from src.studies.nsd_gnet import AREAS, FULL, MEAN, NSD_GNET, SIZES
+from src.paths import ROOT
+from src.studies.nsd_gnet import AREAS, FULL, JOINT_MEAN, MEAN, NSD_GNET, SIZES, caution
 from src.studies.nsd_gnet_published import PUBLISHED, TABLES
 from src.studies.records import FrozenNetwork
 
@@ -58,12 +62,46 @@ def test_networks_and_layers_exist(profile):
 
 @EVERY
 def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
-    assert [p.area for p in profile.plans] == ["", *AREAS]
-    for plan in profile.plans:
+    plans = [p for p in profile.plans if isinstance(p.model.core, GNetCoreConfig)]
+    assert [p.area for p in plans] == ["", *AREAS]
+    prefilter = profile.network("prefilter")
+    for plan in plans:
+        if profile.name == "legacy":
+            assert plan.model.inputs.raw and plan.networks == ()
+            assert plan.model.core.mean == (MEAN if plan.area else JOINT_MEAN)
+            continue
         network, layer = plan.model.inputs.maps.split("/")
-        prefilter = profile.network(network)
-        assert layer in prefilter.layers and prefilter.mean == plan.model.core.mean
+        assert network == "prefilter" and layer in prefilter.layers
+        assert prefilter.mean == plan.model.core.mean
         assert set(plan.networks) == {"prefilter"}
+
+
+def test_legacy_is_every_published_choice_at_once():
+    published, ours = NSD_GNET.profile("legacy"), FULL
+    for plan in published.plans:
+        twin = ours.plan(plan.model.name)
+        changed = {
+            "two_pass": (True, False),
+            "contiguous": (True, False),
+            "drifting": (True, False),
+        }
+        for name, (then, now) in changed.items():
+            assert (getattr(plan.training, name), getattr(twin.training, name)) == (then, now)
+        assert (plan.split, twin.split) == ("acquisition", "official")
+        assert (plan.model.core.prefilter, twin.model.core.prefilter) == ("frozen", "stored")
+        assert replace(plan.training, two_pass=False, contiguous=False, drifting=False) == (
+            twin.training
+        )
+    assert all(p.legacy for p in published.probes) and not any(p.legacy for p in ours.probes)
+
+
+def test_a_fixed_layer_can_be_pooled_freely():
+    facts = {"a": SessionFacts(4, (384, 13, 13))}
+    encoder = Encoder(FULL.plan("alexnet_fpf").model, facts, 0)
+    assert sum(p.numel() for p in encoder.core.parameters()) == 0
+    assert sum(p.numel() for p in encoder.readouts.parameters()) == 4 * (13 * 13 + 384 + 1)
+    found = encoder(Batch(torch.rand(2, 384, 13, 13)), "a")
+    assert found.shape == (2, 4)
 
 
 def test_a_mean_is_for_the_prefilter_alone():
@@ -123,3 +161,13 @@ def test_published_asymmetries_are_the_deposited_ones(shared):
 def test_where_published_numbers_disagree_both_say_so():
     brain = [one for one in TABLES if one.table == "alpha" and one.system == "brain"]
     assert {one.status for one in brain} == {"stored, disagrees", "source data, disagrees"}
+
+
+def test_every_figure_says_that_the_prefilter_is_random():
+    assert caution(NSD_GNET.profile("demo")) and not caution(FULL)
+    for path in sorted((ROOT / "notebooks/nsd_gnet").glob("*.py")):
+        text = path.read_text()
+        own = path.stem in ("01_preprocess", "08_fig_control", "10_fig_moving_bars")
+        marks = re.findall(r"mark_simulated\((.*)\)", text)
+        assert marks and set(marks) == {"figure" if own else "figure, caution(settings)"}, path
+        assert len(marks) == len(re.findall(r"^save_figure\(", text, re.M))

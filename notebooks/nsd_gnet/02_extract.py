@@ -54,6 +54,7 @@ from src.models.feature_files import open_features
 from src.models.frozen import frozen_network
 from src.paths import run_paths
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -124,7 +125,7 @@ for axis, channel in zip(axes[1:], strongest, strict=True):
     panels.picture(axis, scaled[None])
     axis.set_title(f"channel {channel}")
 if settings.simulation:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn)
 
 # %% [markdown]

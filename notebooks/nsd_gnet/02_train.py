@@ -52,10 +52,12 @@ from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure
 from src.models.encoder import Encoder
+from src.models.frozen import frozen_network
 from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import member_seed
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.training.trainer import train
 
 # %% tags=["parameters"]
@@ -92,6 +94,10 @@ for key, session in sessions.items():
 
 # %%
 encoder = Encoder(plan.model, sessions, seed=member_seed(seed, member))
+if getattr(plan.model.core, "prefilter", "stored") != "stored":
+    kept = places.weights if places.weights.is_dir() else None
+    size = next(iter(sessions.values())).image_shape[-1]
+    encoder.core.start_from(frozen_network(settings.network("prefilter"), size, seed, kept))
 trunk = sum(weights.numel() for weights in encoder.core.parameters())
 whole = sum(weights.numel() for weights in encoder.parameters())
 units = sum(session.n_units for session in sessions.values())
@@ -122,7 +128,7 @@ for axis, field, depth in zip(axes[1:], readout.fields, ("layers 1-3", "layers 4
     panels.receptive_field(axis, shown - shown.mean())
     axis.set_title(f"field on {depth}")
 if settings.simulation:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]

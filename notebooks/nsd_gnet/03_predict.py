@@ -49,6 +49,7 @@ from src.manifest import declare, file_sha256, note_input, save_figure
 from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.training.checkpoint import load_encoder
 
 # %% tags=["parameters"]
@@ -116,7 +117,7 @@ predicted_against_measured(axes[1], *means, average[best])
 axes[0].set_title(f"{key}, voxel {session.unit_ids[best]}, trials")
 axes[1].set_title("means of repeats")
 if settings.simulation:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / f"03_{model}_best_unit.png")
 
 # %% [markdown]

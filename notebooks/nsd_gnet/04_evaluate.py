@@ -49,6 +49,7 @@ from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -141,7 +142,7 @@ for axis, metric in zip(axes, ("single", "avg"), strict=True):
     label = {"single": "r, single trials", "avg": "r, means of repeats"}[metric]
     panels.interval_rows(axis, means[means["metric"] == metric], label, zero=True)
 if settings.simulation:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / "04_scores.png")
 
 # %% [markdown]
@@ -157,7 +158,7 @@ figure, axis = plt.subplots(figsize=(3.8, 3.8))
 panels.unit_scatter(axis, wide["gnet8j"].to_numpy(), wide["gnet8r"].to_numpy())
 axis.set(xlabel="r, one trunk for all areas", ylabel="r, a trunk for each area")
 if settings.simulation:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / "04_trunks.png")
 
 # %% [markdown]

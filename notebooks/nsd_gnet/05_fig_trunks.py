@@ -55,6 +55,7 @@ from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.studies.nsd_gnet_published import TABLES
 
 # %% tags=["parameters"]
@@ -97,7 +98,7 @@ for axis, name in zip(axes, EARLY, strict=True):
     axis.label_outer()
 figure.supxlabel("r, four trunks − one trunk", fontsize=9)
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["areas"])
 
 # %% [markdown]
@@ -134,7 +135,7 @@ axis.axvline(50, color="#b8b8b8", linewidth=1, zorder=0)
 panels.interval_rows(axis, better, "voxels that four trunks predict better (%)")
 axis.set_xlim(0, 100)
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["better"])
 
 # %% [markdown]
@@ -160,7 +161,7 @@ wide.pivot_table("value", ["table", "status", "system"], "place", sort=False).ro
 # %%
 alpha = published[published["table"].isin(["alpha", "better", "shared", "unique"])]
 alpha = alpha.pivot_table("value", ["table", "status", "system"], "place", sort=False)
-alpha.fillna("").round(2)
+alpha.round(2)
 
 # %% [markdown]
 # ## Ours

@@ -64,6 +64,7 @@ from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.studies.nsd_gnet_published import TABLES
 
 # %% tags=["parameters"]
@@ -166,7 +167,7 @@ for axis, name in zip(axes[0], shown, strict=True):
     axis.set_title(name)
     axis.label_outer()
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["matrix"])
 
 # %% [markdown]
@@ -179,11 +180,11 @@ save_figure(figure, drawn["matrix"])
 # %%
 published = [o for o in TABLES if o.table == "alpha" and o.system == "brain"]
 published = pd.DataFrame([vars(o) for o in published if o.place in alpha["label"].to_list()])
-published["label"] = published["place"] + ", brain, " + published["status"]
+published["label"] = published["place"] + ", brain, " + published["status"].str.split(",").str[0]
 away = 1.96 * published["error"].astype(float).fillna(0)
 published["low"], published["high"] = published["value"] - away, published["value"] + away
 known = published.rename(columns={"value": "score"})
-ours = alpha.assign(label=alpha["label"] + ", ours, " + alpha["compared with"])
+ours = alpha.assign(label=alpha["label"] + ", " + alpha["compared with"])
 table = pd.concat([ours, known])[["label", "score", "low", "high"]]
 table = table[~table["score"].isna()]
 
@@ -194,7 +195,7 @@ axis.plot(null, np.full(len(null), -0.6), "|", color="#8b1e2d", markersize=7)
 panels.interval_rows(axis, table, "alpha", zero=True)
 axis.set(xlim=(-1.08, 1.08), ylim=(len(table) - 0.5, -1.1))
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["alpha"])
 
 # %% [markdown]

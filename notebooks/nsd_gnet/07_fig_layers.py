@@ -52,6 +52,7 @@ from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.studies.nsd_gnet_published import TABLES
 from src.training.checkpoint import load_encoder
 
@@ -153,7 +154,7 @@ for row, model in zip(axes, names, strict=True):
 axes[0, 0].set_title("share of one layer alone")
 axes[0, 1].set_title("share of voxels with their best layer here")
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["depth"])
 
 # %% [markdown]
@@ -185,7 +186,7 @@ if simulated:
 axes[0].set(ylabel="% of what is explained", xlabel=f"ours, {next(iter(sessions))}, fine map")
 axes[1].set(xlabel="published (stored), fine map")
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["maps"])
 
 # %% [markdown]

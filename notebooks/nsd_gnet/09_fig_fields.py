@@ -60,6 +60,7 @@ from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.simulate.nsd import load_truth
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 from src.training.checkpoint import load_encoder
 
 # %% tags=["parameters"]
@@ -135,7 +136,7 @@ for axis, depth, at in zip(axes, ("layers 1-3", "layers 4-7"), (0, 1), strict=Tr
     panels.pooling_fields(axis, fields[key][at][best], lines)
     axis.set_title(f"{key}, {len(best)} best voxels, {depth}")
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["mosaic"])
 
 # %% [markdown]
@@ -178,7 +179,7 @@ axes[2].hist(np.degrees(good["tilt"]), np.linspace(-90, 90, 13), color="#b8b8b8"
 axes[2].set(xlabel="tilt of the long axis from the radius (°)", ylabel="voxels")
 axes[2].set_xticks([-90, -45, 0, 45, 90])
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["places"])
 
 # %% [markdown]

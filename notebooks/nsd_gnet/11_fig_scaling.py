@@ -56,6 +56,7 @@ from src.models.feature_files import open_features
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.studies import STUDIES
+from src.studies.nsd_gnet import caution
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -145,7 +146,7 @@ axes[-1].set(xscale="log", xlabel="thousand trials", title="published (stored), 
 axes[-1].set_xticks([1, 3, 9, 27], ["1", "3", "9", "27"], minor=False)
 axes[-1].set_xticks([], minor=True)
 if simulated:
-    mark_simulated(figure)
+    mark_simulated(figure, caution(settings))
 save_figure(figure, drawn)
 
 # %% [markdown]

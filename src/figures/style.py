@@ -51,14 +51,17 @@ def point_size(points: int) -> float:
     return min(max(5000 / max(points, 1), 3.0), 25.0)
 
 
-def mark_simulated(figure: Figure) -> None:
-    """Say in the figure, below its panels, that its data are simulated."""
+def mark_simulated(figure: Figure, also: str = "") -> None:
+    """Say in the figure, below its panels, that its data are simulated, and what else is not real.
+
+    `also` is set in capitals: without it such a figure would be taken for a reproduction.
+    """
     note = 0.2 / figure.get_figheight()
     if engine := figure.get_layout_engine():
         engine.set(rect=(0, note, 1, 1 - note))
     figure.text(
         *(1 - 0.08 / figure.get_figwidth(), 0.06 / figure.get_figheight()),
-        "simulated data",
+        f"{also.upper()}   simulated data" if also else "simulated data",
         ha="right",
         va="bottom",
         fontsize=8,

@@ -136,6 +136,7 @@ class Probe:
     components: int = 1000  # of each layer at most, for components and trees
     grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
     lambdas: tuple[float, float] = (3.0, 6.0)  # and exponents between which nine lambdas lie
+    legacy: bool = False  # their published solver, which penalises the constant
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:

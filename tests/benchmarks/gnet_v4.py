@@ -1,11 +1,12 @@
 """GNet and receptive fields on AlexNet for recorded V4 sites: correlations on unseen images.
 
     python tests/benchmarks/gnet_v4.py RECORDINGS WEIGHTS FOLDER [--sessions 210224 210325]
-        [--epochs 30] [--width 32] [--size 113] [--grid 0.06 1.4] [--seed 0]
+        [--epochs 30] [--width 32] [--size 113] [--grid 0.12 1.2] [--seed 0]
 
 RECORDINGS holds images_<session>.zip and responses_<session>.npy, WEIGHTS alexnet's convolutions;
-maps are kept in FOLDER. The first half of a session's images trains, a tenth of it stops, the
-second half tests; an image that any session tests trains none. Responses are means over repeats.
+maps are kept in FOLDER. The first half of a session's images trains (a tenth of it stops GNet, a
+third chooses fields), the second half tests; an image that any session tests trains none.
+Responses are means over repeats.
 A ridge from one layer of AlexNet at the same split reaches, median over units: 210224 .486 (conv3),
 210325 .505 (conv2).
 """
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--size", type=int, default=113, help="pixels a side that GNet sees")
-    parser.add_argument("--grid", type=float, nargs=2, default=[0.06, 1.4])
+    parser.add_argument("--grid", type=float, nargs=2, default=[0.12, 1.2])
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -148,12 +149,16 @@ def main() -> None:
     fields, lambdas = field_grid(*given.grid), np.logspace(1, 6, 9)
     for key, y in responses.items():
         part, began = splits[key], process_time()
-        fit = fit_fields(maps["alexnet", key], y, fields, part.train, part.validation, lambdas)
+        rows = np.concatenate([part.train, part.validation])  # a third chooses, then all are fitted
+        halves = np.delete(rows, np.s_[::3]), rows[::3]
+        fit = fit_fields(maps["alexnet", key], y, fields, *halves, lambdas)
         r = pearson(fit.predict([m[part.test] for m in maps["alexnet", key]]), y[part.test])
         spent = process_time() - began
         print(f"{key}: {len(part.train)} train, {len(part.test)} test, {y.shape[1]} units")
         print(f"  fwRF on AlexNet: median r {np.median(r):.3f}, mean {r.mean():.3f}; {spent:.0f} s")
     began = process_time()
+    if not given.epochs:
+        return
     found = gnet({k: maps["prefilter", k][0] for k in images}, responses, splits, given)
     for key, predicted in found.items():
         r = pearson(predicted, responses[key][splits[key].test])

@@ -102,3 +102,12 @@ def test_last_bits_of_the_layout_do_not_reach_the_file(tmp_path):
         saved[engine] = path.with_suffix(".pdf").read_bytes(), path.read_bytes()
     first, second = saved.values()
     assert first == second
+
+
+def test_what_else_is_not_real_is_said_aloud():
+    figure, _ = plt.subplots(figsize=(3.8, 3))
+    mark_simulated(figure, "random prefilter, not AlexNet's")
+    figure.canvas.draw()
+    (note,) = figure.texts
+    assert note.get_text() == "RANDOM PREFILTER, NOT ALEXNET'S   simulated data"
+    assert note.get_window_extent().x0 > 0

@@ -28,6 +28,9 @@ def test_a_difference_counts_units_above_the_threshold(axis):
     assert axis.collections[0].get_array().sum() == 4
     low, high = axis.get_xlim()
     assert low == -high and high > 0.1
+    axis.clear()
+    panels.difference_map(axis, first, second, 0.9)
+    assert [t.get_text() for t in axis.texts] == ["–", "–"]
 
 
 def test_shares_of_models_stand_side_by_side(axis):

@@ -40,9 +40,10 @@ def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: flo
     axis.hexbin(difference, mean, gridsize=30, extent=extent, **shades)
     axis.axvline(0, color=INK, linewidth=0.8)
     axis.axhline(least, color=FAINT, linewidth=0.8, linestyle=(0, (2, 1.5)))
-    shares = np.mean(difference[counted] < 0), np.mean(difference[counted] >= 0)
-    for place, side, share in zip((0.03, 0.97), ("left", "right"), shares, strict=True):
-        axis.text(place, 0.97, f"{share:.0%}", transform=axis.transAxes, ha=side, va="top")
+    right = np.mean(difference[counted] >= 0) if counted.any() else np.nan
+    for place, side, share in ((0.03, "left", 1 - right), (0.97, "right", right)):
+        text = f"{share:.0%}" if counted.any() else "–"
+        axis.text(place, 0.97, text, transform=axis.transAxes, ha=side, va="top")
     axis.set(xlim=(-limit, limit), ylim=(low, high), ylabel="mean r of both")
     axis.locator_params(axis="x", nbins=4)
 
