@@ -281,7 +281,7 @@ SENSORIUM2023 = {
         "data/test_movies.py::test_a_mouse_at_rest_sees_the_same_and_does_nothing",
     ),
     "D15 rotated frames that lose their sides": (
-        "test_house.py::test_no_setting_is_accepted_and_ignored",  # no rotation is offered
+        "training/test_augment.py::test_a_quarter_turn_loses_no_side_of_a_video",
     ),
     "D16 validated on random clips, NaN as 0": (
         "training/test_video_training.py::test_it_learns_and_validation_is_the_score_of_whole_trials",

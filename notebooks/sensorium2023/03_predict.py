@@ -65,7 +65,9 @@ plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 folder = places.predictions / model
 members = range(1, plan.members + 1)
-tiers = ("oracle", "live_test_main", "live_test_bonus", "final_test_main", "final_test_bonus")
+main = ("live_test_main", "final_test_main")
+everything = ("oracle", *main, "live_test_bonus", "final_test_bonus")
+tiers = main if plan.question else everything  # a member of an ensemble is scored on these alone
 
 # %%
 sessions = open_movie_sessions(places.processed, plan.model.inputs)
@@ -91,17 +93,19 @@ provenance = [
 print(len(encoders), "member of", model)
 
 # %% [markdown]
-# ## Predict all trials that were not trained on
+# ## Predict what can be scored
 #
 # The oracle tier chose the epoch; the live and final tiers are untouched. Each of the two has
 # natural films (*main*) and films of kinds that were never trained on (*bonus*). The first 50
 # frames of a trial are never scored. The predictions do differ between repeats of one film, because
-# the mouse's pupil and running differ.
+# the mouse's pupil and running differ. Trials whose responses were withheld are predicted when they
+# are to be handed in, with `-p submission true`.
 
 # %%
 predictions = {}
 for key, session in sessions.items():
     trials = np.sort(np.concatenate([session.trials(tier) for tier in tiers]))
+    trials = trials if submission else trials[~session.withheld_trials(trials)]
     options = {"device": device, "n_threads": plan.training.threads}
     made = movie_predictions(encoders, session, trials, provenance, **options)
     predictions[key] = combine(made) if len(made) > 1 else made[0]
@@ -160,12 +164,12 @@ positions.describe().loc[["min", "50%", "max"]]
 # %% [markdown]
 # ## Files for the competition
 #
-# With `-p submission true` the four files that were handed in are written too, trial by trial, for
-# the mice whose responses were withheld.
+# The four files of the competition are written trial by trial, for the mice whose responses were
+# withheld.
 
 # %%
 scored = {key: s for key, s in sessions.items() if s.withheld("final_test_main")}
-for tier in tiers[1:] if submission else ():
+for tier in everything[1:] if submission else ():
     rows = (row for k, s in scored.items() for row in submitted(s, tier, by_trial(predictions[k])))
     print(export(rows, folder / "submission", tier))
 if submission:
@@ -174,11 +178,11 @@ if submission:
 # %% [markdown]
 # ## A first look
 #
-# The neuron that is predicted best on the oracle trials of the first mouse, in one of them.
+# The neuron that is predicted best on natural test films of the first mouse, in one of the trials.
 
 # %%
-key, session = next(iter(sessions.items()))
-trials = session.trials("oracle")
+key, session = next((k, s) for k, s in sessions.items() if not s.withheld("live_test_main"))
+trials = session.trials("live_test_main")
 parts = {name: (frames, values) for name, frames, values in by_trial(predictions[key])}
 shown = [parts[name] for name in session.trial_ids[trials]]
 count = [session.scored_frames(i) for i in trials]

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from src.correlation import pearson
 from src.evaluation.movie_predictions import measured
-from src.models.stitching import Stitcher, predicted_trials, stitcher_of, window_outputs
+from src.models.stitching import Stitcher, stitcher_of, window_outputs
 from src.models.video_core import VideoCore
 
 
@@ -60,9 +59,16 @@ def overlap_scores(
     """Score of stitched predictions by stride, of means and of latest outputs: one row each."""
     responses, rows = measured(session, trials), []
     for stride in strides:
-        for overlap in ("last", "mean"):
-            stitcher = stitcher_of(encoder, stride, overlap)
-            made = predicted_trials([encoder], session, trials, stitcher, torch.device(device))
-            values = np.concatenate([x[0] for _, x in made])
-            rows.append((stitcher.stride, overlap, pearson(values, responses).mean()))
+        stitchers = [stitcher_of(encoder, stride, overlap) for overlap in ("last", "mean")]
+        parts = [[], []]
+        for trial in trials:
+            scored = session.scored_frames(trial)
+            frames = range(scored.start, scored.stop)
+            starts = stitchers[0].starts(frames)
+            (seen,) = window_outputs([encoder], session, trial, starts, stitchers[0].clip, device)
+            for part, stitcher in zip(parts, stitchers, strict=True):
+                part.append(stitcher.join(seen, starts, frames))
+        for part, stitcher in zip(parts, stitchers, strict=True):
+            score = pearson(np.concatenate(part), responses).mean()
+            rows.append((stitcher.stride, stitcher.overlap, score))
     return pd.DataFrame(rows, columns=["stride", "overlap", "score"]).drop_duplicates()

@@ -89,16 +89,20 @@ def predicted_trials(
                 f"session {session.key!r}: trial {session.trial_ids[trial]} has "
                 f"{session.lengths[trial]} frames, a clip {stitcher.clip}: leave it out"
             )
-        frames = _range(session.scored_frames(trial))
-        starts = stitcher.starts(frames)
-        if whole and len(frames) < len(full := _range(session.scored_frames(trial, "full"))):
-            more = stitcher.starts(full)
-            starts = np.append(starts, more[more > max(starts, default=-1)])
-            frames = full
-        outputs = window_outputs(
-            encoders, session, trial, starts, stitcher.clip, device, batch_size
-        )
-        yield frames, np.stack([stitcher.join(x, starts, frames) for x in outputs])
+        scored = _range(session.scored_frames(trial))
+        frames = _range(session.scored_frames(trial, "full")) if whole else scored
+        starts = stitcher.starts(scored)
+        more = stitcher.starts(frames)
+        given = np.append(starts, more[more > max(starts, default=-1)])
+        if not len(given):
+            yield frames, np.zeros((len(encoders), 0, session.n_units), np.float32)
+            continue
+        outputs = window_outputs(encoders, session, trial, given, stitcher.clip, device, batch_size)
+        joined = np.stack([stitcher.join(x, given, frames) for x in outputs])
+        if whole:  # what is scored does not depend on windows that see what is not
+            own = [stitcher.join(x[: len(starts)], starts, scored) for x in outputs]
+            joined[:, : len(scored)] = own
+        yield frames, joined
 
 
 @torch.no_grad()

@@ -48,3 +48,6 @@ def require_consistent(
         )
     if config.turns != "alone" and (config.contiguous or config.two_pass):
         raise ValueError("contiguous batches and two passes a step need turns='alone'")
+    videos = any(len(facts.image_shape) == 4 for facts in encoder.sessions.values())
+    if videos and (config.recalibrate or config.distilled):
+        raise ValueError("videos are trained without recalibrate and without teachers: unset both")

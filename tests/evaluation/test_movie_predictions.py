@@ -57,10 +57,28 @@ def test_scores_over_rows_are_those_over_trials_and_frames(made):
     np.testing.assert_array_equal(responses, np.concatenate(written))
     single = single_trial_correlation(mean.values, responses)
     expected = [np.corrcoef(mean.values[:, u], responses[:, u])[0, 1] for u in range(9)]
-    np.testing.assert_allclose(single, expected, rtol=1e-4)
+    np.testing.assert_allclose(single, expected, atol=1e-4)
     frames = mean.image_ids % 512  # both trials show one video, so repeats are equal frames
     shared = [f for f in range(50, session.lengths[trials].max()) if (frames == f).sum()]
     means = [np.stack([x[frames == f].mean(0) for f in shared]) for x in (mean.values, responses)]
     averaged = [np.corrcoef(means[0][:, u], means[1][:, u])[0, 1] for u in range(9)]
     found = correlation_to_average(mean.values, responses, mean.image_ids)
-    np.testing.assert_allclose(found, averaged, rtol=1e-4)
+    np.testing.assert_allclose(found, averaged, atol=1e-4)
+
+
+class Longer(MovieFake):
+    """One frame more counts with the policy "full"."""
+
+    def scored_frames(self, trial, policy=""):
+        return slice(50, int(self.lengths[trial]) - (policy != "full"))
+
+
+@pytest.mark.parametrize("overlap", ["last", "mean"])
+def test_frames_of_another_policy_are_added_and_change_none(overlap):
+    session = Longer()
+    encoder = Encoder(MODEL, {"mouse": session}, seed=1).eval()
+    given = [encoder], session, session.trials("oracle"), stitcher_of(encoder, 5, overlap)
+    pairs = zip(predicted_trials(*given), predicted_trials(*given, whole=True), strict=True)
+    for (frames, values), (all_frames, more) in pairs:
+        assert all_frames == range(frames.start, frames.stop + 1)
+        np.testing.assert_array_equal(more[:, : len(frames)], values)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from src.data.batch import Batch
-from src.training.augment import jitter, rotate, rotated
+from src.training.augment import jitter, mix, rotate, rotated
 
 
 def test_all_shifts_occur_equally_often_and_move_all_images_alike():
@@ -56,3 +56,27 @@ def test_a_quarter_turn_loses_no_side_of_a_video():
         made = rotate(batch, torch.Generator().manual_seed(seed)).images
         whole |= {k for k in range(4) if torch.equal(made, batch.images.rot90(k, (-2, -1)))}
     assert whole == {0, 1, 2, 3}
+
+
+def test_mixed_trials_are_means_of_two_with_one_weight_for_all_they_hold():
+    random = torch.Generator().manual_seed(0)
+    images, behavior = torch.randn(5, 1, 3, 4, 4), torch.randn(5, 3, 2)
+    batch, mixed = Batch(images, images[:, 0, :, 0], behavior), 0
+    for _ in range(200):
+        made = mix(batch, 0.5, random)
+        if made is batch:
+            continue
+        mixed += 1
+        flat = [x.flatten(1) for x in (images, behavior, made.images, made.behavior)]
+        own, new = torch.cat(flat[:2], 1), torch.cat(flat[2:], 1)
+        for i in range(5):
+            errors = []
+            for j in range(5):
+                toward = own[j] - own[i]
+                weight = ((new[i] - own[i]) @ toward / toward.square().sum().clamp(min=1e-9)).item()
+                errors.append((own[i] + weight * toward - new[i]).norm().item())
+            assert min(errors) < 1e-4
+        torch.testing.assert_close(made.responses, made.images[:, 0, :, 0])
+        assert made.pupil is None
+    assert 70 < mixed < 130
+    assert mix(batch, 0.0, None) is batch

@@ -158,6 +158,14 @@ def test_losses_of_a_small_batch_weigh_less(mice):
     assert two[0].item() == pytest.approx(2 * one[0].item(), rel=0.2)
 
 
+@pytest.mark.parametrize("changes", [{"recalibrate": True}, {"distilled": 0.5}])
+def test_what_videos_cannot_do_is_refused(mice, changes):
+    sessions, splits = mice
+    recipe = replace(RECIPE, **changes)
+    with pytest.raises(ValueError, match="teachers"):
+        Run(Encoder(MODEL, sessions, seed=1), sessions, splits, recipe, 1)
+
+
 def _noise():
     return torch.Generator().manual_seed(0)
 
