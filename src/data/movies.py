@@ -71,10 +71,11 @@ class MovieSession:
         """Refuse what is not a session of movies, and settings that would be ignored."""
         if self.manifest.get("kind") != "movies":
             raise DataError(f"{self.folder} is a packed session of images, not of movies: {REMEDY}")
-        if self.inputs.scale != "full" or self.inputs.maps or self.inputs.boxes != "none":
+        known = {"scale": "full", "boxes": "none", "maps": "", "centered": False, "objects": False}
+        if other := [name for name, value in known.items() if getattr(self.inputs, name) != value]:
             raise DataError(
                 f"session '{self.key}': movies come as they were shown, without boxes or maps: set "
-                f"scale='full', boxes='none', maps='' in {self.inputs}"
+                f"{', '.join(f'{name}={known[name]!r}' for name in other)} in {self.inputs}"
             )
         if missing := missing_videos(self.folder):
             raise DataError(
@@ -185,7 +186,7 @@ class MovieSession:
         end = int(self.lengths[trial])
         if policy == "official":
             end = min(end, min(int(self.video_lengths[trial]), CUT) - 1)
-        return slice(min(SKIP, end), end)
+        return slice(min(SKIP, max(end, 0)), max(end, 0))
 
     def clips(
         self,

@@ -409,7 +409,7 @@ def test_stimulus_types_are_those_shown(films):
 
 
 def test_settings_that_movies_do_not_have_are_refused(films):
-    for change in ({"scale": "quarter"}, {"boxes": "file"}):
+    for change in ({"scale": "quarter"}, {"boxes": "file"}, {"centered": True}):
         with pytest.raises(DataError, match="without boxes or maps"):
             session(films, **change)
     assert session(films, behavior=False).clips([0], [0]).behavior is None
