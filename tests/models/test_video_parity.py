@@ -60,7 +60,8 @@ def test_outputs_and_gradients(fixtures, case, kind, mouse, dtype):
         np.testing.assert_allclose(shift, stored[f"{at}.shift"], **options)
         mu = encoder.readouts[mouse].mu
         np.testing.assert_allclose(mu, stored[f"{at}.mu"][0, :, 0], **options)
-        for mode in (m for m in MODES if f"{at}.y.{m}" in stored):
+        modes = MODES if dtype == torch.float64 else MODES[::4]  # all are stored in float64
+        for mode in (m for m in modes if f"{at}.y.{m}" in stored):
             one = encoder_of(fixtures, case, kind, mode, dtype)
             rates = one.output(one.read(x, batch, mouse))
             np.testing.assert_allclose(rates, stored[f"{at}.y.{mode}"], err_msg=mode, **options)
