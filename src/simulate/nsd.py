@@ -30,7 +30,7 @@ from src.seeds import numpy_stream
 from src.simulate.mice import claim
 from src.simulate.nsd_cortex import Generator, Voxels, signals
 
-VERSION = 1  # raise it with every change after which the same configuration gives other bytes
+VERSION = 2  # raise it with every change after which the same configuration gives other bytes
 REPEATS = 3
 AFFINE = np.array([[-1.8, 0, 0, 30], [0, 1.7, 0.2, -40], [0, -0.2, 1.9, -20], [0, 0, 0, 1.0]])
 BATCH = 32
@@ -154,16 +154,16 @@ def _write_design(path: Path, config: SimulatedNsd, numbers: np.ndarray, seed: i
 def _image_order(config: SimulatedNsd, seed: int) -> np.ndarray:
     """Every image three times, two thirds of the shared ones before the last scan session.
 
-    The last shared one is shown in it, so that whoever misses it has an image too few.
+    The others are shown in it once at least, so that whoever misses it has seen them too rarely:
+    they are those that stop a training, and with a handful of them chance would.
     """
     rng = numpy_stream(seed, "order")
     order = rng.permutation(np.repeat(np.arange(config.images), REPEATS))
     last = np.arange(len(order)) >= (config.scans - 1) * config.trials_per_scan
     early = order < config.shared * 2 / 3
-    for here, there, n in (
-        (early & last, ~last, (early & last).sum()),
-        ((order == config.shared - 1) & ~last, last, 1),
-    ):
+    late = np.setdiff1d(np.arange(config.shared), np.union1d(order[early], order[last]))
+    swaps = [((order == k) & ~last, last, 1) for k in late]
+    for here, there, n in ((early & last, ~last, (early & last).sum()), *swaps):
         moved = np.flatnonzero(here)[:n]
         private = rng.choice(np.flatnonzero(there & (order >= config.shared)), len(moved), False)
         order[moved], order[private] = order[private], order[moved]

@@ -17,7 +17,7 @@ from src.data.nsd_session import open_subjects
 from src.data.pack import pack
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split
-from src.simulate.nsd import PRESETS, load_truth, simulate_nsd
+from src.simulate.nsd import PRESETS, _image_order, load_truth, simulate_nsd
 from src.simulate.nsd_cortex import FREQUENCIES, ORIENTATIONS, Voxels, gratings, signals
 from src.simulate.nsd_failures import plant
 
@@ -266,3 +266,13 @@ def test_trials_in_another_order_are_noticed(tiny, tmp_path):
     report = check_nsd(open_subjects(tmp_path / "nsd", SIZE)[0])
     assert report.severity.iloc[0] == "error" and report.field.iloc[0] == "masterordering"
     assert "trials are not in the order of the design" in report.message.iloc[0]
+
+
+@pytest.mark.parametrize("preset", ["smoke", "demo"])
+def test_a_third_of_the_shared_images_is_seen_too_rarely_by_who_misses_the_last_scan(preset):
+    config = PRESETS[preset]
+    order = _image_order(config, seed=5)
+    assert (np.bincount(order) == 3).all()
+    shown = np.unique(order[-config.trials_per_scan :])
+    late = np.arange(int(np.ceil(config.shared * 2 / 3)), config.shared)
+    np.testing.assert_array_equal(shown[shown < config.shared], late)
