@@ -109,6 +109,8 @@ class _Block:
     def dots(self, weights: Tensor) -> Tensor:
         """The pixels' features, weighted by the unit's: (u, f) -> entries."""
         shape = len(weights), len(self.table)
+        if self.pixels.numel() > shape[0] * shape[1]:  # maps of 3 pixels and fewer: PyTorch refuses
+            return (weights @ self.table.T).gather(1, self.pixels.long())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
             entries = self.starts, self.pixels.view(-1), torch.zeros_like(self.shares).view(-1)

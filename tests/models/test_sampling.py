@@ -51,6 +51,21 @@ def test_finite_differences(options):
     assert torch.autograd.gradcheck(lambda *t: sample_dot(*t, *options), tensors)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (2, 2)])
+@pytest.mark.parametrize("n", [1, 6])
+def test_maps_of_few_pixels(n, size):
+    """A unit then has more neighbors than there are pixels."""
+    tensors = inputs(n=n, u=1, shape=(3, *size))
+    ours, theirs = sample_dot(*tensors), reference(*tensors)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    for a, b in zip(
+        torch.autograd.grad(ours.sum(), tensors),
+        torch.autograd.grad(theirs.sum(), tensors),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
+
+
 def test_the_edges_belong_to_the_map():
     x = torch.arange(20.0).reshape(1, 1, 4, 5)
     corners = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]])
