@@ -157,14 +157,17 @@ print("(t, h, w) =", film.shape, " (t, u) =", responses.shape)
 
 # %%
 use_style()
-figure, axes = plt.subplots(3, 1, figsize=(9, 5.6), height_ratios=(1, 2, 1.6))
+heights = (1, 2) if session.behavior_missing and session.pupil_missing else (1, 2, 1.6)
+size = 9, 1.2 * sum(heights)
+figure, axes = plt.subplots(len(heights), 1, figsize=size, height_ratios=heights)
 shown = np.linspace(0, len(film) - 1, 7).astype(int)
 panels.film_strip(axes[0], film[shown], shown / 30)
 panels.response_raster(axes[1], responses)
 axes[1].set_xlabel("frame")
-recorded = ("pupil size", "running", "pupil x", "pupil y")
-panels.behavior_traces(axes[2], clip.behavior[0].numpy(), clip.pupil[0].numpy(), recorded)
-axes[2].set_xlabel("frame")
+if len(heights) == 3:
+    recorded = ("pupil size", "running", "pupil x", "pupil y")
+    panels.behavior_traces(axes[2], clip.behavior[0].numpy(), clip.pupil[0].numpy(), recorded)
+    axes[2].set_xlabel("frame")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, figures["trial"])
