@@ -60,7 +60,7 @@ def run_of(trials=24):
         seen.append((list(index), torch.is_grad_enabled()))
         return Batch(maps[index], responses[index])
 
-    session = SimpleNamespace(n_trials=trials, batch=batch)
+    session = SimpleNamespace(n_trials=trials, batch=batch, key="a", image_shape=(192, 7, 7))
     split = Split(*np.split(np.arange(trials), [12, 18]))
     encoder = Encoder(MODEL, {"a": SessionFacts(3, (192, 7, 7))}, seed=0)
     return Run(encoder, {"a": session}, {"a": split}, RECIPE, seed=0), seen
