@@ -56,7 +56,9 @@ def make_run(prefilter: str, batch: int, voxels: int, chunk: int = 512) -> Run:
     responses = torch.from_numpy(rng.normal(size=(batch, voxels)).astype(np.float32))
     images = images if stored else 255 * images.float()
     session = SimpleNamespace(
-        n_trials=batch, batch=lambda index, _: Batch(images[index].float(), responses[index])
+        n_trials=batch,
+        image_shape=shape,
+        batch=lambda index, _: Batch(images[index].float(), responses[index]),
     )
     rows = np.arange(batch)
     config = replace(RECIPE, batch_size=batch, two_pass=not stored)
