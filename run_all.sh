@@ -48,7 +48,7 @@ while [ $# -gt 0 ]; do
 done
 profile=${profile:-${recording:+recording}}
 profile=${profile:-demo}
-jobs=${jobs:-$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)}
+jobs=${jobs:-$(env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)}
 data_root=${data_root:+$(absolute "$data_root")}
 output_root=${output_root:+$(absolute "$output_root")}
 figures=${output_root:-$PWD/figures}
