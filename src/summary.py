@@ -14,7 +14,7 @@ from src.records import short
 EACH = ("02_", "03_")  # figures that every job of these notebooks makes
 # Of the columns of tables/scores.csv, those that say most.
 COLUMNS = (
-    *("model", "session", "region", "status", "n_units", "raw", "ceiled"),
+    *("model", "session", "track", "region", "status", "n_units", "raw", "ceiled"),
     *("ev", "single", "avg", "feve", "cc_norm"),
 )
 

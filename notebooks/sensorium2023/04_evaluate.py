@@ -113,7 +113,8 @@ units.groupby(["track", "model", "session"], sort=False)["single"].describe().ro
 #
 # ## The scores
 #
-# With both policies of frames, and with the name of the scaling in every row.
+# With both policies of frames, and with the name of the scaling in every row. `headline` marks the
+# rows of all neurons together on official frames, those that a run prints at its end.
 
 # %%
 rows = []
@@ -125,6 +126,7 @@ for policy in ("official", "full"):
 scores = pd.concat(rows, ignore_index=True).assign(
     response_scale=inputs.response_scale, data="simulated" if simulated else "recorded"
 )
+scores["headline"] = (scores["frames"] == "official") & (scores["session"] == "pooled")
 save_table(scores, tables["scores"])
 
 # %%

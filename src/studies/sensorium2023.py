@@ -162,8 +162,8 @@ _DEMO = replace(
     batch_size=8,
     learning_rate=4e-3,
     min_learning_rate=1e-5,
-    max_epochs=3,
-    flat_epochs=1,
+    max_epochs=6,
+    flat_epochs=2,
     warmup_steps=8,
     turns="together",
     validation_trials=2,
@@ -172,7 +172,7 @@ _DEMO = replace(
 _DEMO_COMPACT = replace(
     COMPACT, core=SeparableVideoCoreConfig((12, 16), stem=8, stride=4, temporal=9, smooth=1.0)
 )
-_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=6)
+_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=18)
 _DEMO_LINEAR = replace(LINEAR, core=FactorizedCoreConfig((6,), (12,), (9,), stride=4, linear=True))
 _DEMO_MEMBERS = [_small("gated", ())]
 _DEMO_MEMBERS += [_small(f, levels) for levels in (GROUPS, (2, 4)) for f in ("mean", "gated")]
@@ -186,7 +186,7 @@ SMOKE = Profile(
             replace(_DEMO, max_epochs=1, flat_epochs=0),
             "mean_2_4",
         ),
-        Plan(_DEMO_COMPACT, replace(_DEMO_COMPACT_RECIPE, max_epochs=2)),
+        Plan(_DEMO_COMPACT, replace(_DEMO_COMPACT_RECIPE, max_epochs=2, flat_epochs=1)),
     ),
     simulation="films_tiny",
     contest=("compact", "mean_2_4"),
@@ -198,7 +198,7 @@ DEMO = Profile(
     (
         *_ensemble(_DEMO_MEMBERS, _DEMO, "gated_0", "mean_2_4_8_16"),
         Plan(_DEMO_COMPACT, _DEMO_COMPACT_RECIPE),
-        Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=3)),
+        Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=12)),
         _causal(_DEMO_MAIN),
     ),
     simulation="films_demo",
