@@ -25,7 +25,6 @@ SCORES = {
     "cc_norm": "CC_norm",
 }
 COLUMNS = ["data", "model", "session", "track", "n_units", "n_kept", *SCORES, "avg_median"]
-TOGETHER = ("mean", "pooled")  # beginnings of what stands for several sessions
 # Where sites are scored by region of the brain, as Brain-Score does, there is one row a region.
 BY_REGION = {"raw": "r, median of units", "ceiling": "reliability c", "ceiled": "r² / c"}
 REGION_COLUMNS = ["data", "model", "region", "place", "n_units", *BY_REGION]
@@ -58,9 +57,10 @@ def _run_markdown(path: Path) -> str:
     table = pd.read_csv(path)
     if "region" in table:
         return _region_markdown(path.stem, table)
-    means = table[table["session"].str.startswith(TOGETHER)]
-    if "track" in means:
-        means = means.assign(session=means["track"] + ", " + means["session"])
+    if "track" in table:  # of films; only rows of all neurons together are kept
+        means = table.assign(session=table["track"] + ", " + table["session"])
+    else:
+        means = table[table["session"].str.startswith("mean")]
     studies = (folder.name for folder in (paths.ROOT / "notebooks").iterdir())
     study = next(name for name in studies if path.stem.startswith(f"{name}_"))
     shown = [s for s in SCORES if s in means and s not in HIDDEN.get(study, [])]
@@ -86,7 +86,7 @@ def _region_markdown(name: str, table: pd.DataFrame) -> str:
 
 
 def _medians(table: pd.DataFrame) -> list[str]:
-    sessions = table[~table["session"].str.startswith(TOGETHER)]
+    sessions = table[~table["session"].str.startswith("mean")]
     medians = sessions.pivot_table("avg_median", "session", "model", sort=False)
     lines = [_row(["session", *medians.columns]), "|---|" + "---:|" * len(medians.columns)]
     return lines + [_row([name, *row]) for name, row in medians.iterrows()]
