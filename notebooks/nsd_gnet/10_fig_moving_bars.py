@@ -109,19 +109,20 @@ print(f"backwards: mean r2 {backwards['r2'].mean():.3f}, 95 % below {chance:.3f}
 # ## Beside the other fields
 #
 # Correlations over voxels, with intervals from resampled voxels. Neighbouring voxels share their
-# noise, so the intervals are a little too narrow.
+# noise, so the intervals are a little too narrow. Simulated voxels all have the same share of
+# signal, which leaves nothing to correlate.
 
 # %%
 good = table[(table[f"{word}_r2"] > least) & (table["r2"] > 0)]
 rng = numpy_stream(seed, "voxels")
 draws = rng.integers(0, len(good), (1000, len(good)))
 rows = []
-for name in ("x", "y", "sd", "r2"):
+for name in ("x", "y", "sd", "r2") if source else ("x", "y", "sd"):
     a, b = good[name].to_numpy(), good[f"{word}_{name}"].to_numpy()
     centered = [v[draws] - v[draws].mean(1, keepdims=True) for v in (a, b)]
     scale = np.prod([np.sqrt((c**2).sum(1)) for c in centered], axis=0)
-    samples = np.divide((centered[0] * centered[1]).sum(1), scale, where=scale > 0, out=0 * scale)
-    r, (low, high) = (np.corrcoef(a, b)[0, 1] if np.ptp(b) else np.nan), interval(samples, 0.95)
+    samples = (centered[0] * centered[1]).sum(1) / scale
+    r, (low, high) = np.corrcoef(a, b)[0, 1], interval(samples, 0.95)
     middle = np.median(np.abs(a - b))
     rows.append({"of": name, "voxels": len(good), "r": r, "low": low, "high": high, "off": middle})
 
@@ -135,7 +136,7 @@ agreement.round(3)
 
 # %%
 use_style()
-figure, axes = plt.subplots(1, 4, figsize=(11, 3))
+figure, axes = plt.subplots(1, len(rows), figsize=(2.75 * len(rows), 3))
 labels = {"x": "x (°)", "y": "y (°)", "sd": "size (°)", "r2": "explained variance"}
 for axis, row in zip(axes, agreement.itertuples(), strict=True):
     both = good[row.of].to_numpy(), good[f"{word}_{row.of}"].to_numpy()
