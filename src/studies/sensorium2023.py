@@ -217,10 +217,13 @@ _OWN = replace(_OWN, modulator_penalty=0.0, core=_DEMO_COMPACT.core)
 RECORDING = Profile(
     "recording",
     (
-        Plan(_OWN, replace(_DEMO_COMPACT_RECIPE, max_epochs=40, validation_trials=None)),
+        Plan(
+            _OWN,
+            replace(_DEMO_COMPACT_RECIPE, max_epochs=40, flat_epochs=1, validation_trials=None),
+        ),
         Plan(
             replace(LINEAR, inputs=_BLIND, readout=_FREE, shifter=False, still=False),
-            replace(_DEMO_COMPACT_RECIPE, max_epochs=20, validation_trials=None),
+            replace(_DEMO_COMPACT_RECIPE, max_epochs=20, flat_epochs=1, validation_trials=None),
         ),
     ),
     skips=(
