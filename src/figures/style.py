@@ -23,6 +23,12 @@ MODEL_COLORS = {
     "ensemble": "#009e73",
     "compact ensemble": "#225522",
     "student ensemble": "#1f1454",
+    "linear": "#8a8a8a",  # of films: what ln is of images
+    "factorized": "#0072b2",
+    "gru": "#56b4e9",
+    "mean_2_4_8_16": "#d55e00",  # Dynamic-VFM
+    "gated_0": "#e69f00",
+    "causal": "#cc79a7",
 }
 ROLE_COLORS = {
     "pretraining": "#33658a",

@@ -113,7 +113,7 @@ FACTORIZED = ModelConfig("factorized", FactorizedCoreConfig(), SEEING, _THEIRS, 
 GRU_CORE = FactorizedCoreConfig((64, 64, 64, 64), (9, 7, 7, 7), (1, 1, 1, 1), recurrent=9)
 GRU = replace(FACTORIZED, name="gru", core=GRU_CORE)
 LINEAR_CORE = FactorizedCoreConfig((32,), (15,), (15,), stride=2, linear=True)
-LINEAR = ModelConfig("linear", LINEAR_CORE, SEEING, CLOSE, shifter=True, still=True)
+LINEAR = ModelConfig("linear", LINEAR_CORE, COMPACT.inputs, CLOSE, shifter=True, still=True)
 
 ENSEMBLE, LEVEL, LAG = "05_fig_ensemble", "07_fig_levels", "08_fig_lag"
 
