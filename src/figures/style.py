@@ -23,12 +23,14 @@ MODEL_COLORS = {
     "ensemble": "#009e73",
     "compact ensemble": "#225522",
     "student ensemble": "#1f1454",
-    "linear": "#8a8a8a",  # of films: what ln is of images
-    "factorized": "#0072b2",
-    "gru": "#56b4e9",
-    "mean_2_4_8_16": "#d55e00",  # Dynamic-VFM
-    "gated_0": "#e69f00",
-    "causal": "#cc79a7",
+}
+OF_FILMS = {  # have the color of a model of images, beside which they are never drawn
+    "linear": "ln",
+    "factorized": "cnn",
+    "gru": "cnn_plus",
+    "mean_2_4_8_16": "wide",
+    "gated_0": "vit",
+    "causal": "wide_plus",
 }
 ROLE_COLORS = {
     "pretraining": "#33658a",
@@ -49,7 +51,7 @@ def model_color(model: str) -> str:
     if " x " in model:
         own = f"{model.split(' x ')[0]} ensemble"
         return MODEL_COLORS.get(own, MODEL_COLORS["ensemble"])
-    return MODEL_COLORS.get(model, INK)
+    return MODEL_COLORS.get(OF_FILMS.get(model, model), INK)
 
 
 def point_size(points: int) -> float:

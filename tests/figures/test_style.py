@@ -13,9 +13,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from src.figures.style import MODEL_COLORS, mark_simulated, model_color
+from src.figures.style import INK, MODEL_COLORS, mark_simulated, model_color
 from src.manifest import save_figure
 from src.paths import ROOT
+from src.studies import STUDIES
 
 SCRIPT = Path(__file__).with_name("draw_once.py")
 
@@ -30,6 +31,12 @@ def test_models_have_colors_of_their_own():
     assert {"ln", "cnn", "wide", "ensemble"} <= set(MODEL_COLORS)
     assert model_color("wide x 10") == MODEL_COLORS["ensemble"] != model_color("wide")
     assert model_color("a model nobody planned") not in MODEL_COLORS.values()
+
+
+def test_models_of_films_have_colors_of_their_own():
+    plans = STUDIES["sensorium2023"].profile("demo").plans
+    drawn = [model_color(p.model.name) for p in plans if not p.question]
+    assert len(set(drawn)) == len(drawn) == 4 and INK not in drawn
 
 
 def test_model_colors_stay_apart_without_red_and_green():
