@@ -221,8 +221,8 @@ _DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="r
 DEMO = Profile(
     "demo",
     (
-        Plan(_strided(_small(LN, 24)), _DEMO),
-        Plan(_strided(_small(CNN, 24)), _DEMO),
+        Plan(_small(LN, 24), _DEMO),
+        Plan(_small(CNN, 24), _DEMO),
         Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=20)),
         Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
         Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
