@@ -41,8 +41,6 @@ def simulate_mice(
     folder, truth_folder = Path(folder), Path(truth_folder)
     for claimed in (folder, truth_folder):
         claim(claimed, identity(config, seed))
-        for leftover in claimed.glob(".*.tmp"):  # of a run killed while it wrote
-            leftover.unlink()
     return tuple(_simulate(folder, truth_folder, config, mouse, seed) for mouse in config.mice)
 
 
@@ -53,7 +51,10 @@ def identity(config: SimulationConfig, seed: int) -> dict[str, Any]:
 
 
 def claim(folder: Path, record: dict[str, Any]) -> None:
-    """Mark an empty folder as this simulation's; refuse one that is another's or somebody's."""
+    """Mark an empty folder as this simulation's; refuse one that is another's or somebody's.
+
+    Temporary files of a run that was killed while it wrote are removed.
+    """
     path = folder / RECORD
     if path.exists():
         found = json.loads(path.read_text())
@@ -69,6 +70,8 @@ def claim(folder: Path, record: dict[str, Any]) -> None:
         )
     else:
         save_json(record, path)
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
 
 
 def _simulate(
