@@ -116,7 +116,7 @@ def mice(folder: Path, given: argparse.Namespace, peaks: dict[bool, float]) -> N
     simulate_mice(folder / "raw", folder / "truth", config, 0)
     (mouse,) = open_mice(folder / "raw")
     pack(mouse, folder / "packed")
-    for model in ("wide", "wide_plus", "compact", "cnn"):
+    for model in ("wide", "wide_plus", "compact", "cnn", "vit"):
         plan = SENSORIUM2022.profile("full").plan(model)
         sessions = {f"mouse {m}": Session(folder / "packed", plan.model.inputs) for m in range(7)}
         for name, autocast in PRECISIONS.items():
