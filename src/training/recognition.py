@@ -33,7 +33,7 @@ from src.training.device import keep_memory, pick_device, threads
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
-from src.training.shown import Shown
+from src.training.shown import Loader, Shown
 from src.training.step_log import StepLog
 from src.training.trainer import current_content
 
@@ -124,10 +124,10 @@ def hits(logits: Tensor, labels: Tensor) -> Tensor:
 def named(network: Network, folder: PictureFolder, device: str, batch: int = 64) -> np.ndarray:
     """Probability of each class of every picture of a folder, shown as in validation: -> (n, k)."""
     chosen, found = pick_device(device), []
-    module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0, None)
+    module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0)
     rows = np.arange(len(folder))
     with evaluating(module), torch.inference_mode():
-        for images, _ in shown.load([rows[i : i + batch] for i in rows[::batch]], 0):
+        for images, _ in Loader(shown, 0).load([rows[i : i + batch] for i in rows[::batch]]):
             x = normalized(images.to(chosen).float(), network.record)
             found.append(module(x).softmax(1).cpu().numpy())
     return np.concatenate(found)
@@ -147,7 +147,10 @@ class Run:
     ) -> None:
         self.network, self.config, self.seed = network, config, seed
         self.pictures, self.held_out = folders
-        self.group, self.workers = group, workers
+        self.group, size = group, network.record.input_size
+        self.loader, self.held_out_loader = (
+            Loader(Shown(folder, size, seed), workers) for folder in folders
+        )
         self.model = group.share(network.module)
         self.optimizer = torch.optim.SGD(
             network.module.parameters(),
@@ -200,8 +203,7 @@ class Run:
         order = numpy_stream(self.seed, "shuffle", epoch).permutation(len(self.pictures))
         whole = np.array_split(order, self.steps)[at:]
         own = [batch[self.group.rank :: self.group.world] for batch in whole]
-        shown = Shown(self.pictures, self.network.record.input_size, self.seed, epoch)
-        for (images, labels), batch in zip(shown.load(own, self.workers), whole, strict=True):
+        for (images, labels), batch in zip(self.loader.load(own, epoch), whole, strict=True):
             yield images, labels, len(batch)
 
     def step(self, images: Tensor, labels: Tensor, total: int) -> None:
@@ -227,10 +229,9 @@ class Run:
         own = np.arange(len(self.held_out))[self.group.rank :: self.group.world]
         size = self.config.batch_size
         batches = [own[i : i + size] for i in range(0, len(own), size)]
-        shown = Shown(self.held_out, self.network.record.input_size, self.seed, None)
         found, network = self.zeros(), self.network.module
         with evaluating(network), torch.inference_mode():
-            for images, labels in shown.load(batches, self.workers):
+            for images, labels in self.held_out_loader.load(batches):
                 logits, labels = network(self.prepared(images)), labels.to(self.group.device)
                 found += _counted(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
         return _means(self.group.sum(found))
@@ -250,8 +251,9 @@ class Run:
 
     def due(self, every: float) -> bool:
         """Whether something done every so many epochs is to be done after this step."""
-        at_end = self.done % (self.steps if every <= 1 else self.steps * self.config.epochs) == 0
-        return at_end or self.done % max(1, round(self.steps * every)) == 0
+        span = self.steps if every <= 1 else self.steps * self.config.epochs
+        at = self.done % span
+        return at == 0 or at % max(1, round(self.steps * every)) == 0
 
     def taken(self, kind: str) -> np.ndarray:
         """Means over pictures since the last time, loss and hits: -> (3,)."""
