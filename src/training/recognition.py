@@ -25,17 +25,18 @@ from src.config import RecognitionConfig, RecognizerConfig, as_plain
 from src.data.folders import PictureFolder
 from src.models.activations import evaluating, normalized
 from src.models.networks import Network
+from src.models.normalization import sharing_norms
 from src.models.pretrained import random_network
 from src.models.registry import cornet_record
 from src.seeds import numpy_stream
 from src.training import checkpoint
+from src.training.checkpoint import current_content
 from src.training.device import keep_memory, pick_device, threads
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
 from src.training.shown import Shown
 from src.training.step_log import StepLog
-from src.training.trainer import current_content
 
 SUMS = ("loss", "top1", "top5")
 HISTORY = ("epoch", "learning_rate", *SUMS, "validation_loss", "validation", "validation_top5")
@@ -148,7 +149,6 @@ class Run:
         self.network, self.config, self.seed = network, config, seed
         self.pictures, self.held_out = folders
         self.group, self.workers = group, workers
-        self.model = group.share(network.module)
         self.optimizer = torch.optim.SGD(
             network.module.parameters(),
             config.learning_rate,
@@ -173,7 +173,8 @@ class Run:
             self.load_state(content)
         log, epochs = StepLog(folder / "log.csv", self.done, self.group.first), self.config.epochs
         done, label, saved = self.done // self.steps, self.network.record.name, perf_counter()
-        with reporting(epochs, done, label, progress) as report:
+        norms = sharing_norms(self.network.module)
+        with norms, reporting(epochs, done, label, progress) as report:
             while self.done < epochs * self.steps:
                 for images, labels, total in self.batches():
                     log.tick("loading")
@@ -199,22 +200,24 @@ class Run:
         epoch, at = divmod(self.done, self.steps)
         order = numpy_stream(self.seed, "shuffle", epoch).permutation(len(self.pictures))
         whole = np.array_split(order, self.steps)[at:]
-        own = [batch[self.group.rank :: self.group.world] for batch in whole]
+        own = [batch[self.group.rows(len(batch))] for batch in whole]
         shown = Shown(self.pictures, self.network.record.input_size, self.seed, epoch)
         for (images, labels), batch in zip(shown.load(own, self.workers), whole, strict=True):
             yield images, labels, len(batch)
 
     def step(self, images: Tensor, labels: Tensor, total: int) -> None:
         """One step of the whole batch, of which these are this process's pictures."""
-        self.model.train()
+        module, weight = self.network.module.train(), self.group.weight(total)
         self.optimizer.param_groups[0]["lr"] = learning_rate(self.done, self.steps, self.config)
-        logits, labels = self.model(self.prepared(images)), labels.to(self.group.device)
-        loss = F.cross_entropy(logits, labels, reduction="sum")
         self.optimizer.zero_grad()
-        (loss * (self.group.world / total)).backward()  # processes average their gradients
+        with self.group.share(total):
+            logits, labels = module(self.prepared(images)), labels.to(self.group.device)
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+            (loss * (weight / total)).backward()
+        self.group.sum_gradients(module.parameters())
         self.optimizer.step()
         self.done += 1
-        found = _counted(loss, logits, labels)
+        found = weight * _counted(loss, logits, labels)
         for sums in self.sums.values():
             sums += found
 
