@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,7 +32,8 @@ from src.models.registry import cornet_record
 from src.seeds import numpy_stream
 from src.training import checkpoint
 from src.training.checkpoint import current_content
-from src.training.device import keep_memory, pick_device, threads
+from src.training.device import keep_memory, pick_device, require_devices, threads
+from src.training.launch import in_processes
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
@@ -76,16 +78,22 @@ def train_recognizer(
     workers: int = 0,
     restore: Path | None = None,
     progress: bool = True,
+    processes: int = 1,
 ) -> pd.DataFrame:
     """Train `network` on the first of `folders`; returns its history, a row a validation.
 
     Leaves the last weights in `network`, in evaluation mode, and in `weights.pt` with all they
     depend on; `history.csv`, and `log.csv`, which grows a line at a time. A finished run of the
-    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`. Started
-    by torchrun, its processes share each batch; only the first writes.
+    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`.
+    `processes` share each batch, as do those of torchrun where it started this; the first writes.
     """
     folder = Path(folder)
+    require_devices(device, processes)
     inputs = _recorded_inputs(network, folders, config, seed)
+    if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
+        how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
+        call = partial(train_recognizer, **how, progress=progress)
+        in_processes(processes, call, network, folders, config, seed, folder)
     with process_group(device) as group, threads(config.threads):
         network.module.to(group.device)
         content = current_content(folder / "weights.pt", inputs)
