@@ -38,13 +38,12 @@ def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> N
                     for line in started.stdout:
                         print(line, end="", flush=True)
                 except BaseException:  # interrupted: what it started goes with it
-                    started.kill()
+                    started.terminate()
                     raise
         said = errors.read_text()
+    print(said, end="", file=sys.stderr)
     if started.returncode:
-        *more, reason = said.strip().splitlines() or ["torchrun ended without a word"]
-        print("\n".join(more), file=sys.stderr)
-        raise ProcessError(reason)
+        raise ProcessError((said.strip() or "torchrun ended without a word").splitlines()[-1])
 
 
 def torchrun(count: int, module: str, *arguments: str, **streams: Any) -> subprocess.Popen:

@@ -92,8 +92,9 @@ def test_what_one_process_began_two_continue(tmp_path, capsys, monkeypatch):
     continued, *rest = given("wide", 3)
     train(continued, *rest, tmp_path / "two", "cpu", True, processes=2)
     same(whole.state_dict(), continued.state_dict())
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in told] == ["two: epoch 2", "two: epoch 3"]
+    told = capsys.readouterr()
+    lines = [line.split(",")[0] for line in told.out.splitlines()]
+    assert lines == ["two: epoch 2", "two: epoch 3"] and told.err == ""
     noted = [Path(json.loads(line)["path"]).name for line in notes.read_text().splitlines()]
     assert noted == ["weights.pt", "history.csv", "steps.csv"]
 
