@@ -1,0 +1,25 @@
+"""One of the processes of src/training/launch.py: makes the call in a file, for its part."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing.errors import record
+
+
+@record
+def main() -> None:
+    """Make the call; its file was written by this user a moment ago. Only the first prints."""
+    function, arguments = pickle.loads(Path(sys.argv[1]).read_bytes())
+    with ExitStack() as stack:
+        if os.environ["RANK"] != "0":
+            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        function(*arguments)
+
+
+if __name__ == "__main__":
+    main()
