@@ -67,18 +67,46 @@ def _study(name: str) -> str:
     return next(study for study in STUDIES if name.startswith(f"{study}_"))
 
 
-def results_markdown(table: pd.DataFrame, sources: bool = False) -> str:
-    """Main scores as a table, study and run named once; with `sources`, those of published ones."""
-    titles = ["study", "data", "model", "scored on", "score", "ours [95 % interval]", "published"]
-    titles += ["source"] * sources + ["difference"]
+def results_markdown(table: pd.DataFrame) -> str:
+    """Main scores as a table, one a row, study and run named once."""
+    titles = ["study", "data", "model", "scored on", "score", "ours [95 % interval]"]
+    titles += ["published", "source", "difference"]
     lines, last = [_row(titles), "|" + "---|" * len(titles)], ""
     for row in table.to_dict("records"):
-        run = f"[{row['study']}](notebooks/{row['study']}), {row['run']}"
+        run = _run_name(row)
         cells = ["" if run == last else run, row["data"], row["model"], _where(row), row["metric"]]
-        cells += [_ours(row), _published(row), *[row["source"]] * sources, _difference(row)]
-        lines.append(_row(cells))
+        lines.append(_row([*cells, _ours(row), _published(row), row["source"], _difference(row)]))
         last = run
     return "\n".join([*lines, ""])
+
+
+def brief_markdown(table: pd.DataFrame) -> str:
+    """Main scores as a shorter table, those of one run and metric in a row."""
+    lines = [_row(["study", "data", "score", "ours [95 % interval]", "published"])]
+    lines.append("|" + "---|" * 5)
+    for (_, _, data, metric), block in table.groupby(
+        ["study", "run", "data", "metric"], sort=False
+    ):
+        same = [name for name in ("scored on", "units") if block[name].nunique() == 1]
+        own = block.assign(**dict.fromkeys(same, "")).to_dict("records")
+        where = [f" ({_where(row)})" if _where(row) else "" for row in own]
+        ours = [f"{r['model']}{w} {_ours(r)}" for r, w in zip(own, where, strict=True)]
+        beside = [_beside(row, len(own) > 1) for row in own if pd.notna(row["published"])]
+        both = _where({"scored on": "", "units": ""} | dict(block.iloc[0][same]))
+        cells = [_run_name(own[0]), ", ".join(filter(None, (data, both))), metric]
+        lines.append(_row([*cells, "<br>".join(ours), "<br>".join(beside)]))
+    return re.sub(r"\b0\.(?=\d{3}\b)", ".", "\n".join([*lines, ""]))
+
+
+def _run_name(row: dict) -> str:
+    return f"[{row['study']}](notebooks/{row['study']}), {row['run']}"
+
+
+def _beside(row: dict, named: bool) -> str:
+    """A published number and the difference, beside several models with the name of its own."""
+    name = f"{row['model']}: " if named else ""
+    difference = "" if pd.isna(row["difference"]) else f", difference {_difference(row)}"
+    return f"{name}{row['system']} {row['published']:.3f} ({row['status']}){difference}"
 
 
 def _where(row: dict) -> str:
@@ -167,11 +195,9 @@ def blocks() -> dict[Path, dict[str, str]]:
     """What stands between the markers of each generated file, by the markers' name."""
     table = kept_results()
     return {
-        paths.ROOT / "README.md": {"results": results_markdown(results.brief(table))},
+        paths.ROOT / "README.md": {"results": brief_markdown(results.brief(table))},
         paths.FIGURES / "README.md": {
-            "results": results_markdown(table, sources=True).replace(
-                "](notebooks", "](../notebooks"
-            ),
+            "results": results_markdown(table).replace("](notebooks", "](../notebooks"),
             "scores": scores_markdown(),
         },
     }

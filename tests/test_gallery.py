@@ -13,7 +13,7 @@ def test_pages_show_the_committed_tables(path):
     known, text = gallery.blocks()[ROOT / path], (ROOT / path).read_text()
     assert {m[2] for m in gallery.BLOCK.finditer(text)} == set(known)
     assert gallery.with_blocks(text, known) == text
-    assert all(len(block.splitlines()) > 20 for block in known.values())
+    assert all(len(block.splitlines()) > 10 for block in known.values())
 
 
 def test_every_kept_figure_has_its_tables_and_main_scores():
@@ -30,6 +30,18 @@ def test_simulated_rows_of_the_readme_are_marked_and_never_subtracted():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[1] == data
         assert data == "recorded" or not cells[-1] or cells[-1] == "none: simulated data"
+    short = gallery.brief_markdown(known).splitlines()[2:]
+    marked = [line for line in short if line.split("|")[2].startswith(" simulated")]
+    assert marked and len(marked) < len(short) and not any("difference" in line for line in marked)
+    assert sum(line.count("difference") for line in short) == known["difference"].notna().sum()
+
+
+def test_a_short_table_holds_every_score():
+    known = gallery.kept_results()
+    short = gallery.brief_markdown(known)
+    ours = [cell.split("|")[4].split("<br>") for cell in short.splitlines()[2:]]
+    assert sum(map(len, ours)) == len(known)
+    assert all(f" {score:.3f}".replace("0.", ".", 1) in short for score in known["ours"])
 
 
 def test_a_simulated_run_is_called_simulated(tmp_path, monkeypatch):

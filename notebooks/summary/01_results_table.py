@@ -85,7 +85,7 @@ for study in sorted(set(STUDIES) - set(results["study"])):
 # over units, and scores of single tracks of films.
 
 # %%
-Markdown(results_markdown(results, sources=True))
+Markdown(results_markdown(results))
 
 # %% [markdown]
 # ## One look

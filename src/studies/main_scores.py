@@ -207,7 +207,7 @@ _CORNET = (
         )
     ),
     MainScore(
-        *("human and monkey IT, Pearson r", "ours", "likeness of RDMs", ()),
+        *("human and monkey IT, Pearson r", "ours", "likeness of distances", ()),
         table="09_agreement",
         named="number",
         runs="rsa92",
