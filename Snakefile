@@ -1,6 +1,7 @@
 """The graph of notebooks: 01_preprocess -> 02_train, a job a member -> 03_predict -> 04_evaluate -> figures.
 
 Beside it, 02_extract, a job a network -> 03_probe, a job a probe -> 04_evaluate; 02_search comes before 02_train.
+Last, where several studies run, the notebooks of the folder summary, which read what the studies wrote.
 
 `bash run_all.sh` calls it. Config: study (empty: all), profile, recording, data_root, output_root,
 processes (that share each training).
@@ -24,6 +25,7 @@ from src import paths, records
 from src.imports import code_sha256
 from src.manifest import fingerprint
 from src.studies import STUDIES
+from src.studies.main_scores import MAIN_SCORES
 
 profile = config.get("profile") or "demo"
 recording = str(config.get("recording") or "")
@@ -38,6 +40,7 @@ try:
     profiles = {study: STUDIES[study].profile(profile) for study in chosen}
 except KeyError as error:
     raise WorkflowError(f"no such study or profile: {error}")
+told = [*chosen, *["summary"] * (len(chosen) > 1)]  # folders of notebooks
 
 
 def record(name):
@@ -67,6 +70,8 @@ def trained(study, model):
 
 def jobs(study):
     """Every job of a study: its stage, and its parameters beside the common ones."""
+    if study == "summary":
+        return (yield from ((page, {}) for page in ("01_results_table", "02_figure_gallery")))
     if profiles[study].example:
         yield "00_import_recording", example(study)
     yield from ((stage, {}) for stage in ("01_preprocess", "04_evaluate", *figures(study)))
@@ -165,8 +170,21 @@ def everything(wildcards):
     return fingerprint([asdict(profiles[wildcards.study]), published])
 
 
+def summarized(wildcards):
+    """Records of all notebooks that the summary reads tables and figures of."""
+    stages = {study: ("04_evaluate", *figures(study)) for study in chosen}
+    return [record(name).format(study=s) for s in stages for name in stages[s]]
+
+
+def main_scores(wildcards):
+    """What src/studies says about the summary."""
+    return fingerprint([asdict(one) for scores in MAIN_SCORES.values() for one in scores])
+
+
 def title(wildcards):
     """What a run calls itself; simulated data is always called simulated."""
+    if wildcards.study == "summary":
+        return f"All studies ({recording or f'profile {profile}'})"
     data = recording or "published recordings"
     data = "simulated recordings" if simulated(wildcards) else data
     return f"{STUDIES[wildcards.study].title} ({data}, profile {profile})"
@@ -184,7 +202,7 @@ if config.get("terse"):  # src.run says what happens; of Snakemake's words only 
     )
 
 if workflow.is_main_process:
-    for study in chosen:
+    for study in told:
         for stage, own in jobs(study):
             path = Path(record(records.job_name(stage, own)).format(study=study))
             if not path.exists():
@@ -207,12 +225,13 @@ def run(stage):
 
 
 wildcard_constraints:
-    study="|".join(STUDIES),
+    study="|".join([*STUDIES, "summary"]),
     model=r"\w+",
     member=r"\d+",
     network=r"\w+",
     probe=r"\w+",
     figure=r"(0[5-9]|[1-9]\d)_\w+",
+    page=r"0[12]_(results|figure)_\w+",
 
 
 localrules:
@@ -222,8 +241,8 @@ localrules:
 
 rule all:
     input:
-        expand(str(places.figures / "manifest.json"), study=chosen),
-        [record(records.job_name(*job)).format(study=study) for study in chosen for job in jobs(study)],
+        expand(str(places.figures / "manifest.json"), study=told),
+        [record(records.job_name(*job)).format(study=study) for study in told for job in jobs(study)],
 
 
 rule manifest:
@@ -235,6 +254,23 @@ rule manifest:
         title=title,
     shell:
         f"cd {paths.ROOT} && {sys.executable} -m src.records {{params.title:q}} {{output:q}} {{input:q}}"
+
+
+rule summary:
+    input:
+        summarized,
+    output:
+        record("{page}").replace("{study}", "summary"),
+    log:
+        str(places.records / "{page}.ipynb").replace("{study}", "summary"),
+    params:
+        given=options(common),
+        settings=main_scores,
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    shell:
+        run("{wildcards.page}").replace("{wildcards.study}", "summary")
 
 
 rule import_recording:

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     found = list(jobs(told.splitlines()))
     run = given.recording or given.profile
-    planned = list(dict.fromkeys(job.study for job in found))
+    planned = list(dict.fromkeys(job.study for job in found if job.study in STUDIES))
     chosen = [given.study] if given.study else planned if given.recording else list(STUDIES)
     try:
         for study in chosen:

@@ -1,4 +1,7 @@
-"""What a run came to: `python -m src.summary MANIFEST...` prints its scores and its figures."""
+"""What runs came to: `python -m src.summary MANIFEST...` prints their scores and their figures.
+
+Where the summary of all studies is among them, its table stands for the tables of each.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from src import paths
 from src.records import short
 
 EACH = ("02_", "03_")  # figures that every job of these notebooks makes
-# Of the columns of tables/scores.csv, those that say most.
+SUMMARY = "summary"  # the folder of the summary of all studies
+# Of the columns of tables/scores.csv and of the summary's results.csv, those that say most.
 COLUMNS = (
-    *("model", "session", "track", "region", "status", "n_units", "raw", "ceiled"),
-    *("ev", "single", "avg", "feve", "cc_norm"),
+    *("study", "data", "model", "session", "scored on", "track", "region", "status", "n_units"),
+    *("metric", "ours", "low", "high", "difference"),
+    *("raw", "ceiled", "ev", "single", "avg", "feve", "cc_norm"),
 )
 
 
@@ -34,33 +39,64 @@ def table_lines(table: Path) -> Iterator[str]:
     found = [row for row in found if row.get("headline") != "False"]  # others are in the table
     if len({row.get("session") for row in found}) == 2:  # one session, and the mean of one
         found = [row for row in found if not row["session"].startswith("mean of 1")]
-    columns = [name for name in COLUMNS if name in found[0]]
+    if not found:
+        return
+    hidden = {"status"} if "ours" in found[0] else set()  # of published numbers, not shown here
+    columns = [name for name in COLUMNS if name in found[0] and name not in hidden]
     rows = [columns, *([_cell(row[name]) for name in columns] for row in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
 
 
-def summary_lines(manifest: Path) -> Iterator[str]:
-    """Scores, figures and cost of the run that `manifest` records."""
-    content = json.loads(manifest.read_text())
-    notebooks = content["notebooks"]
-    outputs = [paths.ROOT / name for notebook in notebooks for name in notebook["outputs"]]
+def summary_lines(manifest: Path, table: str = "scores.csv") -> Iterator[str]:
+    """The scores in `table`, figures and cost of the run that `manifest` records."""
+    content, outputs = _read(manifest)
     yield f"\n{content['title']}\n"
-    for table in (p for p in outputs if (p.parent.name, p.name) == ("tables", "scores.csv")):
-        yield from table_lines(table)
+    for found in (p for p in outputs if (p.parent.name, p.name) == ("tables", table)):
+        yield from table_lines(found)
         yield ""
     yield "Figures"
-    drawn = [p for p in outputs if p.suffix == ".png" and manifest.parent.parent in p.parents]
-    yield from (f"  {short(path)}" for path in drawn if not path.name.startswith(EACH))
-    if many := sum(path.name.startswith(EACH) for path in drawn):
-        yield f"  and {many} of single members and models, 02_*.png and 03_*.png beside them"
-    minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
-    memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
-    yield f"\n{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
+    drawn = _drawn(manifest, outputs)
+    each = [path for path in drawn if path.name.startswith(EACH) and SUMMARY not in path.parts]
+    yield from (f"  {short(path)}" for path in drawn if path not in each)
+    if each:
+        yield f"  and {len(each)} of single members and models, 02_*.png and 03_*.png beside them"
+    yield f"\n{_cost(content)}"
     yield f"What each used and made: {short(manifest)}"
 
 
+def _read(manifest: Path) -> tuple[dict, list[Path]]:
+    content = json.loads(manifest.read_text())
+    return content, [paths.ROOT / name for n in content["notebooks"] for name in n["outputs"]]
+
+
+def _drawn(manifest: Path, outputs: list[Path]) -> list[Path]:
+    return [p for p in outputs if p.suffix == ".png" and manifest.parent.parent in p.parents]
+
+
+def _cost(content: dict) -> str:
+    notebooks = content["notebooks"]
+    minutes = sum(notebook["seconds"] for notebook in notebooks) / 60
+    memory = max(notebook["peak_memory_mb"] for notebook in notebooks)
+    return f"{len(notebooks)} notebooks, {minutes:.1f} minutes together, {memory:.0f} MB at most"
+
+
+def all_lines(manifests: list[Path]) -> Iterator[str]:
+    """What several runs came to: each in a line and all in the summary, or else one by one."""
+    last = [path for path in manifests if path.parent.parent.name == SUMMARY]
+    for path in (path for path in manifests if path not in last):
+        if last:
+            content, outputs = _read(path)
+            count = len(_drawn(path, outputs))
+            yield f"\n{content['title']}"
+            yield f"  {_cost(content)}, {count} figures in {short(path.parent)}"
+        else:
+            yield from summary_lines(path)
+    for path in last:
+        yield from summary_lines(path, "results.csv")
+        yield from (f"All figures, by question: {short(p)}" for p in path.parent.glob("gallery.md"))
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        print("\n".join(summary_lines(Path(name))))
+    print("\n".join(all_lines([Path(name) for name in sys.argv[1:]])))

@@ -1,13 +1,47 @@
-"""The README's numbers are those of the committed tables, and simulated rows say so."""
+"""The numbers shown are those of the committed tables, and simulated rows say so."""
 
 import pandas as pd
+import pytest
 
 from src import gallery
+from src.paths import ROOT
 
 
-def test_readme_shows_the_committed_tables():
-    block = gallery.BLOCK.search(gallery.README.read_text())[0]
-    assert gallery.results_markdown().strip() in block
+@pytest.mark.parametrize("path", ["README.md", "figures/README.md"])
+def test_pages_show_the_committed_tables(path):
+    """Stale after a change of figures/gallery or of a published number: python -m src.gallery"""
+    known, text = gallery.blocks()[ROOT / path], (ROOT / path).read_text()
+    assert {m[2] for m in gallery.BLOCK.finditer(text)} == set(known)
+    assert gallery.with_blocks(text, known) == text
+    assert all(len(block.splitlines()) > 10 for block in known.values())
+
+
+def test_every_kept_figure_has_its_tables_and_main_scores():
+    kept = {p.stem for p in gallery.GALLERY.glob("*.png")}
+    assert kept == {p.stem for p in gallery.GALLERY.glob("*.csv")}
+    assert kept <= {p.stem for p in (gallery.GALLERY / "results").glob("*.csv")}
+
+
+def test_simulated_rows_of_the_readme_are_marked_and_never_subtracted():
+    known = gallery.kept_results()
+    lines = gallery.results_markdown(known).splitlines()[2:]
+    assert len(lines) == len(known) and set(known["data"]) == {"simulated", "recorded"}
+    for line, data in zip(lines, known["data"], strict=True):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1] == data
+        assert data == "recorded" or not cells[-1] or cells[-1] == "none: simulated data"
+    short = gallery.brief_markdown(known).splitlines()[2:]
+    marked = [line for line in short if line.split("|")[2].startswith(" simulated")]
+    assert marked and len(marked) < len(short) and not any("difference" in line for line in marked)
+    assert sum(line.count("difference") for line in short) == known["difference"].notna().sum()
+
+
+def test_a_short_table_holds_every_score():
+    known = gallery.kept_results()
+    short = gallery.brief_markdown(known)
+    ours = [cell.split("|")[4].split("<br>") for cell in short.splitlines()[2:]]
+    assert sum(map(len, ours)) == len(known)
+    assert all(f" {score:.3f}".replace("0.", ".", 1) in short for score in known["ours"])
 
 
 def test_a_simulated_run_is_called_simulated(tmp_path, monkeypatch):
@@ -19,7 +53,7 @@ def test_a_simulated_run_is_called_simulated(tmp_path, monkeypatch):
     (run / "04_scores.png").write_bytes(b"png")
     monkeypatch.setattr(gallery, "GALLERY", tmp_path / "gallery")
     gallery.keep(run)
-    table = gallery.results_markdown()
+    table = gallery.scores_markdown()
     assert "| simulated | cnn | mean of 2 | 100 | 0.250 | 0.250 | 0.250 | 0.250 |" in table
     assert "21067" not in table
     assert (tmp_path / "gallery/sensorium2022_demo.png").read_bytes() == b"png"
@@ -35,7 +69,7 @@ def test_scores_of_films_name_their_track(tmp_path, monkeypatch):
     (run / "04_scores.png").write_bytes(b"png")
     monkeypatch.setattr(gallery, "GALLERY", tmp_path / "gallery")
     gallery.keep(run)
-    table = gallery.results_markdown()
+    table = gallery.scores_markdown()
     assert "| simulated | compact | oracle, pooled | 190 | 0.250 | 0.500 |" in table
     assert "| simulated | compact | main, pooled | 190 | 0.250 | 0.500 |" in table
     assert "90001" not in table
@@ -46,12 +80,13 @@ def test_scores_by_region_are_rows_of_the_layers_chosen(tmp_path, monkeypatch):
     (run / "tables").mkdir(parents=True)
     row = dict.fromkeys(gallery.BY_REGION, 0.25) | {"data": "simulated", "model": "cornet_z"}
     row |= {"region": "IT", "place": "V4", "n_units": 48, "headline": True, "session": "all"}
+    row |= {"ci_low": 0.2, "ci_high": 0.3}
     rows = [row, row | {"place": "V1", "headline": False}, row | {"region": "V4", "ceiling": None}]
     pd.DataFrame(rows).to_csv(run / "tables/scores.csv")
     (run / "04_scores.png").write_bytes(b"png")
     monkeypatch.setattr(gallery, "GALLERY", tmp_path / "gallery")
     gallery.keep(run)
-    table = gallery.results_markdown()
-    assert "**cornet, demo**" in table and "| V1 |" not in table
+    table = gallery.scores_markdown()
+    assert "### cornet, demo" in table and "| V1 |" not in table
     assert "| simulated | cornet_z | IT | V4 | 48 | 0.250 | 0.250 | 0.250 |" in table
     assert "| simulated | cornet_z | V4 | V4 | 48 | 0.250 |  | 0.250 |" in table

@@ -30,7 +30,8 @@ LAYERS = (
     ("analyses",),
     ("figures",),
     ("cornet", "fetch"),  # command lines: of a study, of downloads
-    ("dry_run",),
+    ("results", "contents"),  # what runs came to, over all studies
+    ("dry_run", "gallery"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
@@ -43,7 +44,6 @@ COMMANDS = {
     "records",
     "imports",
     "summary",
-    "gallery",
 }
 BELOW_COMMANDS = {"paths", "manifest", "lifetime"}
 

@@ -83,7 +83,7 @@ found = {
 }
 published = {"human and monkey IT, Pearson r": 0.49}
 numbers = pd.DataFrame({"ours": found, "published": published}).rename_axis("number").reset_index()
-save_table(numbers, agreement)
+save_table(numbers.assign(data="recorded"), agreement)
 print("(n_subjects, n_pictures, n_pictures) =", data.human.shape)
 numbers.round(3)
 
@@ -147,7 +147,7 @@ for name, one in rdms.items():
 
 # %%
 models = pd.DataFrame(rows).sort_values("subjects", ascending=False)
-save_table(models, table)
+save_table(models.assign(data="recorded"), table)
 models[["model", "subjects", "mean_human", "monkey"]].round(3)
 
 # %% [markdown]

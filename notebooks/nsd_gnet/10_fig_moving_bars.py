@@ -127,7 +127,7 @@ for name in ("x", "y", "sd", "r2") if source else ("x", "y", "sd"):
     rows.append({"of": name, "voxels": len(good), "r": r, "low": low, "high": high, "off": middle})
 
 # %%
-agreement = pd.DataFrame(rows)
+agreement = pd.DataFrame(rows).assign(data="recorded" if source else "simulated")
 save_table(agreement, names["agreement"])
 agreement.round(3)
 

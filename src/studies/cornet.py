@@ -161,13 +161,14 @@ _OTHERS = (
 )
 PUBLISHED = (
     *(
-        PublishedScore(system, "private", metric, value, 0.01, TABLES)
+        PublishedScore(system, "private", metric, value, 0.01, TABLES, status="upstream tables")
         for system, *values in _TABLE
         for metric, value in zip(METRICS, values, strict=False)
     ),
     *(
         PublishedScore(
-            system, where, metric, value, 0.0 if metric == "parameters" else 0.01, source
+            *(system, where, metric, value, 0.0 if metric == "parameters" else 0.01, source),
+            status=source.split(" of ")[0],
         )
         for system, where, metric, value, source in _OTHERS
     ),

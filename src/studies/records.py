@@ -225,6 +225,7 @@ class PublishedScore:
     tolerance: float
     source: str
     images: int | None = None  # training images a session; None: all
+    status: str = "stored output"  # how far it can be trusted: what kind of place it was found in
 
 
 @dataclass(frozen=True)

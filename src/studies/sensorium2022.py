@@ -282,8 +282,9 @@ FULL = Profile(
 )
 
 STORED, READ = "stored output of the published code", "stored figure, read by eye"
+STATUS = {STORED: "stored output", READ: "read by eye"}
 PUBLISHED = tuple(
-    PublishedScore(system, session, metric, value, 0.01, source, images)
+    PublishedScore(system, session, metric, value, 0.01, source, images, STATUS[source])
     for system, session, metric, value, source, images in (
         ("baseline CNN, 7 mice", "21067-10-18", "single", 0.286, STORED, None),
         ("baseline CNN, 7 mice", "21067-10-18", "avg", 0.542, STORED, None),

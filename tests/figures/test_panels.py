@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from src.analyses.retinotopy import limits, position_colors
 from src.figures import panels
-from src.figures.style import ROLE_COLORS, mark_simulated, model_color
+from src.figures.style import FAINT, ROLE_COLORS, mark_simulated, model_color
 
 RNG = np.random.default_rng(0)
 SESSIONS = pd.DataFrame(
@@ -316,6 +316,14 @@ def test_an_object_box_lies_where_it_lies_in_the_image(axis):
     panels.object_box(axis, np.array([0.25, 0.75, 0.5, 0.5]), "red", dashed=True)
     corners = axis.transData.inverted().transform(axis.patches[0].get_window_extent().corners())
     assert np.allclose([corners.min(0), corners.max(0)], [[-0.5, 3.5], [7.5, 7.5]])
+
+
+def test_published_numbers_are_grey_unless_there_is_a_difference(axis):
+    table = pd.DataFrame({"published": [0.5, np.nan, 0.7], "difference": [0.1, np.nan, np.nan]})
+    panels.published_marks(axis, table)
+    marks = [(*line.get_xydata()[0], line.get_color()) for line in axis.lines]
+    assert [mark[:2] for mark in marks if np.isfinite(mark[0])] == [(0.5, 0), (0.7, 2)]
+    assert marks[2][2] == FAINT != marks[0][2]
 
 
 def test_interval_rows_hold_the_numbers_of_the_table(axis):

@@ -31,7 +31,7 @@ from src.figures.panels.images import (
     property_scatter,
     thumbnail_sheet,
 )
-from src.figures.panels.intervals import interval_rows
+from src.figures.panels.intervals import interval_rows, published_marks
 from src.figures.panels.movies import (
     film_strip,
     score_by_plane,
@@ -135,6 +135,7 @@ __all__ = [
     "predicted_against_measured",
     "property_histogram",
     "property_scatter",
+    "published_marks",
     "rand_bars",
     "rank_lag",
     "rank_map",

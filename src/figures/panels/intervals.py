@@ -37,3 +37,13 @@ def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str, zero: bool = Fal
     axis.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.7))
     axis.locator_params(axis="x", nbins=5)
     axis.grid(axis="x")
+
+
+def published_marks(axis: Axes, table: pd.DataFrame) -> None:
+    """Open diamonds beside the rows of `interval_rows`: columns published, difference, or nan.
+
+    In color where both are of the same data, so that there is a difference; grey elsewhere.
+    """
+    for row, line in enumerate(table.itertuples()):
+        color = FAINT if np.isnan(line.difference) else WARNING
+        axis.plot(line.published, row, "D", color=color, markerfacecolor="white", markersize=4.5)
