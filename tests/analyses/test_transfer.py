@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.analyses.noise_model import from_correlations, noise_model
-from src.analyses.transfer import asymmetry, asymmetry_samples, transfer_matrix
+from src.analyses.transfer import asymmetry, asymmetry_samples, transfer_matrix, verdict
 from src.data.errors import DataError
 
 STORED = np.array(
@@ -55,6 +55,29 @@ def test_alpha_varies_over_units_as_it_should():
     assert found[:, 2].std() == pytest.approx(np.std(again), rel=0.3)
     low, high = np.quantile(found[:, 2], [0.01, 0.99])
     assert low < asymmetry(STORED).alpha < high
+
+
+def test_alpha_varies_over_images_as_it_should():
+    """Units without differences between them: all that varies are the images."""
+    rng = np.random.default_rng(1)
+    area, own = np.arange(4), np.zeros(4)
+    gains = STORED + 0.002 * rng.normal(size=(300, 4, 4))
+    found = asymmetry_samples(gains[:, :, area], np.tile(own, (300, 1)), area, 300, rng)
+    np.testing.assert_allclose(found[:, 2], [asymmetry(gain).alpha for gain in gains])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.75, 1.0, "chain"),
+        (-0.2, 0.45, "no chain seen"),
+        (0.1, 0.8, "not determined"),
+        (0.6, 0.9, "not determined"),
+        (np.nan, np.nan, "not determined"),
+    ],
+)
+def test_an_interval_that_reaches_beyond_both_settles_nothing(low, high, expected):
+    assert verdict(low, high) == expected
 
 
 def test_the_noise_model_of_the_hand_computed_correlations():

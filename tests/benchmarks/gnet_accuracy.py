@@ -1,8 +1,8 @@
 """Which recipe of GNet predicts better, on simulated NSD: validation and test correlations.
 
-    python tests/benchmarks/gnet_accuracy.py FOLDER [--scans 30] [--shared 240] [--epochs 15] [--width 32]
-        [--voxels 10] [--size 113] [--generator hierarchical] [--seeds 2] [--average 0.99]
-        [--transfer]
+    python tests/benchmarks/gnet_accuracy.py FOLDER [--scans 12] [--shared 240] [--epochs 15]
+        [--width 32] [--voxels 10] [--size 113] [--generator hierarchical] [--seeds 2]
+        [--average 0.99] [--transfer]
 
 One simulated subject, a random prefilter stored once. The published recipe
 (trunk and readout stepped after a pass each, batches in the order shown), ours (one pass,
@@ -121,7 +121,7 @@ def main() -> None:
     """Train every way from each seed, print the scores."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--scans", type=int, default=30)
+    parser.add_argument("--scans", type=int, default=12, help="of 150 trials")
     parser.add_argument("--shared", type=int, default=240, help="images to stop and test with")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--width", type=int, default=32)
@@ -137,6 +137,7 @@ def main() -> None:
     world = SimulatedNsd(
         subjects=1,
         scans=given.scans + 1,  # the last one is missed
+        trials_per_scan=150,
         shared=given.shared,
         pixels=given.size,
         volume=(14, 16, 15),
