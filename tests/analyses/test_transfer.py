@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from src.analyses.noise_model import from_correlations, noise_model
+from src.analyses.noise_model import (
+    descended_mixing,
+    from_correlations,
+    noise_covariance,
+    noise_model,
+)
 from src.analyses.transfer import asymmetry, asymmetry_samples, transfer_matrix, verdict
 from src.data.errors import DataError
 
@@ -117,3 +122,29 @@ def test_what_is_no_covariance_is_clipped_and_counted():
     assert found.clipped == pytest.approx(-negative) and found.clipped > 0.5
     off = np.linalg.norm(found.mixing @ found.mixing.T - rest)
     assert off <= found.clipped + 1e-12
+
+
+def test_descent_is_down_the_gradient_and_ends_where_the_closed_form_is():
+    """A step against finite differences; then from the published start to an error of next to 0."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12))
+    p = x + 2 * rng.normal(size=x.shape)
+    c = np.corrcoef(x.T, p.T)
+    given = c[:12, :12], c[:12, 12:], c[12:, 12:]
+    gain, rest = noise_covariance(*given)
+
+    def loss(mixing):
+        return ((mixing @ mixing.T - rest) ** 2).sum()
+
+    start = descended_mixing(gain, rest, np.random.default_rng(0), steps=0)
+    step = start - descended_mixing(gain, rest, np.random.default_rng(0), 1e-3, 1, 0)
+    for place in ((0, 0), (3, 7)):
+        moved = np.zeros((12, 12))
+        moved[place] = 1e-6
+        slope = (loss(start + moved) - loss(start - moved)) / 2e-6
+        assert step[place] == pytest.approx(1e-3 * slope, rel=1e-5)
+    closed = from_correlations(*given).mixing
+    early = descended_mixing(gain, rest, np.random.default_rng(0))
+    late = descended_mixing(gain, rest, np.random.default_rng(0), 1e-2, 5000, 0)
+    assert loss(closed) - 1e-4 < loss(late) < loss(early) <= max(loss(start), 4.0)
+    np.testing.assert_allclose(late @ late.T, closed @ closed.T, atol=0.01)
