@@ -21,7 +21,7 @@ BATCH = 16
 
 
 def with_pixels(encoder: Encoder, prefilter: Network, size: int) -> Encoder:
-    """The same model of images (3, size, size) in 0..255, through the prefilter it was trained on."""
+    """The same model of images (3, size, size) in 0..255, its prefilter in front of it."""
     config = encoder.config
     core = replace(config.core, prefilter="frozen")
     inputs = InputConfig(scale="full", raw=True)
