@@ -216,11 +216,10 @@ def _write_synthetic(
     seed: int,
 ) -> np.ndarray:
     """The scan session of patterns, and their signal in units of that of images: -> (p, u)."""
-    voxels = Voxels(truth.area, truth.fields, truth.weights)
-    both = np.concatenate([images, patterns])
-    found = signals(both, voxels, config.generator, seed, config.shared)
-    known = found[: len(images)]
-    signal = (found[len(images) :] - known.mean(0)) / known.std(0)
+    voxels, first = Voxels(truth.area, truth.fields, truth.weights), config.shared
+    both = np.concatenate([images[:first], patterns])
+    found = signals(both, voxels, config.generator, seed, first)
+    signal = (found[first:] - found[:first].mean(0)) / found[:first].std(0)
     rng = numpy_stream(seed, "synthetic scan", files.key)
     stored = _scan(config, replace(truth, signal=signal), shown, rng)
     betas = NsdSynthetic(files).betas

@@ -131,7 +131,9 @@ def _fields(
     return Probe(f"{network}_fwrf", "receptive_fields", (network,), names, **how)
 
 
-SLOW = ("08_fig_control", "10_fig_moving_bars", "11_fig_scaling")  # not in every test
+SLOW = (  # not in every test
+    *("08_fig_control", "10_fig_moving_bars", "11_fig_scaling", "12_fig_synthetic"),
+)
 
 
 def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Profile:
