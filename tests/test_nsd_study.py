@@ -170,4 +170,4 @@ def test_every_figure_says_that_the_prefilter_is_random():
         own = path.stem in ("01_preprocess", "08_fig_control", "10_fig_moving_bars")
         marks = re.findall(r"mark_simulated\((.*)\)", text)
         assert marks and set(marks) == {"figure" if own else "figure, caution(settings)"}, path
-        assert len(marks) == len(re.findall(r"^save_figure\(", text, re.M))
+        assert len(marks) == len(re.findall(r"^ *save_figure\(", text, re.M))

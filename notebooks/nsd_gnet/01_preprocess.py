@@ -37,6 +37,8 @@
 # The answers are the two tables of subjects and findings, and the figure of noise ceilings.
 
 # %%
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -45,6 +47,7 @@ from src.config import InputConfig
 from src.data.nsd_checks import check_nsd
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
+from src.data.panoptic import Panoptic, stimulus_info
 from src.data.registry import require_raw
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split, save_splits
@@ -156,6 +159,32 @@ save_figure(figure, places.figures / "01_images.png")
 
 # %% [markdown]
 # **What one sees.** Images of the two kinds are alike; only who saw them differs.
+#
+# What is *in* an image is known for photographs of COCO, pixel by pixel: each has a map of
+# segments, cropped as NSD cropped the photograph. It takes no part in this study, but whoever asks
+# what a voxel prefers will want it. A folder `coco` beside NSD's, with `annotations` and the maps
+# of `panoptic_annotations_trainval2017`, is read if it is there.
+
+# %%
+coco = places.raw / "coco" if not source else Path(source) / "coco"
+info = stimulus_info(subjects[0].files.design.with_name("nsd_stim_info_merged.csv"))
+panoptic = Panoptic.read(coco) if coco.exists() else None
+known = info[info["cocoId"].isin(panoptic.files if panoptic else ())].iloc[:4]
+print(f"{len(known)} images shown of those whose segments are known")
+
+# %%
+if len(known):
+    figure, axes = plt.subplots(1, len(known), figsize=(2.2 * len(known), 2.6), squeeze=False)
+    for axis, image in zip(axes[0], known.itertuples(), strict=True):
+        labels = panoptic.labels(image.cocoId, image.cropBox, size)
+        panels.segment_map(axis, labels, panoptic.names)
+        axis.set_title(f"image {image.Index}")
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, places.figures / "01_labels.png")
+
+# %% [markdown]
+# **What one sees.** The kinds of things in some images, named once in each; white is unknown.
 #
 # ## What is possible
 #

@@ -113,13 +113,13 @@ def read_images(path: Path, ids: np.ndarray, size: int) -> np.ndarray:
     try:
         with h5py.File(path) as file:
             brick = file["imgBrick"]
-            resized = np.stack([_resized(brick[i], size) for i in unique])
+            found = np.stack([resized(brick[i], size) for i in unique])
     except (OSError, KeyError) as error:
         raise DataError(f"{path}: imgBrick is missing or damaged ({error}): {AGAIN}") from None
-    return resized[back]
+    return found[back]
 
 
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
+def resized(image: np.ndarray, size: int) -> np.ndarray:
     """(h, w, 3) uint8 -> (3, size, size) uint8."""
     picture = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture).transpose(2, 0, 1)

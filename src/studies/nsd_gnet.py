@@ -119,23 +119,30 @@ def _prefilter(mean: tuple[float, float, float], size: int, start: str = "file")
 
 
 def _fields(
-    network: str, *layers: str, grid: tuple[float, float], lambdas: tuple[float, float]
+    network: str,
+    *layers: str,
+    grid: tuple[float, float],
+    lambdas: tuple[float, float],
+    **how: float,
 ) -> Probe:
     """Feature-weighted receptive fields over layers of one network."""
     names = tuple(f"{network}/{layer}" for layer in layers)
-    how = {"grid": grid, "lambdas": lambdas}
+    how = {"grid": grid, "lambdas": lambdas, **how}
     return Probe(f"{network}_fwrf", "receptive_fields", (network,), names, **how)
 
 
-SLOW = ("08_fig_control", "10_fig_moving_bars", "11_fig_scaling")  # not in every test
+SLOW = (  # not in every test
+    *("08_fig_control", "10_fig_moving_bars", "11_fig_scaling", "12_fig_synthetic"),
+)
 
 
 def _simulated(name: str, size: int, width: int, epochs: int, *waves: str) -> Profile:
     recipe = replace(RECIPE, batch_size=50, max_epochs=epochs, patience=epochs)
     gabor = FrozenNetwork("gabor", "gabor", layers=waves, size=size, pool=32)
+    few = {"grid": (0.06, 2.0), "held_out": 0.0}  # images: too few to hold a tenth of them out
     probes = (
-        _fields("gabor", *waves, grid=(0.06, 2.0), lambdas=(0.0, 4.0)),
-        _fields("prefilter", "conv2", grid=(0.06, 2.0), lambdas=(0.0, 6.0)),
+        _fields("gabor", *waves, lambdas=(0.0, 4.0), **few),
+        _fields("prefilter", "conv2", lambdas=(0.0, 6.0), **few),
     )
     return Profile(
         name,
