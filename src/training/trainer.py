@@ -246,7 +246,8 @@ class Run:
         """Add the gradients of one batch of one session: -> (loss, penalty)."""
         batch = training_batch(self.sessions[key], index, self.device, crops)
         batch = rotate(batch, shifts) if self.config.rotate else batch
-        batch = mix(jitter(batch, self.config.jitter, shifts), self.config.mixing, shifts)
+        batch = jitter(batch, self.config.jitter, shifts)
+        batch = mix(batch, self.config.mixing, shifts, self.config.mixing_way)
         prediction, named = self.encoder.respond_and_name(batch, key, noise)
         target = self.target(key, index, answered(batch.responses, prediction))
         counts = self.sessions[key].n_trials, len(self.splits[key].train)
