@@ -112,9 +112,10 @@ copies.assign(video=copies["video"].str[:8], other=copies["other"].str[:8]).roun
 # ## What a disjoint split leaves out
 #
 # `movie_splits(..., stimulus_disjoint=True)` keeps from training and validation every film that is
-# evaluated anywhere, and with `copies` every near copy of one, and lists what it took. With training on `train` alone there is nothing to
-# take, but the oracle tier that a scored mouse validates on holds films its partner is tested on.
-# With the partner's public test tiers in training, as the winner had them, much is taken.
+# evaluated anywhere, and with `copies` every near copy of one; it lists what it took. With training
+# on `train` alone there is nothing to take, but the oracle tier that a scored mouse validates on
+# holds films its partner is tested on. With the partner's public test tiers in training, as the
+# winner had them, much is taken.
 
 # %%
 public = ("train", "live_test_main", "final_test_main", "live_test_bonus", "final_test_bonus")
