@@ -135,6 +135,7 @@ class TrainingConfig:
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     rotate: bool = False  # training videos by a random quarter turn, the pupil's center with them
     mixing: float = 0.0  # share of batches whose trials are mixed with one another, responses too
+    mixing_way: Literal["blend", "cut"] = "blend"  # means of two; a rectangle of the other, CutMix
     validation_trials: int | None = None  # of videos, a session: the first so many; None: all
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

@@ -50,7 +50,9 @@ def augmented(
     batch = training_batch(session, index, device, crops, loaded)
     batch = rotate(batch, shifts) if config.rotate else batch
     batch = jitter(batch, config.jitter, shifts)
-    return mix(batch, config.mixing, shifts).part(rows) if config.mixing else batch
+    if not config.mixing:
+        return batch
+    return mix(batch, config.mixing, shifts, config.mixing_way).part(rows)
 
 
 def answered(responses: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
