@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from src.analyses.transfer import read_frozen
 from src.config import (
     GNetCoreConfig,
     InputConfig,
@@ -16,12 +17,14 @@ from src.config import (
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
 from src.data.session import open_sessions
-from src.data.splits import acquisition_split, official_split
+from src.data.splits import member_splits, official_split
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
+from src.models.frozen import frozen_network
 from src.models.gnet import prefilter_network
 from src.models.map_sessions import open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
+from src.studies.nsd_gnet import NSD_GNET
 from src.training.trainer import train
 
 WORLD = replace(PRESETS["tiny"], scans=2, trials_per_scan=30, pixels=67, voxels=4)
@@ -127,9 +130,29 @@ def test_pixels_give_what_stored_maps_give(world, sessions):
     assert ((a - b).norm() / a.norm()).item() < 1e-3
 
 
-def test_the_published_recipe_runs_too(sessions, tmp_path):
-    legacy = replace(RECIPE, two_pass=True, contiguous=True, max_epochs=1)
-    _, history = fit(sessions, tmp_path, recipe=legacy, split=acquisition_split)
-    steps = sum(-(-len(acquisition_split(s).train) // 20) for s in sessions.values())
-    assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
-    assert np.isfinite(history.validation).all()
+def test_everything_published_at_once_runs_in_small(world, tmp_path):
+    """The plans of the profile legacy_smoke, as 02_train and 06_fig_transfer take them."""
+    profile = NSD_GNET.profile("legacy_smoke")
+    plan = profile.plan("gnet8r_V1")
+    pixels = open_inputs(world / "packed", plan.model.inputs, world / "features")
+    first = {key: session.select(area="V1") for key, session in pixels.items()}
+    (splits,) = member_splits(first, plan.split, 1, seed=1)
+    trained, stopping = splits["subj01"].train, splits["subj01"].validation
+    ids = pixels["subj01"].image_ids
+    assert np.isin(ids[stopping], ids[trained]).any() and trained.max() < stopping.min()
+    encoder = Encoder(plan.model, first, seed=1)
+    encoder.core.start_from(frozen_network(profile.network("prefilter"), 67, 1))
+    before = state_sha256(encoder.core.prefilter)
+    recipe = replace(plan.training, max_epochs=1)
+    history = train(encoder, first, splits, recipe, 1, tmp_path / "V1", "cpu", progress=False)
+    steps = sum(-(-len(s.train) // recipe.batch_size) for s in splits.values())
+    assert (tmp_path / "V1/steps.csv").read_text().count("\n") == 2 * steps + 1
+    assert np.isfinite(history.validation).all() and state_sha256(encoder.core.prefilter) == before
+    (splits,) = member_splits(pixels, plan.split, 1, seed=1)
+    given = replace(plan, training=recipe), pixels, splits, 1, tmp_path / "all", "cpu"
+    moved = read_frozen(tmp_path / "V1/weights.pt", *given)
+    same = {
+        n: torch.equal(a, encoder.core.state_dict()[n]) for n, a in moved.core.state_dict().items()
+    }
+    assert not any(same[n] for n in same if "running" in n)  # as published, statistics drift
+    assert all(same[n] for n in same if n.endswith(("weight", "bias")))
