@@ -165,7 +165,7 @@ FULL = Profile(
     "full",
     (
         *_plans(gnet("gnet8j", MEAN), replace(RECIPE, threads=8)),
-        Plan(pooled_alexnet("conv3"), replace(RECIPE, threads=8)),
+        Plan(pooled_alexnet("conv3"), replace(RECIPE, threads=8, own_best=True)),
     ),
     (
         _prefilter(MEAN, 227),

@@ -8,6 +8,7 @@ specification nsd_gnet, 3.4, 5.1, 5.2 and 12.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from src.config import GNetCoreConfig, PoolingReadoutConfig
 from src.models.gnet import CHANNELS, GNetCore
@@ -28,8 +29,10 @@ def training_memory(
 ) -> dict[str, float]:
     """Bytes by part while training on stored maps of a size; voxels of each subject.
 
-    `core` as in the plan. What is pooled at once is bounded by `readout.chunk`.
+    `core` as in the plan; its prefilter counts nothing. What is pooled at once is bounded by
+    `readout.chunk`.
     """
+    core = replace(core, prefilter="stored")
     trunk = GNetCore(core, (CHANNELS, *map_size), stream(0, "budget"))
     shapes = trunk.map_shapes(*map_size)
     places = [h * w for _, h, w in shapes]

@@ -30,6 +30,7 @@ from src.training.device import bfloat16, keep_memory, pick_device, threads
 from src.training.distillation import lessons
 from src.training.losses import SQUARED, batch_loss, signal_weights
 from src.training.optimizers import held_still, make_optimizer
+from src.training.own_best import OwnBest, unit_scores
 from src.training.progress import reporting
 from src.training.provenance import differences, recorded_inputs, session_record, versions
 from src.training.requirements import require_consistent, require_trials
@@ -86,6 +87,8 @@ def train(
     steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
     columns = ["epoch", "step", "loss"]
     manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
+    if config.own_best:
+        manifest.save_table(pd.DataFrame(content["units"]), folder / "units.csv")
     resume.unlink(missing_ok=True)
     encoder.load_state_dict(content["state"])
     encoder.eval()
@@ -124,6 +127,7 @@ class Run:
         if config.loss == "ncsnr":
             self.shares = {k: self._shares(k, split.train) for k, split in splits.items()}
         self.optimizer = make_optimizer(encoder, config)
+        self.own = OwnBest(sessions) if config.own_best else None
         self.average = None
         if config.average:
             decay = get_ema_multi_avg_fn(config.average)
@@ -171,7 +175,11 @@ class Run:
         row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
         row["validation"], measured = self.validate(), self.watched
         verdict = schedule.step(row["validation"])
-        if verdict.improved:
+        if self.own:
+            given = self.sessions, self.splits, self.config.batch_size, self.device
+            scores, now = unit_scores(self.kept, *given), self.kept.state_dict()
+            self.own.keep(row["epoch"], scores, self.best, now)
+        elif verdict.improved:
             self.best = self.weights()
         if verdict.restore:
             self.encoder.load_state_dict(self.best)
@@ -289,6 +297,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state(),
             "history": self.history,
+            "own": self.own.state() if self.own else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -299,6 +308,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule = Schedule.resume(self.config, state["schedule"])
         self.best, self.history = state["best"], state["history"]
+        if self.own:
+            self.own.load_state(state["own"])
 
     def result(self) -> dict[str, Any]:
         """What `weights.pt` holds besides the recorded inputs."""
@@ -315,4 +326,5 @@ class Run:
             "sessions": {key: session_record(s) for key, s in self.sessions.items()},
             "device": self.device.type,
             "versions": versions(),
+            **({"units": self.own.table().to_dict("list")} if self.own else {}),
         }
