@@ -50,6 +50,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from src.analyses.wave_tuning import wave_curves, wave_tuning
 from src.config import InputConfig
 from src.correlation import pearson
 from src.data.gaussian_fields import field_grid
@@ -102,7 +103,7 @@ print(f"{len(candidates)} candidate fields of {len(np.unique(candidates[:, 2]))}
 # hundred candidates nearest to what was found.
 
 # %%
-rows = []
+rows, weights = [], []
 for key, session in sessions.items():
     split, hashes = official_split(session), image_sha256(session.images)
     maps = [open_features(places.features / n / key, layer, hashes) for n, layer in plan.pairs]
@@ -115,6 +116,7 @@ for key, session in sessions.items():
     how = {"lambdas": lambdas, "counts": counts, "legacy": old}
     fit = search_fields(maps, y, plan.grid, plan.coarse, np.sort(many), np.sort(few), **how)
     predicted = fit.predict(maps)
+    weights.append(fit.weights)
     made = prediction_for(session, split.test, predicted, {"probe": probe, "seed": seed})
     save_prediction(made, folder / f"{key}.npz")
     single = pearson(made.values, session.responses(split.test).numpy())
@@ -152,5 +154,44 @@ save_figure(figure, places.figures / f"03_{probe}.png")
 # image, and dark circles belong to voxels that are predicted well. Fields grow from V1 to hV4, in
 # cortex and in the simulation. Faint circles are voxels whose choice was decided by noise, and
 # their places mean nothing.
+#
+# ## What was chosen
+#
+# How strongly the ridge was held back, of the nine parameters on offer; at either end more would
+# have been wanted. Of a pyramid of waves the weights say more: which frequency and which
+# orientation a voxel prefers, as the mean over the other one of its weights.
+
+# %%
+waves = plan.networks == ("gabor",)
+if waves:
+    every = np.concatenate(weights)
+    tuned = pd.concat([units.reset_index(drop=True), wave_tuning(every, plan.layers)], axis=1)
+    save_table(tuned, places.tables / f"03_{probe}_waves.csv")
+
+# %%
+figure, axes = plt.subplots(1, 3 if waves else 1, figsize=(9 if waves else 3.4, 2.7), squeeze=False)
+counts = units["lambda"].value_counts().reindex(lambdas, fill_value=0)
+axes[0, 0].bar(np.log10(lambdas), counts, width=0.3, color="#8fa9bb")
+axes[0, 0].set(xlabel="logarithm of lambda", ylabel="voxels")
+for axis, curves in zip(axes[0, 1:], wave_curves(every) if waves else (), strict=True):
+    for area in areas:
+        axis.plot(curves[units.area == area].mean(0), "o-", markersize=3, label=area)
+
+# %%
+if waves:
+    axes[0, 1].set(xlabel="cycles an image", ylabel="mean weight")
+    axes[0, 1].set_xticks(range(len(plan.layers)), [name[-4:].strip("f") for name in plan.layers])
+    axes[0, 2].set(xlabel="orientation (°)")
+    axes[0, 2].set_xticks(range(6), range(0, 180, 30))
+    axes[0, 2].legend()
+if settings.simulation:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, places.figures / f"03_{probe}_choice.png")
+
+# %% [markdown]
+# **What one sees.** Left, how many voxels chose each parameter. With a pyramid of waves, in the
+# middle and right, what areas prefer on average; the table `waves` has the preferred wave of every
+# voxel and how much it stands out. Simulated voxels of `demo` read random convolutions, in which
+# there are no waves to prefer, and curves are flat but for chance.
 #
 # Next: `04_evaluate` sets them beside networks that were trained on the voxels.

@@ -59,7 +59,7 @@ from src.analyses.transfer import (
 )
 from src.correlation import pearson
 from src.data.nsd import EARLY
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.bootstrap import Draws, interval, unit_samples
 from src.evaluation.prediction import align, load_prediction, predict
 from src.evaluation.scores import readable
@@ -100,8 +100,9 @@ declare(*tables.values(), *drawn.values())
 plans = [settings.plan(f"gnet8r_{name}") for name in EARLY]
 inputs = plans[0].model.inputs
 sessions = open_inputs(places.processed, inputs, places.features)
-splits = {key: official_split(session) for key, session in sessions.items()}
-shown = {key: session.image_ids[splits[key].test] for key, session in sessions.items()}
+(splits,) = member_splits(sessions, plans[0].split, 1, seed)
+tests = {key: session.trials("test") for key, session in sessions.items()}
+shown = {key: session.image_ids[tests[key]] for key, session in sessions.items()}
 rng = numpy_stream(seed, "alpha images")
 draws = Draws.make(np.concatenate(list(shown.values())), resamples, rng)
 
@@ -112,7 +113,7 @@ for plan in plans:
     folder = places.runs / "transfer" / plan.area
     encoder = read_frozen(trunk, plan, sessions, splits, seed, folder, device)
     for key, session in sessions.items():
-        trials = splits[key].test
+        trials = tests[key]
         both = predict(encoder, session, trials), session.responses(trials).numpy()
         r = pearson(*both)
         resampled[plan.area, key] = unit_samples("single", *both, shown[key], draws)
@@ -123,7 +124,7 @@ units = pd.concat(rows)
 # %%
 original = []
 for key, session in sessions.items():
-    trials, found = splits[key].test, load_prediction(places.predictions / f"gnet8r/{key}.npz")
+    trials, found = tests[key], load_prediction(places.predictions / f"gnet8r/{key}.npz")
     both = (
         align(found, session.trial_ids[trials], session.unit_ids),
         session.responses(trials).numpy(),

@@ -32,6 +32,7 @@ from src.training.distillation import lessons
 from src.training.launch import in_processes
 from src.training.losses import SQUARED, batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
+from src.training.own_best import OwnBest, unit_scores
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import recorded_inputs, session_record, versions
@@ -96,7 +97,7 @@ def train(
             if group.first:
                 checkpoint.write(weights, content)
         if group.first:
-            _write_tables(content["history"], config, folder)
+            _write_tables(content, config, folder)
             resume.unlink(missing_ok=True)
         group.wait()
     encoder.load_state_dict(content["state"])
@@ -104,13 +105,16 @@ def train(
     return pd.read_csv(folder / "history.csv")
 
 
-def _write_tables(rows: list[dict[str, Any]], config: TrainingConfig, folder: Path) -> None:
-    """`history.csv`, a row an epoch, and `steps.csv`, a row a step."""
+def _write_tables(content: Mapping[str, Any], config: TrainingConfig, folder: Path) -> None:
+    """`history.csv`, a row an epoch, `steps.csv`, and `units.csv` where units have a best epoch."""
     columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
+    rows = content["history"]
     manifest.save_table(pd.DataFrame(rows, columns=columns), folder / "history.csv")
     steps = [(r["epoch"], i, x) for r in rows for i, x in enumerate(r["losses"], 1)]
     columns = ["epoch", "step", "loss"]
     manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
+    if "units" in content:
+        manifest.save_table(pd.DataFrame(content["units"]), folder / "units.csv")
 
 
 class Run:
@@ -136,6 +140,7 @@ class Run:
         if config.loss == "ncsnr":
             self.shares = {k: self._shares(k, split.train) for k, split in splits.items()}
         self.optimizer = make_optimizer(encoder, config)
+        self.own = OwnBest(sessions) if config.own_best else None
         self.average = None
         if config.average:
             decay = get_ema_multi_avg_fn(config.average)
@@ -188,7 +193,11 @@ class Run:
         row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
         row["validation"], measured = self.validate(), self.watched
         verdict = schedule.step(row["validation"])
-        if verdict.improved:
+        if self.own:
+            given = self.sessions, self.splits, self.config.batch_size, self.device
+            scores, now = unit_scores(self.kept, *given), self.kept.state_dict()
+            self.own.keep(row["epoch"], scores, self.best, now)
+        elif verdict.improved:
             self.best = self.weights()
         if verdict.restore:
             self.encoder.load_state_dict(self.best)
@@ -313,6 +322,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state(),
             "history": self.history,
+            "own": self.own.state() if self.own else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -323,6 +333,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule = Schedule.resume(self.config, state["schedule"])
         self.best, self.history = state["best"], state["history"]
+        if self.own:
+            self.own.load_state(state["own"])
 
     def result(self) -> dict[str, Any]:
         """What `weights.pt` holds besides the recorded inputs."""
@@ -339,4 +351,5 @@ class Run:
             "sessions": {key: session_record(s) for key, s in self.sessions.items()},
             "device": self.device.type,
             "versions": versions(),
+            **({"units": self.own.table().to_dict("list")} if self.own else {}),
         }

@@ -9,8 +9,20 @@ from src.analyses.noise_model import (
     noise_covariance,
     noise_model,
 )
-from src.analyses.transfer import asymmetry, asymmetry_samples, transfer_matrix, verdict
+from src.analyses.transfer import (
+    BRANCHES,
+    CHAIN,
+    asymmetry,
+    asymmetry_samples,
+    transfer_matrix,
+    verdict,
+)
+from src.correlation import pearson
 from src.data.errors import DataError
+from src.data.gaussian_fields import field_grid
+from src.evaluation.field_ridge import fit_fields
+from src.simulate.nsd import draw_scenes
+from src.simulate.nsd_cortex import Voxels, signals, trunk_maps
 
 STORED = np.array(
     [
@@ -148,3 +160,21 @@ def test_descent_is_down_the_gradient_and_ends_where_the_closed_form_is():
     late = descended_mixing(gain, rest, np.random.default_rng(0), 1e-2, 5000, 0)
     assert loss(closed) - 1e-4 < loss(late) < loss(early) <= max(loss(start), 4.0)
     np.testing.assert_allclose(late @ late.T, closed @ closed.T, atol=0.01)
+
+
+def test_a_chain_is_told_from_branches_where_trunks_are_perfect():
+    """Areas that read one stack, or one each, with noise; as 08_fig_control does it, smaller."""
+    pictures = draw_scenes(np.random.default_rng(0), 220, 48)
+    train, none, test = np.arange(170), np.arange(0), np.arange(170, 220)
+    found = {}
+    for world in ("hierarchical", "branched"):
+        cells = Voxels.draw(12, world, 42, "control")
+        y = signals(pictures, cells, world, 42)
+        y += 0.3 * np.random.default_rng(1).normal(size=y.shape)
+        r = []
+        for maps in trunk_maps(pictures, world, 42):
+            fit = fit_fields(maps, y, field_grid(0.1, 2.0, sizes=2), train, none, [1.0, 30, 900])
+            r.append(pearson(fit.predict([m[test] for m in maps]), y[test]))
+        own = np.array(r)[cells.area, np.arange(48)]
+        found[world] = asymmetry(transfer_matrix(np.array(r), own, cells.area)[0]).alpha
+    assert found["hierarchical"] > CHAIN and found["branched"] < BRANCHES + 0.1

@@ -88,6 +88,7 @@ from src.figures.panels.videos import (
     step_curves,
     traces,
 )
+from src.figures.panels.volumes import volume_slice
 
 __all__ = [
     "attention_change",
@@ -181,5 +182,6 @@ __all__ = [
     "units_by_depth",
     "units_per_session",
     "value_map",
+    "volume_slice",
     "windows",
 ]
