@@ -19,7 +19,7 @@ from typing import Any
 from src import paths
 from src.manifest import RECORD_VARIABLE
 
-PARENT = "STRIATE_PARENT"  # the process that torchrun ends with
+PARENT = "STRIATE_PARENT"  # the process that one started here ends with
 
 
 class ProcessError(RuntimeError):
@@ -29,11 +29,13 @@ class ProcessError(RuntimeError):
 def in_processes(count: int, function: Callable[..., Any], *arguments: Any) -> None:
     """Have `count` processes call a function of `src`; what the first prints is printed here."""
     with tempfile.TemporaryDirectory(prefix="striate-") as folder:
-        call, errors = Path(folder) / "call.pickle", Path(folder) / "errors.txt"
+        call, errors = Path(folder) / "0", Path(folder) / "errors.txt"
         call.write_bytes(pickle.dumps((function, arguments)))
+        for rank in range(1, count):  # each removes its own: nothing large is left by a kill
+            os.link(call, call.with_name(str(rank)))
         with open(errors, "w") as stream:
             streams = {"stdout": subprocess.PIPE, "stderr": stream, "text": True}
-            with torchrun(count, "src.training.worker", str(call), **streams) as started:
+            with torchrun(count, "src.training.worker", folder, **streams) as started:
                 try:
                     for line in started.stdout:
                         print(line, end="", flush=True)

@@ -20,6 +20,7 @@ from torch import Tensor, distributed, nn
 from src.lifetime import die_with
 from src.models.sharing import Share, sharing
 from src.training.device import pick_device
+from src.training.launch import PARENT
 
 WAITS = timedelta(minutes=10)  # for a process that is alive and does not answer
 
@@ -97,8 +98,8 @@ def process_group(device: str = "auto") -> Iterator[Group]:
     if "LOCAL_RANK" not in os.environ:
         yield Group(chosen)
         return
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        die_with(os.getppid())  # torchrun; killed itself, it could not end this process
+    if parent := os.environ.get(PARENT):
+        die_with(int(parent))  # torchrun; killed itself, it could not end this process
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)

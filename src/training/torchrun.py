@@ -23,6 +23,7 @@ BYSTANDERS = "gloo", "nccl", "distributed"  # words of a process that missed ano
 def main(arguments: Sequence[str]) -> int:
     """Run torchrun on this machine; returns the exit status."""
     die_with(int(os.environ[PARENT]))
+    os.environ[PARENT] = str(os.getpid())
     count, *rest = arguments
     given = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", count, "-m", *rest]
     try:

@@ -1,4 +1,4 @@
-"""One of the processes of src/training/launch.py: makes the call in a file, for its part."""
+"""One of the processes of src/training/launch.py: makes the call in its file, for its part."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from torch.distributed.elastic.multiprocessing.errors import record
 @record
 def main() -> None:
     """Make the call; its file was written by this user a moment ago. Only the first prints."""
-    function, arguments = pickle.loads(Path(sys.argv[1]).read_bytes())
+    rank = os.environ["RANK"]
+    call = Path(sys.argv[1]) / rank
+    function, arguments = pickle.loads(call.read_bytes())
+    call.unlink()
     with ExitStack() as stack:
-        if os.environ["RANK"] != "0":
+        if rank != "0":
             stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         function(*arguments)
 
