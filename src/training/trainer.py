@@ -30,7 +30,7 @@ from src.training.checkpoint import current_content
 from src.training.device import bfloat16, keep_memory, require_devices, threads
 from src.training.distillation import lessons
 from src.training.launch import in_processes
-from src.training.losses import SQUARED, batch_loss, part_of_batch, signal_weights
+from src.training.losses import batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
 from src.training.own_best import OwnBest, unit_scores
 from src.training.parallel import Group, process_group
@@ -40,9 +40,9 @@ from src.training.requirements import require_consistent, require_trials
 from src.training.sampler import steps
 from src.training.schedule import Schedule, warmth
 from src.training.supply import answered, augmented
-from src.training.validation import NAMED, WATCHED, batches, validate
+from src.training.tables import write_tables
+from src.training.validation import batches, validate
 
-COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
 Watch = Callable[[Mapping[str, Any]], None]  # is shown each row of a history, and may raise
 
 
@@ -97,24 +97,12 @@ def train(
             if group.first:
                 checkpoint.write(weights, content)
         if group.first:
-            _write_tables(content, config, folder)
+            write_tables(content, config, folder)
             resume.unlink(missing_ok=True)
         group.wait()
     encoder.load_state_dict(content["state"])
     encoder.eval()
     return pd.read_csv(folder / "history.csv")
-
-
-def _write_tables(content: Mapping[str, Any], config: TrainingConfig, folder: Path) -> None:
-    """`history.csv`, a row an epoch, `steps.csv`, and `units.csv` where units have a best epoch."""
-    columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
-    rows = content["history"]
-    manifest.save_table(pd.DataFrame(rows, columns=columns), folder / "history.csv")
-    steps = [(r["epoch"], i, x) for r in rows for i, x in enumerate(r["losses"], 1)]
-    columns = ["epoch", "step", "loss"]
-    manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
-    if "units" in content:
-        manifest.save_table(pd.DataFrame(content["units"]), folder / "units.csv")
 
 
 class Run:
