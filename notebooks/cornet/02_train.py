@@ -60,7 +60,7 @@ member: int = 1  # number of the run, from 1
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
-workers: int = 0  # processes that load images; 0: this one
+workers: int = 0  # processes that load pictures; 0: this one
 seed: int = 42  # seed of weights, order and crops, together with the number of the run
 
 # %%
