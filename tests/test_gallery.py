@@ -1,5 +1,7 @@
 """The numbers shown are those of the committed tables, and simulated rows say so."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -14,6 +16,20 @@ def test_pages_show_the_committed_tables(path):
     assert {m[2] for m in gallery.BLOCK.finditer(text)} == set(known)
     assert gallery.with_blocks(text, known) == text
     assert all(len(block.splitlines()) > 10 for block in known.values())
+
+
+@pytest.mark.parametrize("path", ["README.md", "figures/README.md", "notebooks/README.md"])
+def test_links_lead_somewhere(path):
+    page = ROOT / path
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    local = [link for link in links if "://" not in link]
+    assert len(local) > 15 and [x for x in local if not (page.parent / x).exists()] == []
+
+
+def test_the_notebooks_page_names_every_notebook():
+    page = (ROOT / "notebooks/README.md").read_text()
+    stems = {path.stem for path in (ROOT / "notebooks").glob("*/*.py")}
+    assert {stem for stem in stems if f"`{stem}`" not in page} == set()
 
 
 def test_every_kept_figure_has_its_tables_and_main_scores():

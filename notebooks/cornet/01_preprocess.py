@@ -16,14 +16,14 @@
 # **What is in recordings of V4 and IT, and how well could any model of them do?**
 #
 # A score says how like a brain a network is only beside what was possible. Sites are noisy: shown
-# the same picture again, they do not answer the same. What of a site's variance over pictures
+# the same image again, they do not answer the same. What of a site's variance over images
 # comes again is its *reliability* c, and no model can explain more than that. So before any
 # network is looked at, this notebook
 #
 # 1. finds an *assembly*: responses to single presentations, [presentation x site], with a table
-#    that names picture, object and repetition, and one that names region and animal. The `demo`
+#    that names image, object and repeat, and one that names region and animal. The `demo`
 #    profile simulates one: 64 objects, sites of V4 and IT of two monkeys;
-# 2. averages repetitions and finds the reliability of each site, as Brain-Score does;
+# 2. averages repeats and finds the reliability of each site, as Brain-Score does;
 # 3. scores a toy assembly against itself, which has to give about 1.
 #
 # The simulated sites were made to have a right answer. V4 sites read area V4 of one random
@@ -32,7 +32,7 @@
 # changes, since such sites exist. Everything that was planted is kept apart, in `truth.npz`.
 #
 # Beside the assembly of mean rates lie one in bins of 10 ms, choices of human observers, voxels of
-# a scanned subject, and folders of pictures to train networks on; later notebooks open them.
+# a scanned subject, and folders of images to train networks on; later notebooks open them.
 #
 # The answer is the table of ceilings, and the figure below it.
 
@@ -82,8 +82,8 @@ declare(*tables.values(), *drawn.values())
 #
 # Your own go to `data/raw/cornet/<name>/assembly.h5`; NetCDF as Brain-Score writes it, npz and csv
 # are read as well. For those of the papers, `python -m src.fetch cornet` says where to get what.
-# The simulation asks a random CORnet-Z what its areas make of each picture. It is the network
-# called `planted`, which a later notebook will show the pictures again.
+# The simulation asks a random CORnet-Z what its areas make of each image. It is the network
+# called `planted`, which a later notebook will show the images again.
 
 # %%
 if simulated:
@@ -100,14 +100,14 @@ print("(n_presentations, n_sites) =", assembly.values.shape)
 shown = assembly.stimuli.groupby("stimulus_id").size()
 rows = assembly.units.groupby(["region", "animal"]).size().rename("n_units").reset_index()
 rows["n_images"], rows["n_objects"] = len(shown), assembly.stimuli["object_name"].nunique()
-rows["repetitions"] = f"{shown.min()} to {shown.max()}"
+rows["repeats"] = f"{shown.min()} to {shown.max()}"
 rows["n_presentations"] = len(assembly.values)
 rows.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(rows, tables["sessions"])
 rows
 
 # %% [markdown]
-# ## The pictures
+# ## The images
 
 # %%
 use_style()
@@ -125,13 +125,13 @@ if simulated:
 save_figure(figure, drawn["pictures"])
 
 # %% [markdown]
-# **What one sees.** One picture of each category. Where the object is, how large and how it is
-# turned changes from picture to picture, and the background has nothing to do with it.
+# **What one sees.** One image of each category. Where the object is, how large and how it is
+# turned changes from image to image, and the background has nothing to do with it.
 #
 # ## Ceilings
 #
-# The labels of repetitions are split in half at random, ten times; the means over both halves are
-# correlated over pictures, site by site, and r of halves becomes that of all repetitions by
+# The labels of repeats are split in half at random, ten times; the means over both halves are
+# correlated over images, site by site, and r of halves becomes that of all repeats by
 # Spearman and Brown's formula, c = 2r / (1 + r). Brain-Score's ceiling of a region is the median
 # over its sites, and the mean over halvings.
 
@@ -203,16 +203,16 @@ save_table(toy_scores, tables["toy"])
 toy_scores.round(4)
 
 # %% [markdown]
-# ## Pictures to train on
+# ## Images to train on
 #
-# Folders as ImageNet has them, a class each. In the demo these are new pictures of the same
-# objects, to be named by category; no picture of the assembly is among them.
+# Folders as ImageNet has them, a class each. In the demo these are new images of the same
+# objects, to be named by category; no image of the assembly is among them.
 
 # %%
 if (places.raw / "pictures").is_dir():
     train, held_out = open_folders(places.raw / "pictures")
-    print(f"{len(train)} pictures to train on, {len(held_out)} to validate:", *train.classes)
+    print(f"{len(train)} images to train on, {len(held_out)} to validate:", *train.classes)
 
 # %% [markdown]
-# Next: `02_train` trains a network to name these pictures, and `02_extract` shows the pictures of
+# Next: `02_train` trains a network to name these images, and `02_extract` shows the images of
 # the assembly to networks that never see a response.

@@ -13,27 +13,27 @@
 # %% [markdown]
 # # 02 · Extract
 #
-# **What do the areas of a CORnet make of these pictures, and at which step do they begin to see?**
+# **What do the areas of a CORnet make of these images, and at which step do they begin to see?**
 #
-# A network is shown the pictures of the assembly once, and what its areas put out is kept, at
+# A network is shown the images of the assembly once, and what its areas put out is kept, at
 # every layer that will be scored. For a network that goes on in time, a layer is an area *at a
 # step*: `IT-t3` is what area IT says at the fourth step.
 #
 # - **Z** has four areas of one convolution each, and one step.
 # - **R** and **RT** have a state in each area, added to what comes from below. In R, an area reads
 #   what the one before it has made in the same step. In RT it reads what that one made a step
-#   *earlier*, as if passing it on took time, so that the picture climbs one area a step and IT
+#   *earlier*, as if passing it on took time, so that the image climbs one area a step and IT
 #   knows nothing of it before step 3.
 # - **S** repeats a bottleneck in V2, V4 and IT, two, four and two times, one area after the other.
 #
-# In the published code `IT.output` at the default step 0 is the same for every picture in R and
+# In the published code `IT.output` at the default step 0 is the same for every image in R and
 # RT, and it was exported without a word; students found that read-outs of it explained nothing.
 # Such a layer is refused here by name. Three more silent failures are shut out: rows in another
-# order than the pictures (each row has its picture's hash beside it), features of yesterday's
-# weights (a folder is reused only for equal weights, pictures and preprocessing), and files of
+# order than the images (each row has its image's hash beside it), features of yesterday's
+# weights (a folder is reused only for equal weights, images and preprocessing), and files of
 # weights that are not what their name says (their hash is checked).
 #
-# The answer is the last figure: which pictures look alike to an early and to a late layer.
+# The answer is the last figure: which images look alike to an early and to a late layer.
 
 # %%
 import json
@@ -92,7 +92,7 @@ shown = trained_network(plan, places.runs, plan.size or 224, seed, kept)
 shown.module.to(pick_device(device))
 print(f"{shown.record.name}, weights: {shown.weights}; {shown.record.citation}")
 constant = [layer.name for layer in shown.record.layers if layer.constant]
-print("the same for all pictures, and left out:", ", ".join(constant) or "none")
+print("the same for all images, and left out:", ", ".join(constant) or "none")
 
 # %% [markdown]
 # ## One pass
@@ -126,16 +126,16 @@ extracted.round(3)
 # %% [markdown]
 # The last column is an estimate of what scoring such a layer will take, made before anything is
 # run: users of the published tools saw runs of hours end out of memory. Raw maps of all layers of
-# a large network are hundreds of gigabytes; here only the inner products of pictures are needed, a
+# a large network are hundreds of gigabytes; here only the inner products of images are needed, a
 # number a pair.
 #
 # ## Do the features make sense?
 #
 # Users of published features found that they explained nothing, and had no way to tell why. A test
-# that needs no brain: what is plain in a picture, its brightness or whether it is darker on one
-# side, has to be in the features of *this* picture, be the network trained or not. A linear
-# read-out is fitted to nine tenths of the pictures and asked about the others; r near zero would
-# mean features of other pictures, of a step before the picture, or of the wrong file.
+# that needs no brain: what is plain in an image, its brightness or whether it is darker on one
+# side, has to be in the features of *this* image, be the network trained or not. A linear
+# read-out is fitted to nine tenths of the images and asked about the others; r near zero would
+# mean features of other images, of a step before the image, or of the wrong file.
 
 # %%
 plain = pd.DataFrame({layer: plain_readout(x, pixels) for layer, x in features.items()}).T
@@ -143,10 +143,10 @@ save_table(plain.rename_axis("layer").reset_index(), sense)
 plain.round(2)
 
 # %% [markdown]
-# ## How alike do pictures look?
+# ## How alike do images look?
 #
-# 1 minus the correlation of two pictures' features, each taken about its mean over pictures, and
-# drawn by rank: dark is alike. Pictures are sorted by category.
+# 1 minus the correlation of two images' features, each taken about its mean over images, and
+# drawn by rank: dark is alike. Images are sorted by category.
 
 # %%
 objects = pd.Series(read(path, "stimuli/object_name"), read(path, "stimuli/stimulus_id"))
@@ -166,14 +166,14 @@ if simulated:
 save_figure(figure, drawn)
 
 # %% [markdown]
-# **What one sees.** Squares along the diagonal would be categories whose pictures a layer finds
+# **What one sees.** Squares along the diagonal would be categories whose images a layer finds
 # alike, wherever the object is and however it is turned. Random weights show next to none: the
 # first layer sees backgrounds, and the last is a blurred first. Training makes squares, the more
 # the longer it goes on.
 
 # %%
 made = json.loads((folder / "manifest.json").read_text())
-print("weights", made["state_sha256"][:16], "of pictures", made["image_sha256"][0][:16], "...")
+print("weights", made["state_sha256"][:16], "of images", made["image_sha256"][0][:16], "...")
 
 # %% [markdown]
 # Next: `03_probe` maps every layer to the responses of V4 and IT.

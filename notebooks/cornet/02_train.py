@@ -13,20 +13,20 @@
 # %% [markdown]
 # # 02 · Train
 #
-# **How does a CORnet learn to name pictures, and does it?**
+# **How does a CORnet learn to name images, and does it?**
 #
 # CORnets have four areas named after those of the ventral stream, and a decoder. They are trained
-# like any network of computer vision, to name pictures, and no recording of a brain is used.
+# like any network of computer vision, to name images, and no recording of a brain is used.
 # Kubilius and colleagues published a recipe for each: stochastic gradient descent with momentum .9
 # and weight decay 1e-4 in batches of 256, and a learning rate that is cut to a tenth every 10
-# epochs of 25 (Z, R and RT) or every 20 of 43 (S). Training sees random parts of pictures, at
+# epochs of 25 (Z, R and RT) or every 20 of 43 (S). Training sees random parts of images, at
 # random scale and half of them mirrored; validation sees their middle.
 #
 # Four things that went wrong in the published training code cannot here:
 #
 # - a restarted run began all its epochs again, and its schedule was not saved. Here a killed run
 #   goes on at the step of its last checkpoint and ends in the *same bytes*: order and crops are
-#   drawn from streams named by seed, epoch and picture, so that no state of a generator can be
+#   drawn from streams named by seed, epoch and image, so that no state of a generator can be
 #   lost;
 # - the log was written anew, whole, at every step. Here it grows a line at a time;
 # - the learning rate in the log came from a formula of its own. Here it is what the optimizer
@@ -76,7 +76,7 @@ declare(folder / "weights.pt", folder / "history.csv", drawn)
 pd.Series({**as_plain(plan.model), **as_plain(plan.training)}, name="value").to_frame()
 
 # %% [markdown]
-# ## Pictures and network
+# ## Images and network
 #
 # `train/<class>/*` and `val_in_folders/<class>/*` (or `val`), as ImageNet is kept. Both parts must
 # have the same classes.
@@ -85,13 +85,13 @@ pd.Series({**as_plain(plan.model), **as_plain(plan.training)}, name="value").to_
 train, held_out = open_folders(places.raw / "pictures")
 network = recognizer(plan.model, len(train.classes), seed + member - 1)
 count = sum(p.numel() for p in network.module.parameters())
-print(f"{len(train)} and {len(held_out)} pictures of {len(train.classes)} classes")
-print(f"{network.record.name}: {count:,} weights, pictures of {network.record.input_size} pixels")
+print(f"{len(train)} and {len(held_out)} images of {len(train.classes)} classes")
+print(f"{network.record.name}: {count:,} weights, images of {network.record.input_size} pixels")
 
 # %% [markdown]
 # ## Train
 #
-# `weights.pt` holds the last weights, with the configuration, the hash of the pictures and all
+# `weights.pt` holds the last weights, with the configuration, the hash of the images and all
 # else that they depend on; only a run of equal inputs is taken as done. `log.csv` beside it has a
 # line every tenth of an epoch, with the seconds spent on loading and on computing.
 
@@ -113,7 +113,7 @@ history.tail(3).round(4)
 # ## Did it learn?
 #
 # Two controls stand beside the curve: guessing, one over the number of classes, and always naming
-# the most frequent class. Top-5 counts a picture as right if its class is among the five best
+# the most frequent class. Top-5 counts an image as right if its class is among the five best
 # guesses, which with few classes says little.
 
 # %%
@@ -137,11 +137,11 @@ last = history.iloc[-1]
 print(f"top-1 {last['validation']:.3f}, top-5 {last['validation_top5']:.3f}, guessing {guess:.3f}")
 
 # %% [markdown]
-# **What one sees.** Left, the loss; training sees random parts of pictures, which are harder than
-# the whole, so that its curve may stay above. Right, the share of validation pictures named at the
+# **What one sees.** Left, the loss; training sees random parts of images, which are harder than
+# the whole, so that its curve may stay above. Right, the share of validation images named at the
 # first guess. Dotted rules mark epochs after which the rate was cut: the curve steps up there, as
 # weights stop being thrown about. Two epochs, as in the `smoke` profile, teach nothing and only
 # show that everything runs.
 #
-# Next: `02_extract` freezes the network and shows it the pictures that monkeys saw; `03_predict`
+# Next: `02_extract` freezes the network and shows it the images that monkeys saw; `03_predict`
 # asks which classes it confuses.

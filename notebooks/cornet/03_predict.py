@@ -13,21 +13,21 @@
 # %% [markdown]
 # # 03 · Predict
 #
-# **Which pictures does the trained network name, and which classes does it confuse?**
+# **Which images does the trained network name, and which classes does it confuse?**
 #
 # A network that is to stand for the ventral stream has to do what the ventral stream does: say
-# what is in a picture, wherever it is. Top-1, the share of pictures named at the first guess, is
+# what is in an image, wherever it is. Top-1, the share of images named at the first guess, is
 # the number by which such networks are known, and the axis on which later notebooks ask whether
 # better naming makes a network more like a brain.
 #
 # One number hides how it comes about. A network may know half the classes and guess the others, or
 # it may confuse two that look alike and know the rest; for a comparison with human choices it is
-# the confusions that count (`07_fig_behavior`). So here every validation picture is shown once, in
-# the way that training validated it (the middle of the picture), and its class probabilities are
+# the confusions that count (`07_fig_behavior`). So here every validation image is shown once, in
+# the way that training validated it (the middle of the image), and its class probabilities are
 # kept with its file name.
 #
 # Two controls: guessing, and the same network with the weights it started from. A network that
-# names more than its untrained self has learned it from the pictures; one that does not has
+# names more than its untrained self has learned it from the images; one that does not has
 # learned nothing, whatever its loss says.
 #
 # The answer is the table of accuracies, and the figure of confusions. Probabilities are written as
@@ -68,7 +68,7 @@ table, drawn = places.tables / f"03_{model}_named.csv", places.figures / f"03_{m
 declare(kept, table, drawn)
 
 # %% [markdown]
-# ## Show the validation pictures
+# ## Show the validation images
 
 # %%
 _, held_out = open_folders(places.raw / "pictures")
@@ -78,7 +78,7 @@ weights = checkpoint.read(note_input(places.member(model, 1) / "weights.pt"))
 network.module.load_state_dict(weights["state"])
 probabilities = named(network, held_out, device)
 save_arrays(kept, probabilities=probabilities, names=np.array(held_out.names))
-print("(n_pictures, n_classes) =", probabilities.shape)
+print("(n_images, n_classes) =", probabilities.shape)
 
 # %% [markdown]
 # ## How many are named?
@@ -97,7 +97,7 @@ save_table(accuracy, table)
 accuracy.round(3)
 
 # %% [markdown]
-# The trained network's top-1 is that of the last line of its history: the same pictures in the
+# The trained network's top-1 is that of the last line of its history: the same images in the
 # same form, by other code.
 
 # %%
@@ -107,7 +107,7 @@ print(f"in training {history['validation'].iloc[-1]:.4f}, here {rows[0]['top1']:
 # %% [markdown]
 # ## What is taken for what?
 #
-# Rows are what a picture shows, columns what the network says, each row as shares that sum to 1.
+# Rows are what an image shows, columns what the network says, each row as shares that sum to 1.
 # Beyond some thirty classes, names no longer fit and are left out.
 
 # %%
@@ -121,7 +121,7 @@ figure, axis = plt.subplots(figsize=(4.6, 4))
 names = held_out.classes if len(right) <= 30 else ()
 image = panels.value_map(axis, confused, names, names, numbers=False)
 axis.set(xlabel="named", ylabel="shown", title=f"{model}, top-1 {rows[0]['top1']:.2f}")
-figure.colorbar(image, ax=axis, label="share of pictures", shrink=0.8)
+figure.colorbar(image, ax=axis, label="share of images", shrink=0.8)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn)
@@ -130,7 +130,7 @@ save_figure(figure, drawn)
 # **What one sees.** A dark diagonal is a network that names what it is shown. Dark columns are
 # classes it falls back on: a network at the start of its training says one or two names to
 # everything. Pairs that stay dark off the diagonal, on both sides of it, look alike to the
-# network; with simulated pictures these are categories of like outline.
+# network; with simulated images these are categories of like outline.
 #
 # Next: `03_probe` asks what the same networks say of V4 and IT, which is another question: a
 # network may name little and yet have features that sites share, and the other way round.

@@ -16,19 +16,19 @@
 # **How well do the layers of a network predict V4, and how well IT?**
 #
 # Brain-Score's answer (Schrimpf et al. 2018) is a recipe in five lines. Take the features of a
-# layer for all pictures. Draw a tenth of the pictures to test, by object, ten times. Fit the
+# layer for all images. Draw a tenth of the images to test, by object, ten times. Fit the
 # responses of all sites to the other nine tenths by partial least squares with 25 components.
-# Correlate predictions and responses over the test pictures, site by site. The score is the median
+# Correlate predictions and responses over the test images, site by site. The score is the median
 # over sites, and the mean over the ten draws.
 #
-# The draws here are Brain-Score's own, picture by picture; its scores are reproduced to nine
+# The draws here are Brain-Score's own, image by image; its scores are reproduced to nine
 # digits by other regressions and to a thousandth by this one, where its own fit stops early. What
 # takes most of its time is not needed: everything that PLS does with features depends on their
 # inner products alone, which are computed once for all ten draws.
 #
-# Which layer stands for which area? Looking for the best layer on the same pictures that it is
+# Which layer stands for which area? Looking for the best layer on the same images that it is
 # then scored on makes the score too good. So the choice is *nested*: each draw chooses among its
-# training pictures, and its test pictures see the chosen layer alone. CORnets come with an answer,
+# training images, and its test images see the chosen layer alone. CORnets come with an answer,
 # since their areas have names; whether V4 is best predicted by V4 is then a finding and no
 # definition.
 #
@@ -56,7 +56,7 @@ probe: str = "cornet_z"  # a probe of the profile: networks of one architecture
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 components: int = 25  # of partial least squares
-resamples: int = 200  # of pictures and sites, for intervals
+resamples: int = 200  # of images and sites, for intervals
 seed: int = 42  # seed of the resamples
 
 # %%
@@ -72,10 +72,10 @@ declare(*tables.values(), folder / "scores.csv", drawn)
 plan
 
 # %% [markdown]
-# ## Responses, and features of the same pictures
+# ## Responses, and features of the same images
 #
-# Rows are matched by the pictures' ids; features carry their pictures' hashes, so that a row
-# cannot belong to another picture.
+# Rows are matched by the images' ids; features carry their images' hashes, so that a row
+# cannot belong to another image.
 
 # %%
 path = note_input(places.raw / "assembly.h5")
@@ -91,7 +91,7 @@ print(len(sets), "layers;", "(n_images, n_features) =", first.values.shape, "of 
 # %% [markdown]
 # ## Score every layer
 #
-# `raw` is Brain-Score's median correlation, with an interval from resampled pictures *and* sites;
+# `raw` is Brain-Score's median correlation, with an interval from resampled images *and* sites;
 # `ceiling` the reliability c of the region. Three generations of a formula divide one by the
 # other, and were mixed up in threads and papers: r / c, (r / c)², and since the end of 2025 r² /
 # c. c is already a share of variance, so r² / c is the share of what can be explained; it is
@@ -136,7 +136,7 @@ save_table(choices, tables["_choice"])
 choices[choices["best"]].round(3)
 
 # %% [markdown]
-# `training` is the mean score inside training pictures, by which a layer was chosen; `chosen` the
+# `training` is the mean score inside training images, by which a layer was chosen; `chosen` the
 # share of draws that chose it; `nested` the score that the choice has not seen.
 
 # %%

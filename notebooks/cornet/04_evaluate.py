@@ -21,16 +21,16 @@
 #   (Brain-Score's own), ridge regression, and the strictest, one feature for one site
 #   (`neuron_to_neuron`). `reverse_pls` turns the question round: a network whose features are
 #   mostly *not* in the recorded sites scores low on it, however well it predicts them;
-# - **geometry** asks, without any fit, whether the same pictures are alike: correlation of
+# - **geometry** asks, without any fit, whether the same images are alike: correlation of
 #   dissimilarities (`rdm`), and kernel alignment (`cka`). The usual, biased CKA nears 1 for any
-#   two sets with more features than pictures; here it is the unbiased one.
+#   two sets with more features than images; here it is the unbiased one.
 #
 # Each comes with its own ceiling and its own way to divide by it, so that scores of different
 # measures do not compare, and a network's rank may change. A published score without the name of
 # its formula says little: the same correlation of .58 is .41, .50 or .71.
 #
-# The layer that stands for a network in a region was chosen among training pictures (`03_probe`).
-# Intervals are from resampled pictures and sites, the same for all networks, so that differences
+# The layer that stands for a network in a region was chosen among training images (`03_probe`).
+# Intervals are from resampled images and sites, the same for all networks, so that differences
 # are paired. The network that simulated sites read is in the table as the truth, not as a
 # contestant.
 #
@@ -60,7 +60,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 200  # of pictures and sites, for intervals
+resamples: int = 200  # of images and sites, for intervals
 seed: int = 42  # seed of the resamples
 
 # %%
@@ -100,7 +100,7 @@ shown = ["model", "region", "place", "raw", "ci_low", "ci_high", "nested", "ceil
 readable(scores.loc[scores["headline"], shown])
 
 # %% [markdown]
-# `raw` is the median correlation, `nested` the same where each draw of test pictures saw only a
+# `raw` is the median correlation, `nested` the same where each draw of test images saw only a
 # layer chosen without them: if the two agree, choosing cost nothing. `ceiled` is r² / c, the share
 # of the explainable variance that is explained.
 #
@@ -130,7 +130,7 @@ readable(comparisons[comparisons["model"].isin(leader)])
 # %% [markdown]
 # Each row: the first minus the second, with a paired interval, and p for no difference. Networks
 # whose intervals overlap in the figure may still differ surely here, since both were right and
-# wrong about the same pictures.
+# wrong about the same images.
 
 # %%
 use_style()
@@ -156,7 +156,7 @@ save_figure(figure, drawn["scores"])
 # ## Site by site
 #
 # A median hides the sites. For the best network of each region: every site's correlation, mean over
-# the ten draws of test pictures, against the highest that its own noise allows, √c.
+# the ten draws of test images, against the highest that its own noise allows, √c.
 
 # %%
 sites = []

@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 05 · Unrolling
 #
-# **When does a picture reach an area, and what do further time steps buy?**
+# **When does an image reach an area, and what do further time steps buy?**
 #
 # CORnet-R and CORnet-RT have the same weights, to the last one, and are different networks. Both
 # give every area a state that is added to what comes from below and passed on; they differ in
 # *when* an area reads:
 #
 # - **R** (called legacy, as in the first version): within a step, areas go in order, each reading
-#   what the one before it has just made. A picture is through all four areas in the second step;
+#   what the one before it has just made. An image is through all four areas in the second step;
 # - **RT** (biological): all areas go at once, each reading what the one before it made a step
-#   *earlier*. A picture needs a step for each area, as it does in a brain, where every stage adds
+#   *earlier*. An image needs a step for each area, as it does in a brain, where every stage adds
 #   ten milliseconds or so.
 #
 # In the first step of both, areas beyond V1 have nothing to read. What they put out then is a
@@ -30,7 +30,7 @@
 # and group norm makes its own bias of them. A user who exports "IT at step 0" gets this constant,
 # the same for a face and a chair.
 #
-# Two things are measured. Which share of an area's outputs differs between pictures at all, step
+# Two things are measured. Which share of an area's outputs differs between images at all, step
 # by step: that must be all or nothing, and where it turns is fixed by the wiring. And how well
 # each step predicts V4 and IT, which shows what recurrence adds to the first pass.
 #
@@ -98,7 +98,7 @@ states = {name: states_of(network, pixels) for name, network in {"R": r, "RT": r
 print("(n_steps, n_images, n_features) of IT =", states["RT"]["IT"].shape)
 
 # %% [markdown]
-# ## When does a picture arrive?
+# ## When does an image arrive?
 
 # %%
 rows = []
@@ -125,17 +125,17 @@ if simulated:
 save_figure(figure, drawn["reached"])
 
 # %% [markdown]
-# **What one sees.** The share of outputs that are not the same for all pictures; zero is exactly
+# **What one sees.** The share of outputs that are not the same for all images; zero is exactly
 # zero. In R everything beyond V1 waits for one step, in RT for one step an area, a staircase. Most
-# of an area turns at once. Outputs that never differ are rectified to zero by every picture.
+# of an area turns at once. Outputs that never differ are rectified to zero by every image.
 #
 # The decoder reads IT at the last step alone, so an RT of three steps gives the same class to
-# every picture, whatever its training.
+# every image, whatever its training.
 #
 # ## What do later steps add?
 #
 # Each step of IT predicts IT sites by partial least squares, and each step of V4 predicts V4.
-# Steps before the picture are left out, since they predict nothing.
+# Steps before the image are left out, since they predict nothing.
 
 # %%
 how = Settings(resamples=0, seed=seed)
@@ -169,8 +169,8 @@ if simulated:
 save_figure(figure, drawn["steps"])
 
 # %% [markdown]
-# **What one sees.** Where a curve begins is where the picture arrives, a step or two later in RT.
-# Bars are standard errors over the ten draws of test pictures. What comes after the first point is
+# **What one sees.** Where a curve begins is where the image arrives, a step or two later in RT.
+# Bars are standard errors over the ten draws of test images. What comes after the first point is
 # recurrence. Simulated sites answer once and have no dynamics that recurrence could explain, so
 # that further steps help no more than they hurt: differences of a few hundredths, up or down, are
 # what chance makes of another filter. In recordings of IT, later steps are to be compared with

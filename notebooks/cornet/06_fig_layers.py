@@ -21,15 +21,15 @@
 #
 # - **untrained networks** of the same make. Much of the agreement of a network with cortex is
 #   there before any training, so what training has taught is a difference and not a height;
-# - **permuted pictures.** Features are handed to other pictures, and everything is scored as
+# - **permuted images.** Features are handed to other images, and everything is scored as
 #   before. What is left is what a score is worth when there is nothing to find; a loader that had
-#   shuffled its pictures would pass for this, and would be seen here;
+#   shuffled its images would pass for this, and would be seen here;
 # - **the planted network**, on simulated sites: V4 reads its V4, and IT its IT. If the table did
 #   not show *that*, it could show nothing.
 #
 # Scans are scored in the same way. A voxel is a unit and a region of interest a region; what it
 # repeats is known from its *noise ceiling signal-to-noise ratio* (ncsnr, Allen et al. 2022), since
-# pictures were shown only three times.
+# images were shown only three times.
 #
 # For time, rates in bins of 10 ms are averaged to bins of 30 ms, weighted by how much of a bin
 # lies in another, and each is predicted by itself.
@@ -98,7 +98,7 @@ save_figure(figure, places.figures / "06_regions.png")
 # others the two rows look alike: where features are rich, both regions are predicted better, which
 # alone says nothing of a correspondence. It takes the difference between rows.
 #
-# ## With permuted pictures
+# ## With permuted images
 
 # %%
 path = note_input(places.raw / "assembly.h5")
@@ -124,8 +124,8 @@ save_table(permuted, places.tables / "06_permuted.csv")
 permuted.round(3)
 
 # %% [markdown]
-# Correlations with the wrong pictures scatter around zero, so rows were aligned, and nothing above
-# comes from anything but the pictures.
+# Correlations with the wrong images scatter around zero, so rows were aligned, and nothing above
+# comes from anything but the images.
 #
 # ## Layer by moment
 
@@ -155,7 +155,7 @@ if timed.exists():
     image = panels.value_map(
         axis, values.to_numpy(), list(values.index), list(values.columns), (0, top)
     )
-    axis.set(xlabel="ms after the picture came on", title=f"{network} to IT sites")
+    axis.set(xlabel="ms after the image came on", title=f"{network} to IT sites")
     figure.colorbar(image, ax=axis, label="r, median over sites")
     if simulated:
         mark_simulated(figure)
@@ -163,10 +163,10 @@ if timed.exists():
 
 # %% [markdown]
 # **What one sees.** Layers as rows, moments as columns. A static network says the same at all
-# times, so a row changes only because the sites do. Simulated sites answer to the object in a
-# picture from some 100 ms on, and for half of the varied pictures 50 ms later, so that prediction
+# times, so a row changes only because the sites do. Simulated sites answer to the object in an
+# image from some 100 ms on, and for half of the varied images 50 ms later, so that prediction
 # rises in two steps. It stays low, since tuning to single objects, drawn at random, is something
-# that no area of a random network holds; and before, sites tell pictures apart in a way that no
+# that no area of a random network holds; and before, sites tell images apart in a way that no
 # area shares.
 #
 # ## Voxels

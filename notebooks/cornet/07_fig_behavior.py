@@ -13,18 +13,18 @@
 # %% [markdown]
 # # 07 · Behavior
 #
-# **Does a network confuse the pictures that people confuse, and does it take as long?**
+# **Does a network confuse the images that people confuse, and does it take as long?**
 #
-# Two networks that name as many pictures may be right about different ones. Rajalingham and
-# colleagues (2018) showed people a picture and then two objects, and asked which had been there.
-# For every picture and every wrong object that was offered, one gets how often people fell for it,
+# Two networks that name as many images may be right about different ones. Rajalingham and
+# colleagues (2018) showed people an image and then two objects, and asked which had been there.
+# For every image and every wrong object that was offered, one gets how often people fell for it,
 # as a sensitivity d′. Four patterns are compared with a network's, by correlation:
 #
 # | name | what it keeps |
 # |---|---|
-# | i1 | a number a picture: how well its object is told from all others |
-# | i1n | the same, less the mean of its object: which *pictures* of an object are hard |
-# | i2 | a number a picture and distractor |
+# | i1 | a number an image: how well its object is told from all others |
+# | i1n | the same, less the mean of its object: which *images* of an object are hard |
+# | i2 | a number an image and distractor |
 # | i2n | the same, less the mean of each pair of objects |
 #
 # The last, i2n, is Brain-Score's: it leaves nothing that follows from objects alone. It is also
@@ -33,8 +33,8 @@
 # root.
 #
 # The network's choices are read from its last layer by a logistic regression, fitted to *other*
-# pictures of the same objects. Then to time: an *object solution time* is when the activity of a
-# population first tells a picture's object as well as the monkey did (Kar et al. 2019). A network
+# images of the same objects. Then to time: an *object solution time* is when the activity of a
+# population first tells an image's object as well as the monkey did (Kar et al. 2019). A network
 # without time has none.
 #
 # The answer is the first figure.
@@ -66,7 +66,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 200  # of pictures, for intervals
+resamples: int = 200  # of images, for intervals
 bin_ms: int = 30  # length of the time bins a decoder is fitted in
 seed: int = 42  # seed of the resamples and of decoders
 
@@ -106,7 +106,7 @@ if asked:
     trials = open_choices(note_input(places.raw / files["choices"]))
     fitting = shown[shown["object_name"].isin(trials.objects)]
     fitting = fitting[~fitting["stimulus_id"].isin(trials.images)]
-    print(f"{len(trials.image)} trials on {len(trials.images)} pictures")
+    print(f"{len(trials.image)} trials on {len(trials.images)} images")
     print(f"{len(fitting)} others of the same {len(trials.objects)} objects to fit a read-out to")
 
 # %%
@@ -159,10 +159,10 @@ if asked:
 # %% [markdown]
 # **What one sees.** One panel a pattern, networks as rows; the dashed line is the root of the
 # ceiling. The more of what follows from objects is taken off, the lower are scores and ceiling
-# alike. Bars that reach zero say that the agreement on *which pictures* are hard is not
-# established; with the few pictures of the smaller profiles that is the rule.
+# alike. Bars that reach zero say that the agreement on *which images* are hard is not
+# established; with the few images of the smaller profiles that is the rule.
 #
-# ## Picture by picture
+# ## Image by image
 
 # %%
 if asked:
@@ -189,16 +189,16 @@ if asked:
     save_figure(figure, drawn["images"])
 
 # %% [markdown]
-# **What one sees.** i1 of people against i1 of one network, picture by picture, and as means over
-# the pictures of an object: part of the agreement is that some objects are hard for both. A
-# network's d′ has a smaller range than people's: its read-out was fitted to a few hundred pictures
+# **What one sees.** i1 of people against i1 of one network, image by image, and as means over
+# the images of an object: part of the agreement is that some objects are hard for both. A
+# network's d′ has a smaller range than people's: its read-out was fitted to a few hundred images
 # and is rarely sure. Correlation does not mind.
 #
 # ## Solution times
 #
 # Here the model is the recorded population itself: how well do its own 10 ms rates, averaged to
-# longer bins, say when a picture is solved? A decoder is fitted in each bin to nine tenths of the
-# pictures; of the others, the time at which it first reaches the monkey's accuracy is compared
+# longer bins, say when an image is solved? A decoder is fitted in each bin to nine tenths of the
+# images; of the others, the time at which it first reaches the monkey's accuracy is compared
 # with the measured one.
 
 # %%
@@ -228,7 +228,7 @@ if timed:
     times.insert(0, "data", "simulated" if simulated else "recorded")
     save_table(times, tables["times"])
     known = times.dropna()
-    print(f"{len(known)} of {len(times)} pictures are solved at some time")
+    print(f"{len(known)} of {len(times)} images are solved at some time")
 # %%
 if timed:
     figure, axis = plt.subplots(figsize=(3.8, 3.4))
@@ -240,8 +240,8 @@ if timed:
     save_figure(figure, drawn["times"])
 
 # %% [markdown]
-# **What one sees.** One dot a test picture. Simulated pictures come in two clouds, easy ones at
+# **What one sees.** One dot a test image. Simulated images come in two clouds, easy ones at
 # some 100 ms and hard ones 50 ms later, and the decoder puts most in the right one. Predictions
 # stand in columns near the bins' starts, since a time between bins is interpolated only. A
-# feed-forward network has one time for all pictures and no score on this measure, which is what
+# feed-forward network has one time for all images and no score on this measure, which is what
 # the published tables give as 0; CORnet-S has .25 of a ceiling of .79.

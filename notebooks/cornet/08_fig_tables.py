@@ -13,10 +13,10 @@
 # %% [markdown]
 # # 08 · Tables
 #
-# **Does naming pictures better make a network more like a brain, and where do our numbers stand?**
+# **Does naming images better make a network more like a brain, and where do our numbers stand?**
 #
 # In 2018 the answer was yes, up to a point. Among networks that had been built to name the
-# pictures of ImageNet, those that named more of them also predicted V4 and IT better, until
+# images of ImageNet, those that named more of them also predicted V4 and IT better, until
 # accuracy reached about .7; beyond it they went on naming more and predicted no better. CORnet-S
 # was built at that bend: shallow, recurrent, with four areas, and first on the mean of four
 # measures. The paper's tables are in `src/studies/cornet.py`, each number with where it is from;
@@ -76,7 +76,7 @@ save_table(wide.reset_index(), tables["published"])
 readable(wide.reset_index(), 3)
 
 # %% [markdown]
-# `it_neurons` and `it_images` are IT with neurons and with pictures that were not there when
+# `it_neurons` and `it_images` are IT with neurons and with images that were not there when
 # networks were compared: the order of networks changes little, so that it had not been found by
 # looking. Empty cells are not known and are left so.
 #
@@ -138,14 +138,14 @@ figure, axes = plt.subplots(1, 3, figsize=(9, 2.9), width_ratios=(1, 1, 0.8))
 for axis, region in zip(axes, study.sessions, strict=False):
     panels.numbered_points(axis, points, "top1", region)
     panels.ceiling_band(axis, *quartiles[region])
-    axis.set(xlabel="top-1 on validation pictures", ylabel=f"{region}, r", xlim=(0, 1))
+    axis.set(xlabel="top-1 on validation images", ylabel=f"{region}, r", xlim=(0, 1))
 panels.key_of(axes[-1], points)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn["ours"])
 
 # %% [markdown]
-# **What one sees.** Networks of this run that were trained to name pictures, and random ones of
+# **What one sees.** Networks of this run that were trained to name images, and random ones of
 # the same make, at the accuracy of guessing; the band is √c of the middle half of the sites. On
 # simulated sites, which read a random network, naming better brings no likeness, and training may
 # cost some. With recorded sites and published weights (`full`), this figure is to be held against

@@ -11,13 +11,13 @@
 # ---
 
 # %% [markdown]
-# # 09 · RSA of 92 pictures
+# # 09 · RSA of 92 images
 #
-# **Which models see 92 pictures as human IT does, and as monkey IT does?**
+# **Which models see 92 images as human IT does, and as monkey IT does?**
 #
-# Kriegeskorte and colleagues (2008) showed the same 92 pictures, of faces, bodies, animals, plants
+# Kriegeskorte and colleagues (2008) showed the same 92 images, of faces, bodies, animals, plants
 # and tools, to people in a scanner and to monkeys with electrodes in IT. There is no way to match
-# a voxel to a neuron, but none is needed: for each pair of pictures, how differently does a
+# a voxel to a neuron, but none is needed: for each pair of images, how differently does a
 # population answer to them? These 4186 *dissimilarities* make a table that can be compared across
 # species, methods and models, without a fit.
 #
@@ -59,7 +59,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 source: str = ""  # folder with the three .mat files
 weights: str = ""  # folder of weights; empty: data/weights, or torch hub's cache
-networks: str = "alexnet cornet_z cornet_rt"  # shown the pictures; those without weights: random
+networks: str = "alexnet cornet_z cornet_rt"  # shown the images; those without weights: random
 seed: int = 42  # seed of random weights
 
 # %%
@@ -84,7 +84,7 @@ found = {
 published = {"human and monkey IT, Pearson r": 0.49}
 numbers = pd.DataFrame({"ours": found, "published": published}).rename_axis("number").reset_index()
 save_table(numbers.assign(data="recorded"), agreement)
-print("(n_subjects, n_pictures, n_pictures) =", data.human.shape)
+print("(n_subjects, n_images, n_images) =", data.human.shape)
 numbers.round(3)
 
 # %%
@@ -171,7 +171,7 @@ save_figure(figure, drawn["models"])
 
 # %% [markdown]
 # **What one sees.** Animacy is a label: two squares, and nothing within. Pixels and early models
-# see stripes: single pictures that are unlike all others, by their size or their brightness. In
+# see stripes: single images that are unlike all others, by their size or their brightness. In
 # the best layers of a trained network faces begin to be alike, which in random ones they are only
 # as far as their outlines are.
 #
@@ -197,5 +197,5 @@ save_figure(figure, drawn["ranking"])
 # animals belong together. What is missing, a linear read-out can still find in their features
 # (Khaligh-Razavi & Kriegeskorte 2014), and RSA does not ask for one.
 #
-# Quote such a ranking with the pictures it is about: 92 objects cut out on grey, of which half
+# Quote such a ranking with the images it is about: 92 objects cut out on gray, of which half
 # were chosen to be animate.

@@ -18,17 +18,17 @@
 # Inferior temporal cortex (IT) is the last purely visual stage of the macaque brain, and its sites
 # tell objects apart: faces from tables, one car from another. Majaj, Hong, Solomon & DiCarlo (2015)
 # recorded sites of two monkeys that looked at rendered objects, in all sizes and views, pasted on
-# backgrounds that have nothing to do with them. A course used 168 of these sites: 3200 grey
-# pictures of 64 objects, and for every site the mean number of spikes from 70 to 170 ms after a
-# picture came on, averaged over some 40 presentations and normalised. The task is to predict these
-# rates for pictures that no model has seen.
+# backgrounds that have nothing to do with them. A course used 168 of these sites: 3200 gray
+# images of 64 objects, and for every site the mean number of spikes from 70 to 170 ms after an
+# image came on, averaged over some 40 presentations and normalized. The task is to predict these
+# rates for images that no model has seen.
 #
 # This notebook
 #
 # 1. finds the file (in the `demo` and `smoke` profiles it *simulates* one, in the same layout),
-# 2. checks every key, shape and picture, and stops with a clear message if something is wrong,
-# 3. packs it in the form that all studies share: pictures as the 8-bit grey they are,
-# 4. looks at pictures, objects and rates.
+# 2. checks every key, shape and image, and stops with a clear message if something is wrong,
+# 3. packs it in the form that all studies share: images as the 8-bit gray they are,
+# 4. looks at images, objects and rates.
 #
 # The answer stands at the end: a table of the splits, and what one site prefers.
 
@@ -64,7 +64,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 seed: int = 42  # seed of the simulation, of an assembly's split, and of split halves
 source: str = ""  # IT_data.h5 or an assembly; empty: that in data/raw/macaque_it/full
-stimulus: int = 0  # number of the training picture to look at
+stimulus: int = 0  # number of the training image to look at
 site: int = 0  # number of the site to look at
 
 # %%
@@ -86,7 +86,7 @@ declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
 # is stored apart, so that every later number can be held against the truth.
 #
 # The presentations behind the means may be had too, as an *assembly*: one HDF5 file with a rate for
-# every presentation, and tables that name picture, repetition, monkey and region. Put it into the
+# every presentation, and tables that name image, repeat, monkey and region. Put it into the
 # same folder as `assembly.h5`, or name it as `source`. If there is no `IT_data.h5`, its eight
 # arrays are made from the assembly and marked `rebuilt`, since the split is then ours and not the
 # course's. If there is one, it has to hold the means of this very assembly. The demo has both.
@@ -110,10 +110,10 @@ found = open_mice(places.raw) if recording else [open_inferotemporal(path)]
 # ## Check it
 #
 # One line for each finding: `error` stops us, `warning` is worth reading, `note` records something.
-# Pictures are stored ready for a network trained on ImageNet, with its mean taken off and divided
+# Images are stored ready for a network trained on ImageNet, with its mean taken off and divided
 # by its standard deviation. Two of the course's projects did that a second time, with no message;
-# in one of them a layer lost a third of what others got from it. So each picture is turned back
-# and must come out as grey: three equal channels between 0 and 1.
+# in one of them a layer lost a third of what others got from it. So each image is turned back
+# and must come out as gray: three equal channels between 0 and 1.
 
 # %%
 reports = {} if recording else {one.key: check_inferotemporal(one) for one in found}
@@ -130,10 +130,10 @@ for one in found:
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 
 # %% [markdown]
-# ## The pictures
+# ## The images
 #
-# The file has no repeats: each picture is one trial, and its rate already a mean. It is split in
-# three: most pictures to fit models, a tenth to score them (`validation`), and a tenth whose rates
+# The file has no repeats: each image is one trial, and its rate already a mean. It is split in
+# three: most images to fit models, a tenth to score them (`validation`), and a tenth whose rates
 # were never given out. Since every choice of ours is made inside the first part, the second is
 # touched once.
 
@@ -156,9 +156,9 @@ table
 # %% [markdown]
 # ## The sites, and how reliable they are
 #
-# Shown the same picture again, a site does not fire the same. What share of its variance over
-# pictures would come again? Each picture's presentations are split in two at random, the means of
-# both halves are correlated over pictures, and r of the halves is carried over to all
+# Shown the same image again, a site does not fire the same. What share of its variance over
+# images would come again? Each image's presentations are split in two at random, the means of
+# both halves are correlated over images, and r of the halves is carried over to all
 # presentations by Spearman and Brown's formula, c = 2r / (1 + r); this is done ten times, and c is
 # the mean. Without presentations, c is not known, and left empty.
 
@@ -175,7 +175,7 @@ save_table(sites, places.tables / "sites.csv")
 sites.fillna({"animal": ""}).groupby(["session", "animal"])["c"].describe().round(3)
 
 # %% [markdown]
-# ## The pictures themselves
+# ## The images themselves
 
 # %%
 use_style()
@@ -195,12 +195,12 @@ if simulated:
 save_figure(figure, places.figures / "01_pictures.png")
 
 # %% [markdown]
-# **What one sees.** First the picture asked for as `stimulus`, as it was shown and with the name of
+# **What one sees.** First the image asked for as `stimulus`, as it was shown and with the name of
 # its object; then one of each category, or the first ones of a recording. Position, size
-# and view change from picture to picture, so that no pixel by itself says what is shown. This is
+# and view change from image to image, so that no pixel by itself says what is shown. This is
 # what makes the task hard for a model of pixels.
 #
-# ## Pictures of each object
+# ## Images of each object
 #
 # Every object must be in every part, or a score by object has holes: sums over the objects of a
 # category, and the least that any of them has.
@@ -235,9 +235,9 @@ if simulated:
 save_figure(figure, places.figures / "01_rates.png")
 
 # %% [markdown]
-# **What one sees.** Left, the rate of one site for every training picture, pictures of a category
-# side by side; right, the means with their 95 % intervals. A site has favorites, and yet pictures
+# **What one sees.** Left, the rate of one site for every training image, images of a category
+# side by side; right, the means with their 95 % intervals. A site has favorites, and yet images
 # of one category scatter widely: which object, where, and from which side matters too. That scatter
 # is what models have to explain. A class label, however good, cannot.
 #
-# Next: `02_extract` shows the pictures to networks, `02_train` trains networks on the rates.
+# Next: `02_extract` shows the images to networks, `02_train` trains networks on the rates.

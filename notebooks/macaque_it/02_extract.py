@@ -13,27 +13,27 @@
 # %% [markdown]
 # # 02 · Extract
 #
-# **What do the layers of a network make of these pictures?**
+# **What do the layers of a network make of these images?**
 #
 # A network trained to name objects was never shown a neuron. If one of its layers predicts IT
 # nevertheless, through nothing but a linear map, then seeing objects seems to need such features,
 # in silicon as in cortex (Yamins et al. 2014). To ask that of many layers and many networks, the
-# pictures are shown once and the features kept.
+# images are shown once and the features kept.
 #
 # Three things went wrong in published attempts at just this step, and none gave an error:
 #
 # - features came from a *shuffled* loader and were set against unshuffled rates, so that every
-#   layer scored at chance. Here rows are in the order of the packed pictures, a hash of each
-#   picture lies beside its row, and whoever opens them must show the same hashes;
-# - pictures were normalised twice. Here a network's own preprocessing is applied to 8-bit pictures
+#   layer scored at chance. Here rows are in the order of the packed images, a hash of each
+#   image lies beside its row, and whoever opens them must show the same hashes;
+# - images were normalized twice. Here a network's own preprocessing is applied to 8-bit images
 #   only, and anything else is refused;
 # - "pretrained" did not say with which weights. Here a record names them.
 #
 # All layers are taken in one pass, each reduced as it appears, so that memory holds one batch. What
-# the probes need in the end is smaller still: the inner products of all pairs of pictures, one
+# the probes need in the end is smaller still: the inner products of all pairs of images, one
 # number a pair, however many features a layer has.
 #
-# The answer is the last figure: how alike pictures look to the first and to the last layer.
+# The answer is the last figure: how alike images look to the first and to the last layer.
 
 # %%
 from functools import partial
@@ -99,15 +99,15 @@ print("weights:", "; ".join(one.weights for one in every.values()))
 # ## What it learns first
 #
 # Most networks are taken as they are: with the weights of a file, or with random ones. Others learn
-# from the training pictures before they are frozen, and none of them sees a rate.
+# from the training images before they are frozen, and none of them sees a rate.
 #
 # **To name objects**: 22 classes, eight animals, eight fruits, and airplanes, cars, chairs, faces,
 # ships and tables. A network of the demo starts at random; a large one, already trained on a
 # million photographs, gets a new last layer and goes on at a lower rate (fine-tuning).
 #
-# **To draw the picture again** (an auto-encoder; Hinton & Salakhutdinov 2006): the picture has to
+# **To draw the image again** (an auto-encoder; Hinton & Salakhutdinov 2006): the image has to
 # pass through a code of only 168 numbers, as many as there are sites, and a second network draws it
-# from these. It needs no names. The last layer is linear: normalised pixels lie on both sides of
+# from these. It needs no names. The last layer is linear: normalized pixels lie on both sides of
 # zero, and a published version that ended in a sigmoid, which gives numbers from 0 to 1, could not
 # draw half of them.
 
@@ -133,17 +133,17 @@ if redraws:
     save_figure(figure, again)
 
 # %% [markdown]
-# **What one sees**, for an auto-encoder: validation pictures, which it never trained on, and what
+# **What one sees**, for an auto-encoder: validation images, which it never trained on, and what
 # it makes of them. Large patches of light and dark are in their places; outlines, stripes and
 # texture are gone. In the demo that is over a third of the variance of the pixels; as many
 # principal components would keep three fifths, so its few epochs, not the length of the code, set
 # the limit. Whether IT keeps the same is for `03_probe` to say: a code can hold nearly all that is
-# needed to draw a picture, and little of what is needed to tell a bear from a cow.
+# needed to draw an image, and little of what is needed to tell a bear from a cow.
 #
 # ## One pass
 #
-# Random starts of one network are shown the pictures in one run, each in turn. Maps are averaged
-# down to at most 14 x 14 cells, which keeps where things are to within a fourteenth of the picture,
+# Random starts of one network are shown the images in one run, each in turn. Maps are averaged
+# down to at most 14 x 14 cells, which keeps where things are to within a fourteenth of the image,
 # and 16 to 64 times fewer numbers for the early layers of a ResNet.
 
 # %%
@@ -168,10 +168,10 @@ save_table(extracted, table)
 extracted.round(3)
 
 # %% [markdown]
-# ## How alike do pictures look?
+# ## How alike do images look?
 #
-# The dissimilarity of two pictures is 1 minus the correlation of their features, taken about the
-# mean over pictures. Pictures are sorted by category, where it is known.
+# The dissimilarity of two images is 1 minus the correlation of their features, taken about the
+# mean over images. Images are sorted by category, where it is known.
 
 # %%
 chosen = ImageResponses.of(session, session.trials("train"))
@@ -189,7 +189,7 @@ if simulated:
 save_figure(figure, drawn)
 
 # %% [markdown]
-# **What one sees.** Dark is alike. Squares along the diagonal would be categories whose pictures a
+# **What one sees.** Dark is alike. Squares along the diagonal would be categories whose images a
 # layer finds alike, whatever their position and view. An early layer sees mostly backgrounds, and
 # has few; a late layer of a network that has learned objects shows eight.
 #

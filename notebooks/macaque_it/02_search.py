@@ -14,20 +14,20 @@
 # # 02 · Search
 #
 # **At which learning rate does a network learn from rates, and how would one know without looking
-# at the pictures it is scored on?**
+# at the images it is scored on?**
 #
 # A recipe has a dozen numbers, and the wrong learning rate makes the rest irrelevant. The published
 # search for one took rates from a ten-millionth to a ten-thousandth. Nothing was learned at any of
 # them, and the best trial explained half a percent of the variance. Its schedules took steps of
-# 5.79 epochs, a length that is never reached. And trials were compared on the very pictures that
+# 5.79 epochs, a length that is never reached. And trials were compared on the very images that
 # the winner was then scored on.
 #
 # Here
 #
 # - rates go from 0.00001 to 0.1, every factor of ten as likely as another, and lengths are whole
 #   numbers of epochs, or the search does not start;
-# - a trial is a short training on nine tenths of the *training* pictures, and its score is the
-#   correlation on the last tenth. Pictures that are scored later are never opened;
+# - a trial is a short training on nine tenths of the *training* images, and its score is the
+#   correlation on the last tenth. Images that are scored later are never opened;
 # - the first trials are drawn at random. Later ones are drawn where good trials were denser than
 #   bad ones (a tree-structured Parzen estimator), and one that is below the median of the former
 #   ones at the same epoch is pruned;
@@ -108,7 +108,7 @@ save_figure(figure, figure_path)
 
 # %% [markdown]
 # **What one sees.** Left, every trial at its learning rate. The score rises over decades, has a
-# summit, and falls off where the network no longer varies with the picture; trials at both ends
+# summit, and falls off where the network no longer varies with the image; trials at both ends
 # would have looked, by themselves, like a model that cannot do the task. A search whose best trial
 # lies at the edge of its range has not found a summit but a wall, and should be widened. Hollow
 # marks are pruned trials; where each keeps up with the median of the former ones, there are none.
@@ -128,7 +128,7 @@ both[both["before"].map(repr) != both["found"].map(repr)]
 #
 # The best of many trials was picked for its score, so part of that score is chance. How much can
 # be simulated: models that are in truth *equally* good, each with noise of its own, compared on as
-# many pictures as here; the best of them is then shown as many fresh ones. A population of sites is
+# many images as here; the best of them is then shown as many fresh ones. A population of sites is
 # taken to be worth four independent ones.
 
 # %%
@@ -140,15 +140,15 @@ for models, n in ((len(trials), images), (200, images), (200, 288)):
         )
         for k in range(20)
     ]
-    print(f"best of {models} equal models on {n} pictures: looks {np.mean(gains):.3f} too good")
+    print(f"best of {models} equal models on {n} images: looks {np.mean(gains):.3f} too good")
 
 # %% [markdown]
-# This is the trap: 288 pictures are the set on which published projects both chose and reported. At
+# This is the trap: 288 images are the set on which published projects both chose and reported. At
 # their score, a correlation of .56, the winner of two hundred configurations looks .05 better than
 # it is, and more at a lower score; and nothing has been learned from one trial to the next.
 # Differences between trials that are smaller than this say nothing. Here the price is paid on the
-# inner pictures: the score above is a means to choose, and it is no result.
+# inner images: the score above is a means to choose, and it is no result.
 #
 # Next: `02_train` trains the network for its full length with what was found, `03_predict` and
-# `04_evaluate` score it, beside the same network with the recipe set by hand, on pictures that no
+# `04_evaluate` score it, beside the same network with the recipe set by hand, on images that no
 # trial has seen.

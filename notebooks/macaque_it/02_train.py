@@ -16,7 +16,7 @@
 # **Can a network learn what IT does, from the rates alone or from what it knows of objects?**
 #
 # The alternative to borrowing features is to learn them: a convolutional network whose output is
-# the rate of every site, trained on two and a half thousand pictures. That is little. The networks
+# the rate of every site, trained on two and a half thousand images. That is little. The networks
 # that name objects saw five hundred times as many, and the published attempts to do without them
 # stayed below the linear maps from borrowed layers. So there is a way between: begin with such a
 # network, or learn to name the objects at the same time.
@@ -31,18 +31,18 @@
 # | `tuned` | a whole network that names objects | rates, with all its layers |
 # | `joint` | the same | rates, and still the objects |
 #
-# All have a *linear* output, since normalised rates are negative half of the time, and all are
+# All have a *linear* output, since normalized rates are negative half of the time, and all are
 # trained on the mean squared error, those with two tasks also on the cross-entropy of 22 object
 # classes, with a weight that the configuration below tells. The published search for a learning
 # rate ended below 0.0001, where nothing was learned in ten epochs, and its schedule counted batches
 # where epochs were meant. Here the unit of a schedule is the epoch, and the rate is drawn in the
 # figure.
 #
-# One more thing is different. The published network was chosen by its score on the very pictures it
-# was then scored on. Here a tenth of the *training* pictures decides when to stop, and the
+# One more thing is different. The published network was chosen by its score on the very images it
+# was then scored on. Here a tenth of the *training* images decides when to stop, and the
 # scored ones are not looked at.
 #
-# The answer is the figure: the score on those inner pictures, epoch by epoch.
+# The answer is the figure: the score on those inner images, epoch by epoch.
 
 # %%
 import matplotlib.pyplot as plt
@@ -134,13 +134,13 @@ if settings.simulation and not recording:
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** Left, the loss: of single steps on training pictures (rates and objects, where
-# both are learned), and of rates on inner pictures after every epoch. Where the two part, the
-# network has begun to learn its pictures by heart. In the middle, the correlation over the inner
-# pictures, averaged over sites; the marked epoch is the one that was kept. A network that names
+# **What one sees.** Left, the loss: of single steps on training images (rates and objects, where
+# both are learned), and of rates on inner images after every epoch. Where the two part, the
+# network has begun to learn its images by heart. In the middle, the correlation over the inner
+# images, averaged over sites; the marked epoch is the one that was kept. A network that names
 # objects starts ahead of one that begins with nothing. Whether it stays ahead depends on where its
 # rates are read: `tuned` reads what the classifier read, 64 numbers without places, and the demo's
 # sites are not of that kind. A curve that is flat from its start has a learning rate that is too
 # low, or an output that does not vary. Right, that rate.
 #
-# Next: `03_predict` asks the trained network about pictures it never saw.
+# Next: `03_predict` asks the trained network about images it never saw.

@@ -13,16 +13,16 @@
 # %% [markdown]
 # # 03 · Predict
 #
-# **What does a network trained on rates say about pictures it never saw?**
+# **What does a network trained on rates say about images it never saw?**
 #
-# All members of one model are loaded, in evaluation mode, and asked about every picture that is
-# scored later, and about the test pictures whose rates were never given out. The ensemble's
+# All members of one model are loaded, in evaluation mode, and asked about every image that is
+# scored later, and about the test images whose rates were never given out. The ensemble's
 # prediction is the mean of its members'.
 #
-# A checkpoint knows what it was trained on, so loading it against other sites or another picture
+# A checkpoint knows what it was trained on, so loading it against other sites or another image
 # size is an error. Loaded again, it says the same as when it was trained, to the last bit. That is
-# less obvious than it sounds: one published search scored its networks with batch normalisation
-# still learning, so that the score of a picture depended on which pictures stood beside it. Here
+# less obvious than it sounds: one published search scored its networks with batch normalization
+# still learning, so that the score of an image depended on which images stood beside it. Here
 # whoever asks networks puts them into evaluation mode first.
 #
 # The answer, one file of predictions, is what `04_evaluate` reads.
@@ -76,7 +76,7 @@ print(len(encoders), "members of", model)
 # %% [markdown]
 # ## Predict
 #
-# Which pictures are scored does not depend on the model: those for testing, or, where their
+# Which images are scored does not depend on the model: those for testing, or, where their
 # responses are withheld, those for validation. Of several members each is kept as well, so that
 # `04_evaluate` can say what their mean gains.
 
@@ -101,7 +101,7 @@ print("(n_trials, n_units) =", prediction.values.shape)
 # %% [markdown]
 # ## A first look
 #
-# The site that is predicted best, one point a picture.
+# The site that is predicted best, one point an image.
 
 # %%
 session = sessions[key]
@@ -124,7 +124,7 @@ save_figure(figure, places.figures / f"03_{model}_best_unit.png")
 # %% [markdown]
 # **What one sees.** The points of a well-predicted site follow the diagonal, flatter than it: a
 # model that is unsure predicts closer to the mean. Points in a vertical heap would be a network
-# that says the same for every picture, which is what too low a learning rate makes. Its
+# that says the same for every image, which is what too low a learning rate makes. Its
 # correlation is then reported as zero and not as missing, and the training notebook says so.
 #
 # One site picked for its score proves nothing. Here are all of them, in the order of the file.

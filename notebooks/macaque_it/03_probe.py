@@ -16,20 +16,20 @@
 # **How much of the rates is a linear map from pixels, or from a layer of a network?**
 #
 # A probe is ridge regression: rates are a weighted sum of features, and large weights are
-# discouraged by a number, alpha. Without it a map with more features than pictures fits anything,
-# noise too, and predicts nothing. With the right alpha a hundred thousand features of 2592 pictures
+# discouraged by a number, alpha. Without it a map with more features than images fits anything,
+# noise too, and predicts nothing. With the right alpha a hundred thousand features of 2592 images
 # are no problem.
 #
 # What the right alpha is differs by orders of magnitude between layers, and between sites. One
 # course project stopped its grid of alphas far too early and used one fitted model for all layers;
-# and its pictures were shuffled against the rates, so that every layer came out near zero. So here:
+# and its images were shuffled against the rates, so that every layer came out near zero. So here:
 #
-# - features are scaled so that the mean squared length of a picture is 1, which makes alphas of
+# - features are scaled so that the mean squared length of an image is 1, which makes alphas of
 #   different layers comparable, and the grid has twelve decades; a site at its end is reported;
-# - every layer and every site has its own alpha, chosen among *training* pictures by the error on
-#   those held out: five folds, in which every object occurs, or single pictures where there are no
-#   objects. Scored pictures have no say;
-# - one decomposition of the pictures' inner products gives the exact held-out error for all alphas,
+# - every layer and every site has its own alpha, chosen among *training* images by the error on
+#   those held out: five folds, in which every object occurs, or single images where there are no
+#   objects. Scored images have no say;
+# - one decomposition of the images' inner products gives the exact held-out error for all alphas,
 #   folds and sites, without a refit.
 #
 # The answer is a table of scores, and files of predictions for `04_evaluate`.
@@ -77,7 +77,7 @@ plan
 # ## Who is fitted, who is scored
 #
 # The official split, or, for comparison with published numbers of the V4 recordings, the first half
-# of a session's pictures against the second. A picture shown in both halves is fitted and never
+# of a session's images against the second. An image shown in both halves is fitted and never
 # scored. Responses are means over repeats where there are any.
 
 # %%
@@ -100,16 +100,16 @@ pd.DataFrame(
 #
 # Probes of `layers` fit every layer by itself. `combined` weighs several layers, for each site, and
 # `fields` looks at them through one of many Gaussian windows, for each site the one that predicts
-# held-out training pictures best. Pixels get four maps: with the right alpha; with alpha 1, as
+# held-out training images best. Pixels get four maps: with the right alpha; with alpha 1, as
 # published; by least squares; and by least squares from principal components.
 #
 # Layers can also be put together afterwards. `stacked` fits each alone and adds the predictions,
 # with weights that are not negative and chosen on held-out predictions, so that a layer which only
-# fits its own pictures well gets none (Breiman 1996). `all_layers` puts a thousand principal
+# fits its own images well gets none (Breiman 1996). `all_layers` puts a thousand principal
 # components of each layer side by side, as one project did with six layers of ResNet-50; it got
 # −.609 by least squares, which here stands beside ridge. `trees` are boosted trees on a few
 # components of each layer: not linear, so they show what a linear map leaves. Components are found
-# anew without each fold; found once on all pictures, they would have seen those held out.
+# anew without each fold; found once on all images, they would have seen those held out.
 
 # %%
 systems, permuted = {}, {}
@@ -129,20 +129,20 @@ for key, session in sessions.items():
                 save_prediction(prediction_for(session, which, one.predicted, made), path)
 
 # %% [markdown]
-# Rates of the test pictures were never given out; predictions for them are written too, in `test`
+# Rates of the test images were never given out; predictions for them are written too, in `test`
 # beside the others, with the same ids.
 #
 # ## How good?
 #
 # `ev` is the share of variance explained, 1 − Var(y − ŷ)/Var(y), and `r` Pearson's correlation,
-# both over pictures and averaged over sites; on the scored pictures, and on the fitted ones held
+# both over images and averaged over sites; on the scored images, and on the fitted ones held
 # out. If the two agree, nothing has leaked.
 #
-# `permuted` is what the same map says of the scored pictures after it was fitted to rates that
-# belong to other pictures, for some twenty of the sites. Choices were made as before, and nothing
+# `permuted` is what the same map says of the scored images after it was fitted to rates that
+# belong to other images, for some twenty of the sites. Choices were made as before, and nothing
 # is left to find: with the right alpha, explained variance is zero to within some thousandths.
 # Least squares finds something all the same, and pays for it. A score clearly above zero would be
-# one of no map at all, and would say that scored pictures were seen.
+# one of no map at all, and would say that scored images were seen.
 
 # %%
 rows = []
@@ -197,7 +197,7 @@ save_table(chosen, tables["_units"])
 use_style()
 figure, axis = plt.subplots(figsize=(7, 1.2 + 0.28 * found["system"].nunique()))
 panels.unit_boxes(axis, chosen, "r")
-axis.set_xlabel("correlation r on scored pictures")
+axis.set_xlabel("correlation r on scored images")
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn)
@@ -205,15 +205,15 @@ save_figure(figure, drawn)
 # %% [markdown]
 # **What one sees.** One row a map; a box holds the middle half of the sites, the line is their
 # median. Maps with a negative explained variance can still have a correlation above zero: they
-# know which pictures drive a site, and exaggerate by how much.
+# know which images drive a site, and exaggerate by how much.
 #
 # Sites at the upper edge of the grid are those that nothing predicts: their best alpha is the
-# largest, which is to say the mean. At the lower edge, a map with far more features than pictures
+# largest, which is to say the mean. At the lower edge, a map with far more features than images
 # passes through all of them and still predicts best; less alpha would change nothing.
 #
 # ## Site by site
 #
-# The map that predicts held-out training pictures best.
+# The map that predicts held-out training images best.
 
 # %%
 best = found.loc[found["ev, held out"].idxmax(), "system"]

@@ -15,21 +15,21 @@
 #
 # **How much of IT does each model explain, and which differences are real?**
 #
-# Two scores, both for every site over the scored pictures: the variance explained, EV = 1 −
+# Two scores, both for every site over the scored images: the variance explained, EV = 1 −
 # Var(y − ŷ)/Var(y), which a constant offset does not hurt, and Pearson's correlation r, which does
 # not ask for the right scale either. A mean over sites is a mean of ratios; the ratio of means,
 # which one gets from a mean squared error and a mean variance, is another and usually larger
 # number.
 #
-# Among the models are two that see no picture: the mean of the category, and of the object, that
+# Among the models are two that see no image: the mean of the category, and of the object, that
 # it shows. A network has to beat both before one may say that it predicts more than which object
 # there is.
 #
-# Intervals are from 2000 resamples of the scored pictures, the same ones for all models, so that
-# differences are paired. They say what other pictures would give for *these* sites. A second
+# Intervals are from 2000 resamples of the scored images, the same ones for all models, so that
+# differences are paired. They say what other images would give for *these* sites. A second
 # interval draws sites as well, and says what other sites of the same cortex would give; it is the
 # wider one. Choices, of alpha, layer weights, windows and epochs, and of the best model, were all
-# made on training pictures.
+# made on training images.
 #
 # The answer is the table of scores and the first figure.
 
@@ -60,7 +60,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 2000  # bootstrap resamples of the scored pictures, and of sites
+resamples: int = 2000  # bootstrap resamples of the scored images, and of sites
 seed: int = 42  # seed of the bootstrap
 
 # %%
@@ -106,9 +106,9 @@ for x in results:
 print(", ".join(f"{x.session}: (n_trials, n_units) = {x.responses.shape}" for x in results))
 
 # %% [markdown]
-# ## Two models that see no picture
+# ## Two models that see no image
 #
-# The mean rate of the category, and of the object, over the fitted pictures.
+# The mean rate of the category, and of the object, over the fitted images.
 
 # %%
 for x in results:
@@ -145,7 +145,7 @@ shown = ["model", "headline", "n_scored", "ev", "ev_median", "avg", "avg_median"
 readable(scores.loc[scores["session"].str.startswith("mean"), shown])
 
 # %% [markdown]
-# `headline` marks one layer of each network, the one that predicts *held-out training* pictures
+# `headline` marks one layer of each network, the one that predicts *held-out training* images
 # best. It stands for the network in summaries, whatever other layers scored here. A list of models,
 # with what they are, the scores they were chosen by and the files of their predictions, is kept for
 # the figures that follow.
@@ -204,7 +204,7 @@ readable(gains[gains["model"] == best].drop(columns="session"))
 # ## Several layers or one?
 #
 # Each probe that reads several layers, against the one layer of the same networks that predicts
-# held-out training pictures best: `stacked` adds predictions of single layers with weights that
+# held-out training images best: `stacked` adds predictions of single layers with weights that
 # suit a site, `combined` and `fields` weigh the layers in one regression, `all_layers` takes the
 # principal components of all of them side by side, and `trees` need not be linear.
 
@@ -213,8 +213,8 @@ together = [tuple(pair) in joint.items() for pair in gains[["model", "other"]].t
 readable(gains[together].drop(columns="session"))
 
 # %% [markdown]
-# **What one sees.** A row above zero with its whole interval is a gain that other pictures would
-# repeat. Layers have different parts of what sites read, so with enough pictures two say more than
+# **What one sees.** A row above zero with its whole interval is a gain that other images would
+# repeat. Layers have different parts of what sites read, so with enough images two say more than
 # one; with few, as in the smallest profile, more weights to choose can cost as much as they bring.
 # Trees start from a handful of components and split one at a time: where the truth is a weighted
 # sum of many features, which it is for simulated sites, they pay for a freedom they do not need.
@@ -222,7 +222,7 @@ readable(gains[together].drop(columns="session"))
 # ## One start or several?
 #
 # Where a network was trained from several starts, its prediction is the mean of theirs. What that
-# gains over a single one, averaged over which one, is scored on the same resampled pictures.
+# gains over a single one, averaged over which one, is scored on the same resampled images.
 
 # %%
 curves = []
@@ -258,7 +258,7 @@ if simulated:
 save_figure(figure, places.figures / "04_scores.png")
 
 # %% [markdown]
-# **What one sees.** Models from best to worst, with intervals over pictures, of each network the
+# **What one sees.** Models from best to worst, with intervals over images, of each network the
 # layer that `headline` marks; `05_fig_layers` draws the others. Explained variance is cut off at
 # −0.2, below which a model is worse than the mean by much. Pixels stand low, and their four maps
 # show what the right alpha is worth: least squares, which gives every pixel whatever weight fits,
@@ -321,7 +321,7 @@ if simulated:
 # ## Beside the published numbers
 #
 # Student projects of one course, on the real file; the best of many. Several were chosen on the
-# very pictures they were scored on. On simulated sites they are a record, not a comparison.
+# very images they were scored on. On simulated sites they are a record, not a comparison.
 
 # %%
 published = pd.DataFrame([vars(score) for score in study.published])
@@ -332,7 +332,7 @@ readable(published.rename(columns={"avg": "r"}))
 
 # %% [markdown]
 # The real file is needed for a comparison, and a mark to reach is not the highest number in this
-# table alone. It was found by trying many networks on the pictures it was then scored on; ours will
+# table alone. It was found by trying many networks on the images it was then scored on; ours will
 # have been chosen without them.
 #
 # Next: `05_fig_layers` asks which layer predicts best, and what of it training has taught.

@@ -21,10 +21,10 @@
 # controls belong to it, and both were missing where they were needed most:
 #
 # - **untrained networks.** A random network is not nothing: pooled random filters already tell many
-#   pictures apart. One random start is one draw, so there are five, each with alphas of its own.
+#   images apart. One random start is one draw, so there are five, each with alphas of its own.
 #   In some projects random networks came out far worse than the mean, and the cause is not known;
-# - **permuted rates.** If rates are handed to other pictures before fitting, every score must fall
-#   to zero. A loader that had shuffled its pictures would pass for such a permutation, and was not
+# - **permuted rates.** If rates are handed to other images before fitting, every score must fall
+#   to zero. A loader that had shuffled its images would pass for such a permutation, and was not
 #   noticed for want of this control.
 #
 # The answer is the first figure.
@@ -123,18 +123,18 @@ save_figure(figure, places.figures / "05_layers.png")
 
 # %% [markdown]
 # **What one sees.** One column a family of networks, layers from the first to the last. Bars are
-# intervals over pictures; where a family has several random starts, a band goes from the worst to
+# intervals over images; where a family has several random starts, a band goes from the worst to
 # the best of them. Simulated sites read the second layer of the `planted` map, and that is where
 # its curve ends highest. `other maps` are built alike with other filters: how far they fall short
 # is what it costs to know the kind of a code and not the code. A trained network that beats its
 # untrained twins has learned something that IT uses; how much is the distance between the two
 # curves, not the height of the first.
 #
-# CORnet-RT is recurrent: its areas answer once a time step, and the picture climbs one area a step.
+# CORnet-RT is recurrent: its areas answer once a time step, and the image climbs one area a step.
 # It comes here with one start of random weights, each area at the first step that can know the
-# picture and at the last, as in V4-t2 and V4-t4. One start is one draw and has no band: it shows
+# image and at the last, as in V4-t2 and V4-t4. One start is one draw and has no band: it shows
 # how such a network is read, and nothing is claimed of untrained ones of its kind. Before the first
-# step an area is the same for all pictures and explains nothing: such layers are refused by name.
+# step an area is the same for all images and explains nothing: such layers are refused by name.
 #
 # ## Site by site
 
@@ -166,14 +166,14 @@ for pair in pairs[:1]:
 # %% [markdown]
 # **What one sees.** Left, each dot is a site, by one layer of the untrained networks and one of a
 # network of the same architecture that was trained, each the best for *held-out training*
-# pictures. In the demo its training were a thousand pictures of the same objects; published
+# images. In the demo its training were a thousand images of the same objects; published
 # networks saw a million others. In the middle and right, the same scores as distributions: side by
 # side, with boxes of the middle half of the sites, and over each other.
 #
 # ## What training adds, and what it takes away
 #
 # A higher score does not say that a trained layer holds what an untrained one holds and more. Both
-# are fitted alone and side by side, and what they explain of the scored pictures is taken apart:
+# are fitted alone and side by side, and what they explain of the scored images is taken apart:
 # `only` is what is lost without a layer, `shared` what either gives (Borcard et al. 1992; de Heer
 # et al. 2017, for cortex).
 
@@ -204,7 +204,7 @@ for untrained, taught in pairs[:1]:
 #
 # ## Permuted rates
 #
-# The same layer of every family, its rates permuted over fitted pictures before each fit, and alpha
+# The same layer of every family, its rates permuted over fitted images before each fit, and alpha
 # chosen anew in the same folds.
 
 # %%
@@ -225,8 +225,8 @@ print(f"largest EV {permuted['ev'].max():.3f}, largest |r| {permuted['r'].abs().
 permuted.groupby(["network", "layer"], sort=False)[["true_ev", "ev", "r"]].mean().round(3)
 
 # %% [markdown]
-# With rates that belong to other pictures, explained variance is zero to within some thousandths,
+# With rates that belong to other images, explained variance is zero to within some thousandths,
 # or below. Correlations scatter around zero, each permutation its own way: what is left of a map is
 # tiny, but it is wrong for all sites alike, the more so the more alike sites are, and their mean
-# does not average that out. With the demo's 140 scored pictures some go a little beyond .05, which
+# does not average that out. With the demo's 140 scored images some go a little beyond .05, which
 # is the limit for twice as many. Rows were aligned, and no score above comes from anything else.

@@ -13,14 +13,14 @@
 # %% [markdown]
 # # 06 · Fields
 #
-# **Does a site see the whole picture, or a part of it?**
+# **Does a site see the whole image, or a part of it?**
 #
 # A dense linear map gives every feature a weight at every place of a map: a quarter of a million
-# weights for each site, most of them about parts of the picture the site does not see. A site with
+# weights for each site, most of them about parts of the image the site does not see. A site with
 # a receptive field needs few: where it looks, and what it looks for (Klindt et al. 2017; St-Yves &
 # Naselaris 2018). Here *where* is one of many Gaussian windows, in recordings 49 places in four
-# sizes and the whole picture, and *what* is a ridge regression from the features seen through it.
-# For each site the window is taken whose regression predicts held-out training pictures best. The
+# sizes and the whole image, and *what* is a ridge regression from the features seen through it.
+# For each site the window is taken whose regression predicts held-out training images best. The
 # whole maps are always added with the same total weight, so that a site may still use them.
 #
 # In V4 fields are small, and the gain is large. In IT fields are large, and it may be nothing.
@@ -47,7 +47,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 2000  # bootstrap resamples of the scored pictures
+resamples: int = 2000  # bootstrap resamples of the scored images
 seed: int = 42  # seed of the bootstrap
 
 # %%
@@ -67,7 +67,7 @@ units = pd.read_csv(note_input(places.tables / f"03_{name}_units.csv"))
 units["sigma"] = units["sigma"].astype(float).fillna(np.inf)
 save_table(units, tables["fields"])
 whole = ~np.isfinite(units["sigma"])
-print(f"{whole.sum()} of {len(units)} units take the whole picture")
+print(f"{whole.sum()} of {len(units)} units take the whole image")
 sizes = units[~whole].groupby("session")["sigma"]
 sizes.describe()[["count", "25%", "50%", "75%"]].round(2)
 
@@ -93,7 +93,7 @@ save_figure(figure, places.figures / "06_windows.png")
 #
 # ## What it gains
 #
-# The single layer is the one of the same networks that predicts held-out training pictures best;
+# The single layer is the one of the same networks that predicts held-out training images best;
 # everything else was chosen on them too. Recordings are also scored on their second half after
 # fitting on their first, as the published numbers are.
 
@@ -157,9 +157,9 @@ if simulated:
 save_figure(figure, places.figures / "06_gains.png")
 
 # %% [markdown]
-# **What one sees.** Each row is a paired difference with its interval over pictures: to the right
+# **What one sees.** Each row is a paired difference with its interval over images: to the right
 # of zero, looking through a window is better. On recorded V4, where fields are small, it is better
 # by a wide margin, over the best layer and over several layers together. Simulated sites read the
-# whole picture, coarsely: over several layers together a window adds little, which is as it should
+# whole image, coarsely: over several layers together a window adds little, which is as it should
 # be, and what it gains over a single layer is mostly what several layers gain. A method that gained
 # as much where there are no fields would have found something else.

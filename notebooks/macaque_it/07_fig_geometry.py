@@ -13,26 +13,26 @@
 # %% [markdown]
 # # 07 · Geometry
 #
-# **Do predicted responses keep what is alike and what is not: sites to sites, pictures to
-# pictures?**
+# **Do predicted responses keep what is alike and what is not: sites to sites, images to
+# images?**
 #
 # A score by site asks whether each row of a table is right. Cortex is read out by many sites at
 # once, and what can be read from them depends on how their responses lie to each other: which
-# pictures evoke nearly the same pattern, and which are far apart. A model may explain a third of
+# images evoke nearly the same pattern, and which are far apart. A model may explain a third of
 # every site's variance and keep this geometry nearly whole, if what it misses is noise, each site
 # its own. It may also explain as much and lose it, if it misses what all sites share. Two scores
 # say which:
 #
-# - **RSA** (Kriegeskorte et al. 2008). For every pair of pictures, 1 minus the correlation of their
+# - **RSA** (Kriegeskorte et al. 2008). For every pair of images, 1 minus the correlation of their
 #   patterns over sites, a *representational dissimilarity matrix*; then Spearman's correlation of
 #   two such matrices, over pairs. Only the order of distances counts;
 # - **CKA** (Kornblith et al. 2019). The alignment of two matrices of inner products between
-#   pictures, which large directions dominate. Its usual estimate is biased: with more sites than
-#   pictures, any two sets of responses look alike. Here it is the unbiased one (Song et al. 2012),
+#   images, which large directions dominate. Its usual estimate is biased: with more sites than
+#   images, any two sets of responses look alike. Here it is the unbiased one (Song et al. 2012),
 #   which for unrelated responses is zero.
 #
 # Both are given *predicted responses* and not features: a layer of a network may hold the geometry
-# of IT only once it is weighted, and those weights were fitted to other pictures. They are called
+# of IT only once it is weighted, and those weights were fitted to other images. They are called
 # encoding-RSA and encoding-CKA for that reason.
 #
 # The answer is a table of all models with seven scores each; three figures show the best of them.
@@ -71,7 +71,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-shuffles: int = 500  # permutations of the pictures of a prediction
+shuffles: int = 500  # permutations of the images of a prediction
 seed: int = 42  # seed of the permutations
 
 # %%
@@ -87,7 +87,7 @@ declare(table, *drawn.values())
 # ## Which models
 #
 # One of each probe and every trained network, as listed by `04_evaluate`. The best is the probe
-# that predicts held-out *training* pictures best; on simulated sites the layer they were made to
+# that predicts held-out *training* images best; on simulated sites the layer they were made to
 # read is left aside, since it is the truth. Of random starts, the first stands for all.
 
 # %%
@@ -112,7 +112,7 @@ print(best, "is the best;", {key: y.shape for key, y in measured.items()}, "(n_i
 # %% [markdown]
 # ## Sites beside sites
 #
-# The correlation of every two columns of the table [measured, predicted], over scored pictures.
+# The correlation of every two columns of the table [measured, predicted], over scored images.
 # Sites are sorted so that neighbors are alike in what was *measured* (a tree of average
 # similarity), and the same order is used for both halves. Shown is the session with most sites.
 
@@ -129,7 +129,7 @@ print("(2 n_units, 2 n_units) =", correlations.shape)
 use_style()
 figure, axis = plt.subplots(figsize=(5.2, 4.4))
 image = panels.correlation_map(axis, correlations, ("measured", "predicted"))
-figure.colorbar(image, ax=axis, label="r over pictures", shrink=0.8)
+figure.colorbar(image, ax=axis, label="r over images", shrink=0.8)
 axis.set_title(f"{shown}, {len(order)} sites; predicted by {best}")
 if simulated:
     mark_simulated(figure)
@@ -143,11 +143,11 @@ save_figure(figure, drawn["correlations"])
 # color and not different in shape. A model that gave the same to all sites would show one even
 # block, and off-diagonal blocks that are striped along one side only.
 #
-# ## Pictures beside pictures
+# ## Images beside images
 #
 # Now the same table, rows against rows. Every map is drawn by rank, which is all that RSA sees.
-# Chance is measured by permuting the pictures of the prediction: each geometry stays what it is,
-# and only which picture is which is lost.
+# Chance is measured by permuting the images of the prediction: each geometry stays what it is,
+# and only which image is which is lost.
 
 # %%
 held = next(x for x in results if x.session == shown)
@@ -159,7 +159,7 @@ if objects is not None:
     groups = categories_of(names)
     rows = np.lexsort((names, groups))
 else:
-    groups, rows = np.full(len(first), "all pictures"), similarity.similar_order(true.T)
+    groups, rows = np.full(len(first), "all images"), similarity.similar_order(true.T)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.9))
@@ -172,7 +172,7 @@ if simulated:
 save_figure(figure, drawn["dissimilarities"])
 
 # %% [markdown]
-# **What one sees.** Dark is alike; pictures are sorted by category where it is known, and by what
+# **What one sees.** Dark is alike; images are sorted by category where it is known, and by what
 # was measured where it is not. Dark squares on the diagonal are categories, dark squares off it
 # are pairs of categories that these sites confuse. In the measured map they are blurred by noise,
 # which makes every pair look more apart. If the right map has the same squares, the model has the
@@ -183,7 +183,7 @@ save_figure(figure, drawn["dissimilarities"])
 #
 # Seven scores, means over sites for the first five. Of two models with the same explained variance,
 # the one with the higher RSA spends its errors where they do not matter to a reader of all sites.
-# The mean of the category, which sees no picture, is a hard opponent here: it has all the geometry
+# The mean of the category, which sees no image, is a hard opponent here: it has all the geometry
 # between categories and none within.
 
 # %%
@@ -241,8 +241,8 @@ if simulated:
 save_figure(figure, drawn["site"])
 
 # %% [markdown]
-# **What one sees.** Every scored picture in a row, categories as background (without categories,
-# pictures go by measured rate). A site that is only tuned to categories would be a staircase. The
+# **What one sees.** Every scored image in a row, categories as background (without categories,
+# images go by measured rate). A site that is only tuned to categories would be a staircase. The
 # model follows the stairs and much of the ups and downs within them, which no label could tell it,
 # and stays closer to the mean than the site does: it predicts what to expect, and the site is not
 # only that.

@@ -26,7 +26,7 @@
 #
 # | word | what it may be |
 # |---|---|
-# | `network`, `layer` | whatever `02_extract` has shown the pictures to |
+# | `network`, `layer` | whatever `02_extract` has shown the images to |
 # | `features` | `all`, or `pca`: the leading principal components |
 # | `readout` | `linear`: least squares; `ridge`: a penalty a site; `mlp`: a small network |
 # | `lr`, `epochs` | of the small network |
@@ -34,12 +34,12 @@
 # A word that has no bearing on the map, such as a learning rate for ridge, is an error and not
 # ignored: who gives one believes that it does something.
 #
-# Whatever is chosen inside the map is chosen on training pictures. Components are found without
-# the pictures that are held out, the penalty is the one that predicts held-out pictures best, and
-# the small network stops at the epoch that suits a tenth of its training pictures. But *you* choose
+# Whatever is chosen inside the map is chosen on training images. Components are found without
+# the images that are held out, the penalty is the one that predicts held-out images best, and
+# the small network stops at the epoch that suits a tenth of its training images. But *you* choose
 # too. Try ten maps and keep the one with the best score here, and that score is too good, by as
 # much as ten draws of luck are worth. Published attempts at this task were kept in that way. So the
-# score on *held-out training* pictures stands beside the other: choose by that one, and read the
+# score on *held-out training* images stands beside the other: choose by that one, and read the
 # other once, at the end.
 #
 # The answer is the table, drawn in the figure.
@@ -71,13 +71,13 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 network: str = ""  # a frozen network of the profile; empty: the one whose layers are stacked
 layer: str = ""  # one of its layers; empty: the last but one of those that are stacked
 features: str = "pca"  # all or pca
-components: int = 0  # of pca; 0: 1000, or half of the training pictures where these are fewer
+components: int = 0  # of pca; 0: 1000, or half of the training images where these are fewer
 readout: str = "ridge"  # linear, ridge or mlp
 lr: float = 0.0  # learning rate of an mlp; 0: 0.001
 epochs: int = 0  # of an mlp; 0: 40
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-resamples: int = 2000  # bootstrap resamples of the scored pictures
+resamples: int = 2000  # bootstrap resamples of the scored images
 seed: int = 42  # seed of the folds, of an mlp and of the bootstrap
 
 # %%
@@ -97,7 +97,7 @@ print(f"{network}, {layer}: {asked}")
 # %% [markdown]
 # ## Fit
 #
-# On the official split, as in `03_probe`: pictures for training and validation are fitted, and
+# On the official split, as in `03_probe`: images for training and validation are fitted, and
 # those for testing scored, or, where their rates were never given out, those for validation.
 
 # %%
@@ -108,12 +108,12 @@ for key, session in sessions.items():
     fitted[key] = ImageResponses.of(session, trials)
     gram = open_gram(places.features / network / key, layer, image_sha256(session.images))
     maps[key] = fit_one_map(asked, gram, fitted[key], seed)
-    print(f"{key}: {len(fitted[key].rows)} pictures fitted, {maps[key].inputs} axes read")
+    print(f"{key}: {len(fitted[key].rows)} images fitted, {maps[key].inputs} axes read")
 
 # %% [markdown]
 # ## Score
 #
-# Explained variance and correlation, means over sites, with intervals from resampled pictures.
+# Explained variance and correlation, means over sites, with intervals from resampled images.
 
 # %%
 results = []
@@ -180,10 +180,10 @@ save_figure(figure, drawn)
 
 # %% [markdown]
 # **What one sees.** Above, a row a session and the mean over sessions, with 95 % intervals over
-# pictures. Below, the same score site by site, as two distributions: on the scored pictures, and
+# images. Below, the same score site by site, as two distributions: on the scored images, and
 # on the fitted ones while they were held out. They lie on each other if nothing has leaked; scored
 # ones a little to the right of the others would be no wonder, since their map has seen a quarter
-# more pictures.
+# more images.
 #
 # Worth trying: `readout` `linear` with all features and with fifty components, which shows what a
 # penalty is for; and `mlp`, which on features of a good layer gains little over ridge, or nothing.

@@ -26,11 +26,11 @@
 #
 # What belongs on such a page, beside scores:
 #
-# - **intervals**, over pictures, and in the table over pictures and sites as well. Two models whose
-#   rows overlap may still differ surely, since they are compared on the same pictures: for that,
+# - **intervals**, over images, and in the table over images and sites as well. Two models whose
+#   rows overlap may still differ surely, since they are compared on the same images: for that,
 #   see the differences in `comparisons.csv`;
 # - **the ceiling**, without which .4 may be anything between poor and perfect;
-# - **how the best was chosen**: on held-out training pictures. The best of what was scored would be
+# - **how the best was chosen**: on held-out training images. The best of what was scored would be
 #   too good, the more models there are to pick from;
 # - **where the data come from**. Published scores appear as marks only if the data are those they
 #   are about. A simulated site has no literature.
@@ -79,9 +79,9 @@ print(f"{len(models)} models, {data} data")
 # %% [markdown]
 # ## What each model is
 #
-# One row for each probe, the layer chosen on training pictures, and one for each network trained on
-# the rates. The best is the probe with the highest score on held-out *training* pictures. Networks
-# trained on the rates hold out pictures to stop their training, so those scores do not compare, and
+# One row for each probe, the layer chosen on training images, and one for each network trained on
+# the rates. The best is the probe with the highest score on held-out *training* images. Networks
+# trained on the rates hold out images to stop their training, so those scores do not compare, and
 # they do not compete for the word.
 
 # %%
@@ -96,14 +96,14 @@ models["is"] = models["is"].fillna(several).fillna(models["kind"])
 models.loc[models.index.str.startswith("planted"), "is"] = "the truth (simulated)"
 eligible = models[models["headline"]]
 best = eligible.loc[eligible["is"] != "the truth (simulated)", "ev, held out"].idxmax()
-print("best, by held-out training pictures:", best)
+print("best, by held-out training images:", best)
 
 # %% [markdown]
-# Three rows say what a score is worth: two that see no picture, the mean of its category and of its
-# object, and the best map again, fitted to rates that belong to other pictures.
+# Three rows say what a score is worth: two that see no image, the mean of its category and of its
+# object, and the best map again, fitted to rates that belong to other images.
 
 # %%
-means_of = {f"mean of {kind}": f"no picture, its {kind}" for kind in ("category", "object")}
+means_of = {f"mean of {kind}": f"no image, its {kind}" for kind in ("category", "object")}
 unseen = pd.DataFrame({"is": {name: text for name, text in means_of.items() if name in ev.index}})
 report = pd.concat([eligible[["is"]], unseen])
 report = report.join(ev[["score", "low", "high", "low_units", "high_units"]])
@@ -130,8 +130,8 @@ shown = pd.DataFrame(
         "model": report["model"].where(~report["best"], report["model"] + " (best)"),
         "what it is": report["is"],
         "EV": text["score"],
-        "95 %, pictures": text["low"] + " … " + text["high"],
-        "pictures, sites": text["low_units"] + " … " + text["high_units"],
+        "95 %, images": text["low"] + " … " + text["high"],
+        "images, sites": text["low_units"] + " … " + text["high_units"],
         "r": text["r"],
         "EV / c": text["ev_c"],
         "r / √c": text["r_c"],
@@ -140,7 +140,7 @@ shown = pd.DataFrame(
 counts = stored["sessions"][["units", "different images"]].sum()
 c = report["c"].mean()
 ceiling = f"mean reliability of sites {c:.2f}" if pd.notna(c) else "reliability of sites not known"
-facts = f"{data} data; {counts['units']} sites, {counts['different images']} pictures; {ceiling}"
+facts = f"{data} data; {counts['units']} sites, {counts['different images']} images; {ceiling}"
 facts
 
 # %% [markdown]
@@ -173,7 +173,7 @@ for axis, (family, part) in zip(axes, families.items(), strict=True):
 axes[0].set_ylabel("EV, mean over sites")
 axes[0].set_ylim(bottom=min(layers["low"].min(), 0))
 axis = bottom.subplots()
-panels.interval_rows(axis, bars, "explained variance, with its interval over pictures", zero=True)
+panels.interval_rows(axis, bars, "explained variance, with its interval over images", zero=True)
 if pd.notna(c):
     axis.axvline(c, color="#8b1e2d", linestyle=(0, (4, 2)), linewidth=1)
     axis.text(c, -0.55, "ceiling ", color="#8b1e2d", ha="right", fontsize=8)
@@ -184,12 +184,12 @@ save_figure(figure, page)
 
 # %% [markdown]
 # **What one sees.** The table from best to worst, with what each model is. The middle row is
-# explained variance against depth, for each network by itself: blue for trained ones, grey for
-# random starts, bars for intervals over pictures. The lowest panel shows the same models as the
+# explained variance against depth, for each network by itself: blue for trained ones, gray for
+# random starts, bars for intervals over images. The lowest panel shows the same models as the
 # table; the dashed red line is the ceiling, where it is known, and rows with a star are published,
 # where the data are theirs. The distance from the best row to the dashed line is what is left to
 # explain.
 #
-# What the page may be quoted for: one data set, some hundred sites of one or two monkeys, pictures
+# What the page may be quoted for: one data set, some hundred sites of one or two monkeys, images
 # of 64 rendered objects. That a model predicts these rates says that it holds what these sites
 # hold, up to a linear map, and not that it sees as a monkey does.

@@ -13,20 +13,20 @@
 # %% [markdown]
 # # 10 · New objects
 #
-# **Does a map from pictures to rates hold for objects it was never fitted to?**
+# **Does a map from images to rates hold for objects it was never fitted to?**
 #
-# Scored pictures are new, and yet nothing in them is: each shows one of the 64 objects that were
+# Scored images are new, and yet nothing in them is: each shows one of the 64 objects that were
 # fitted, some forty times each, in another place and from another side. A map may then do well by
 # remembering what each object does to each site. That is not what one hopes to learn about cortex,
 # which has never seen these objects before either and still tells them apart.
 #
 # So here *whole objects* are held out: in each of eight folds one object of each category, all its
-# pictures. The map is fitted to the other 56 and predicts the eight it does not know. Beside it
-# stands the same map with as many pictures held out of *known* objects. The difference of the two
-# is what it owes to having met an object. Both are found on the fitted pictures of the study; those
+# images. The map is fitted to the other 56 and predicts the eight it does not know. Beside it
+# stands the same map with as many images held out of *known* objects. The difference of the two
+# is what it owes to having met an object. Both are found on the fitted images of the study; those
 # that `04_evaluate` scores are not touched.
 #
-# Two rows see no picture. The mean of the category exists for a new object too, and a map that
+# Two rows see no image. The mean of the category exists for a new object too, and a map that
 # falls to it has learned categories and no more. The mean of the object is of no help with an
 # object that was never shown, so there is none.
 #
@@ -69,7 +69,7 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 resamples: int = 2000  # bootstrap resamples of objects
-outer_splits: int = 0  # splits of the fitted pictures on which every map is fitted anew, such as 10
+outer_splits: int = 0  # splits of the fitted images on which every map is fitted anew, such as 10
 seed: int = 42  # seed of folds, splits and the bootstrap
 
 # %%
@@ -84,7 +84,7 @@ declare(tables["objects"], drawn, *[tables["splits"]] * (outer_splits > 0))
 # %% [markdown]
 # ## Which maps
 #
-# Ridge from one layer of each network, the layer that predicts held-out training pictures best, as
+# Ridge from one layer of each network, the layer that predicts held-out training images best, as
 # listed by `04_evaluate`. Of random starts, the first.
 
 # %%
@@ -107,7 +107,7 @@ pd.DataFrame(
     {
         "fitted objects": len(np.unique(images.objects[folds["new"] != 0])),
         "held out": len(np.unique(images.objects[folds["new"] == 0])),
-        "its pictures": int((folds["new"] == 0).sum()),
+        "its images": int((folds["new"] == 0).sum()),
     },
     index=["first fold"],
 )
@@ -125,11 +125,11 @@ predicted["mean of category"] = {
     kind: held_out_means(y, categories, fold) for kind, fold in folds.items()
 }
 means = held_out_means(y, images.objects, folds["known"])
-if np.isfinite(means).all():  # no object has all its pictures in one fold
+if np.isfinite(means).all():  # no object has all its images in one fold
     predicted["mean of object"] = {"known": means}
 
 # %% [markdown]
-# Intervals draw *objects* anew, all pictures of an object together: pictures of one object are
+# Intervals draw *objects* anew, all images of an object together: images of one object are
 # alike, and another experiment would have had other objects.
 
 # %%
@@ -167,25 +167,25 @@ parts = [
 for kind, part in zip(("known", "new"), parts[:2], strict=True):
     part["label"] += f", {kind}"
 both = pd.concat(parts[:2]).sort_index(kind="stable")
-panels.interval_rows(axes[0], both, "explained variance of held-out pictures", zero=True)
+panels.interval_rows(axes[0], both, "explained variance of held-out images", zero=True)
 panels.interval_rows(axes[1], parts[2], "known − new", zero=True)
 if simulated:
     mark_simulated(figure)
 save_figure(figure, drawn)
 
 # %% [markdown]
-# **What one sees.** Left, for each map the pictures of known and of new objects; right, what it
+# **What one sees.** Left, for each map the images of known and of new objects; right, what it
 # loses on new ones. A map to the right of the mean of the category predicts more than which
 # category a new object is of. A loss near zero says that what was fitted is a relation of features
 # and rates and no list of objects. Even the layer that simulated sites read loses a little: a map
-# is fitted to fewer kinds of pictures, and new objects are farther from them. The mean of the
+# is fitted to fewer kinds of images, and new objects are farther from them. The mean of the
 # category loses least: an object is one of eight that it averages.
 #
 # ## Other splits
 #
-# The split of the study is one of many. With `outer_splits`, the fitted pictures are split again,
+# The split of the study is one of many. With `outer_splits`, the fitted images are split again,
 # a tenth scored and the choice of alpha made inside the rest, to show how much a score depends on
-# which pictures were drawn. Every split costs a decomposition a map, so there are none by default.
+# which images were drawn. Every split costs a decomposition a map, so there are none by default.
 
 # %%
 splits = [
@@ -198,6 +198,6 @@ for table in [pd.concat(splits)] if splits else []:
     print(table.groupby("family", sort=False)[["ev", "r"]].agg(["mean", "std"]).round(3))
 
 # %% [markdown]
-# Their standard deviation is that of *one* split; since splits share most pictures, it must not be
+# Their standard deviation is that of *one* split; since splits share most images, it must not be
 # divided by the root of their number. It is the scale on which two published scores, of different
 # splits, may differ and mean the same.

@@ -178,6 +178,6 @@ readable(ours, 2)
 
 # %% [markdown]
 # In the published numbers the gain over features of AlexNet is large in V1 and V2 and about nil in
-# hV4: "optimised on the brain beats optimised on a task" is a claim about early areas. And a fifth
+# hV4: "optimized on the brain beats optimized on a task" is a claim about early areas. And a fifth
 # to two fifths of what could be explained, no model explains. On simulated subjects none of the
 # published numbers is to be compared with ours; they are a record of what `full` has to meet.

@@ -108,7 +108,7 @@ print(f"backwards: mean r2 {backwards['r2'].mean():.3f}, 95 % below {chance:.3f}
 # %% [markdown]
 # ## Beside the other fields
 #
-# Correlations over voxels, with intervals from resampled voxels. Neighbouring voxels share their
+# Correlations over voxels, with intervals from resampled voxels. Neighboring voxels share their
 # noise, so the intervals are a little too narrow. Simulated voxels all have the same share of
 # signal, which leaves nothing to correlate.
 

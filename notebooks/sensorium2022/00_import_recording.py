@@ -59,7 +59,7 @@ study: str = "sensorium2022"  # the study whose notebooks are to find it; or mac
 recording: str = "example"  # name under which the later notebooks find it
 source: str = ""  # folder with images_<session>.zip and responses_<session>.npy; empty: simulated
 sessions: str = ""  # names of the sessions to import, with commas; empty: all in the source
-color: bool = True  # three color channels; False: one grey one
+color: bool = True  # three color channels; False: one gray one
 height: int = 56  # pixels to resize images to, width in proportion; 0: leave them as they are
 train: float = 0.75  # fraction of the different images to train on
 validation: float = 0.10  # fraction to choose models on; the rest is for testing
@@ -120,11 +120,11 @@ found = discover_sessions(folder, chosen)
 # - two laboratories that use the same images agree on the split without talking to each other.
 #
 # The hash is taken before color or size is changed, so neither option touches the split either.
-# One trap remains: the same picture saved twice with different compression has different pixels.
-# Small grey copies of all images are therefore compared, and pictures that agree to within
+# One trap remains: the same image saved twice with different compression has different pixels.
+# Small gray copies of all images are therefore compared, and images that agree to within
 # compression noise count as one. (In the six macaque V4 sessions that this notebook was tried on,
-# no such pair exists. The two most similar different pictures share a background and differ in
-# the object before it, and stay two pictures.)
+# no such pair exists. The two most similar different images share a background and differ in
+# the object before it, and stay two images.)
 #
 # ## What becomes of repeats
 #

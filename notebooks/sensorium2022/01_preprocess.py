@@ -235,7 +235,7 @@ if shown:
 # interpolation. At exactly 0.25 that is nothing else than the mean of the central 2 x 2 pixels of
 # each 4 x 4 block, so we compute just that, once, and store the sums as integers: no rounding,
 # and 64 times less to read. The winner's network sees full resolution and learns its own
-# reduction. Images are standardised, responses are divided by their standard deviation over the
+# reduction. Images are standardized, responses are divided by their standard deviation over the
 # training trials, behavior likewise.
 
 # %%

@@ -95,7 +95,7 @@ pd.DataFrame(
 # ## The network
 #
 # Where a neuron reads is not free. Its position on the map is a smooth function of where its cell
-# body lies in cortex, because V1 is retinotopic: neighbours look at neighbouring places. During
+# body lies in cortex, because V1 is retinotopic: neighbors look at neighboring places. During
 # training the position is sampled from a small Gaussian around that point, so that gradients can
 # find the right place from a distance; in evaluation the mean is used (Lurz et al. 2021).
 #

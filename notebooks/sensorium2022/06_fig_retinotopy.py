@@ -16,13 +16,13 @@
 # **Do the readout positions a network learned form a map of the visual field on the cortex, and
 # is that a finding or an assumption?**
 #
-# Neighbouring neurons in V1 look at neighbouring places: the cortex carries a map of the visual
+# Neighboring neurons in V1 look at neighboring places: the cortex carries a map of the visual
 # field. The network learns, for every neuron, where in the image it reads. Drawn on the neuron's
 # place in cortex, these positions should form a map.
 #
 # There is a catch. In the published models the reading position *is* a smooth function of the
 # cell's place: a small network turns soma position into image position. Whatever it learns,
-# neighbours will look at neighbouring places. Smooth maps hold by construction and prove nothing.
+# neighbors will look at neighboring places. Smooth maps hold by construction and prove nothing.
 # So two controls are drawn beside it:
 #
 # - **shuffled**: soma positions are permuted among the neurons. An affine map fitted to them

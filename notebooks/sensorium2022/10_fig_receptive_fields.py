@@ -92,7 +92,7 @@ list(plans)
 # %% [markdown]
 # ## What a network is shown
 #
-# Noise is uniform in 0..1 and standardised, like the images a network was trained on. For models
+# Noise is uniform in 0..1 and standardized, like the images a network was trained on. For models
 # that see full resolution each noise pixel is drawn larger, so that all models are mapped on the
 # same coarse grid: finer noise would average out in the first layer. Behavior and pupil are at
 # rest, and the box is the full frame. Images in color have noise in each channel, and a field in

@@ -16,7 +16,7 @@
 # **Are these recordings fit to train on, and which frames of which films do they hold?**
 #
 # SENSORIUM 2023 (Turishcheva et al. 2023, 2024) asks for the activity of some 8,000 neurons of
-# mouse primary visual cortex while the mouse watches films: ten seconds each, grey, 36 x 64
+# mouse primary visual cortex while the mouse watches films: ten seconds each, gray, 36 x 64
 # pixels, 30 frames a second. Pupil size, running speed and the pupil's center were recorded along
 # with the responses, frame by frame. Each training film was shown once; six films of each other
 # tier eight to ten times. Beside natural films there are five kinds that no model was trained on:
@@ -126,7 +126,7 @@ for mouse in mice:
 # ## Pack
 #
 # A clip of one second is all that a training step needs of a trial. The published code read the
-# whole trial, all neurons and all frames in double precision, normalised it, and threw nine
+# whole trial, all neurons and all frames in double precision, normalized it, and threw nine
 # tenths away: 15 to 31 ms a clip, and 98 GB in memory for ten mice. Packed, a clip is one read of
 # thirty frames. Films are stored as bytes under the hash of their content, each once, however many
 # mice saw it; responses as 16-bit floats, time first. The manifest says what rounding that is.
@@ -142,7 +142,7 @@ pd.DataFrame({key: [s.manifest[name] for name in packed] for key, s in sessions.
 
 # %% [markdown]
 # Responses are then divided by the standard deviation of each neuron **at each frame index**. That
-# is an accident of how the data were exported, and the organisers kept it; it also changes the
+# is an accident of how the data were exported, and the organizers kept it; it also changes the
 # score. `response_scale` chooses it by name: `per_frame` (official), `per_unit` or `none`.
 #
 # ## One trial

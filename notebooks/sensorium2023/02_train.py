@@ -30,7 +30,7 @@
 # | `mean_2_4`, ... | other subsets of levels: 31 members in all | the same |
 # | `causal` | no token sees a later frame | this repository |
 # | `compact` | ours: depth-wise convolutions over space, then time | DwiseNeuro, 1st of 2023 |
-# | `factorized`, `gru` | convolutions over space then time; with memory | the organisers |
+# | `factorized`, `gru` | convolutions over space then time; with memory | the organizers |
 # | `linear` | one linear filter in space and time | this repository |
 #
 # One run trains one model; the runs are independent, in any order. The answer is the last figure:

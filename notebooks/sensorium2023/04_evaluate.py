@@ -34,7 +34,7 @@
 # score stands beside the name of its scaling, because dividing by another standard deviation
 # makes another score.
 #
-# Means over neurons come in both forms in use: `pooled` over all neurons (the organisers), and the
+# Means over neurons come in both forms in use: `pooled` over all neurons (the organizers), and the
 # mean of the mice's means (the winner). The answer is the table of scores and its figure.
 
 # %%

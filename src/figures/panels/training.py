@@ -48,7 +48,7 @@ def loss_curves(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
     at = steps["epoch"] - 1 + steps["step"] / last
     axis.plot(at, steps["loss"], color=FAINT, linewidth=0.8, label="training, each step")
     measured = history["epoch"], history["validation_loss"]
-    axis.plot(*measured, color=model_color(""), marker="o", markersize=3, label="inner pictures")
+    axis.plot(*measured, color=model_color(""), marker="o", markersize=3, label="inner images")
     top = max(steps["loss"].quantile(0.97), history["validation_loss"].max())
     axis.set(xlabel="epoch", ylabel="loss", ylim=(0, 1.1 * top))
     axis.legend()
