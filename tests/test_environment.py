@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from src.paths import ROOT
@@ -78,6 +79,17 @@ def test_this_environment_holds_the_pinned_versions():
     here = {canonicalize_name(r.name) for r in requirements()}
     wrong = {n: metadata.version(n) for n in here if metadata.version(n).split("+")[0] != found[n]}
     assert not wrong
+
+
+def test_pinned_versions_run_on_the_oldest_python_promised():
+    """Debian 12 has Python 3.11.2: a pin that wants a later 3.11 cannot be installed there."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    wants = {
+        f"{d.name}=={d.version}": SpecifierSet(d.metadata.get("Requires-Python") or "")
+        for d in metadata.distributions()
+        if canonicalize_name(d.name) in pins()
+    }
+    assert not {name for name, versions in wants.items() if not versions.contains(oldest)}
 
 
 def imported_packages(path: Path) -> set[str]:
