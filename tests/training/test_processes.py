@@ -124,7 +124,7 @@ def test_what_an_exception_says_is_told():
 
     missed = failed(1, "RuntimeError: [gloo/pair.cc:1] Connection closed by peer")
     ended = failed(-signal.SIGTERM, "Signal 15")
-    out = failed(1, "OutOfMemoryError: 2 GiB", 1)
+    out = failed(1, "OutOfMemoryError:\n2 GiB", 1)
     assert cause({0: missed, 1: ended, 2: out}) == "process 2 failed with OutOfMemoryError: 2 GiB"
     killed = failed(-signal.SIGKILL, "Signal 9", 1)
     assert cause({0: missed, 1: killed}).startswith("process 1 was killed (SIGKILL")
