@@ -56,9 +56,9 @@ def cause(failures: Mapping[int, ProcessFailure]) -> str:
 
 
 def _text(failure: ProcessFailure) -> str:
-    """What a process that raised an exception had to say."""
+    """What a process that raised an exception had to say, in a line."""
     message = failure.message
-    return message["message"] if isinstance(message, dict) else message
+    return " ".join((message["message"] if isinstance(message, dict) else message).split())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from socket import socket
 
 import numpy as np
 import torch
-import torch._dynamo
+import torch._dynamo  # or each process's optimizer would import it
+from PIL import Image
+from torch import nn
 
 from src.config import (
     GaussianReadoutConfig,
@@ -19,14 +21,18 @@ from src.config import (
     InputConfig,
     ModelConfig,
     PoolingReadoutConfig,
+    RecognitionConfig,
+    RecognizerConfig,
     TrainingConfig,
     ViTCoreConfig,
     WideCoreConfig,
 )
 from src.data.batch import Batch
+from src.data.folders import open_folders
 from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.parts import FactorizedCoreConfig, SeparableVideoCoreConfig
+from src.training.recognition import recognizer, train_recognizer
 from src.training.trainer import train
 from tests.movies import MODEL, MovieFake
 from tests.training.conftest import SimulatedSession
@@ -106,6 +112,24 @@ def fit(name, folder):
     return encoder, train(encoder, sessions, splits, recipe, 3, folder / name, "cpu", False)
 
 
+def name_pictures(folder):
+    """Train a network with PyTorch's batch norm as CORnets are; the same two returns."""
+    pictures, rng = folder / f"pictures{os.getpid()}", np.random.default_rng(0)
+    for part, count in (("train", 9), ("val", 4)):
+        for i in range(count):
+            place = pictures / part / "ab"[i % 2] / f"{i}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(place)
+    network = recognizer(RecognizerConfig("small", "cornet_z", 16), 2, 1)
+    layers = nn.Conv2d(3, 4, 5), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(576, 2)
+    network = replace(network, module=nn.Sequential(*layers))
+    for i, parameter in enumerate(network.module.parameters()):
+        nn.init.normal_(parameter, 0.1, 0.1, generator=torch.Generator().manual_seed(i))
+    recipe = RecognitionConfig(epochs=2, batch_size=4, learning_rate=0.1)
+    given = network, open_folders(pictures), recipe, 1, folder / "named"
+    return network.module, train_recognizer(*given, device="cpu", progress=False)
+
+
 def main(folder):
     with socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -118,6 +142,7 @@ def main(folder):
             os.environ.update({"RANK": rank, "LOCAL_RANK": rank})
             for name in CASES:
                 fit(name, folder)
+            name_pictures(folder)
             os._exit(0)
         children.append(child)
     sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children))

@@ -26,7 +26,7 @@ from src.training.parallel import Group
 from src.training.torchrun import cause
 from src.training.trainer import train
 from tests.training.one_is_killed import wait_for_a_killed_one
-from tests.training.shared_cases import CASES, case, fit, split
+from tests.training.shared_cases import CASES, case, fit, name_pictures, split
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,13 @@ def test_two_processes_give_what_one_gives(two, tmp_path, name):
         "steps.csv",
         "weights.pt",
     ]
+
+
+def test_batch_norm_of_a_recognizer_sees_the_whole_batch(two, tmp_path):
+    """As in CORnet-S, which is large."""
+    module, history = name_pictures(tmp_path)
+    same(module.state_dict(), checkpoint.read(two / "named/weights.pt")["state"])
+    np.testing.assert_allclose(pd.read_csv(two / "named/history.csv"), history, rtol=1e-4)
 
 
 def given(name, epochs=2):
@@ -117,7 +124,7 @@ def test_what_an_exception_says_is_told():
 
     missed = failed(1, "RuntimeError: [gloo/pair.cc:1] Connection closed by peer")
     ended = failed(-signal.SIGTERM, "Signal 15")
-    out = failed(1, "OutOfMemoryError: 2 GiB", 1)
+    out = failed(1, "OutOfMemoryError:\n2 GiB", 1)
     assert cause({0: missed, 1: ended, 2: out}) == "process 2 failed with OutOfMemoryError: 2 GiB"
     killed = failed(-signal.SIGKILL, "Signal 9", 1)
     assert cause({0: missed, 1: killed}).startswith("process 1 was killed (SIGKILL")
