@@ -3,7 +3,8 @@
 Beside it, 02_extract, a job a network -> 03_probe, a job a probe -> 04_evaluate; 02_search comes before 02_train.
 Last, where several studies run, the notebooks of the folder summary, which read what the studies wrote.
 
-`bash run_all.sh` calls it. Config: study (empty: all), profile, recording, data_root, output_root.
+`bash run_all.sh` calls it. Config: study (empty: all), profile, recording, data_root, output_root,
+processes (that share each training).
 
 A job's output is its record, written last and only by a notebook that kept its promises; the record names
 every artefact. So Snakemake never deletes a checkpoint before making it anew: a notebook that runs again
@@ -30,6 +31,7 @@ profile = config.get("profile") or "demo"
 recording = str(config.get("recording") or "")
 roots = {name: str(config.get(name) or "") for name in ("data_root", "output_root")}
 roots = {name: str(Path(root).resolve()) if root else "" for name, root in roots.items()}
+processes = int(config.get("processes") or 1)
 common = {"profile": profile, "recording": recording, **roots}
 places = paths.run_paths("{study}", recording or profile, **roots)
 there = [s for s in STUDIES if not recording or Path(str(places.raw).format(study=s)).exists()]
@@ -106,7 +108,8 @@ def predictions(wildcards):
 def raw(wildcards):
     """Recordings that were put there; simulated ones are made by the first notebook."""
     folder = Path(str(places.raw).format(study=wildcards.study))
-    return [folder] if folder.exists() and not simulated(wildcards) else []
+    copied = workflow.storage_settings.default_storage_provider  # it would copy them to each job
+    return [folder] if folder.exists() and not (simulated(wildcards) or copied) else []
 
 
 def simulated(wildcards):
@@ -187,9 +190,9 @@ def title(wildcards):
     return f"{STUDIES[wildcards.study].title} ({data}, profile {profile})"
 
 
-def asks(name):
-    """Resource function: a field of the profile's resources."""
-    return lambda wildcards: getattr(profiles[wildcards.study].resources, name)
+def asks(name, times=1):
+    """Resource function: a field of the profile's resources, of so many processes."""
+    return lambda wildcards: getattr(profiles[wildcards.study].resources, name) * times
 
 
 if config.get("terse"):  # src.run says what happens; of Snakemake's words only errors of its own
@@ -334,13 +337,14 @@ rule train:
     params:
         given=given,
         settings=planned,
-    threads: lambda w: plan(w).training.threads
+    threads: lambda w: plan(w).training.threads * processes
     resources:
-        mem_mb=asks("memory_mb"),
+        mem_mb=asks("memory_mb", processes),
         runtime=asks("minutes"),
-        gpu=asks("gpus"),
+        gpu=asks("gpus", processes),
+        processes=processes,
     shell:
-        run("02_train")
+        run("02_train") + " -p processes {resources.processes}"
 
 
 rule extract:

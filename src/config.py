@@ -128,6 +128,7 @@ class TrainingConfig:
     turns: Literal["together", "alone", "cycle"] = "together"
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
+    own_best: bool = False  # of a core that stays: each unit keeps the epoch that was best for it
     core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
     drifting: bool = False  # a core that stays has dropout, and its statistics move, as published
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
@@ -135,6 +136,7 @@ class TrainingConfig:
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
     rotate: bool = False  # training videos by a random quarter turn, the pupil's center with them
     mixing: float = 0.0  # share of batches whose trials are mixed with one another, responses too
+    mixing_way: Literal["blend", "cut"] = "blend"  # means of two; a rectangle of the other, CutMix
     validation_trials: int | None = None  # of videos, a session: the first so many; None: all
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +48,7 @@ from src.models.pretrained import load_network, random_network
 from src.models.registry import cornet_record, network_record, own_weights
 from src.studies.cornet import RECIPES
 from src.training.device import pick_device
+from src.training.launch import torchrun
 from src.training.recognition import Saving, recognizer, train_recognizer
 
 Measured = Callable[[FeatureSet], list[ScoreRecord]]
@@ -106,8 +106,8 @@ def train(given: argparse.Namespace) -> int:
 
 def _on_several(given: argparse.Namespace) -> int:
     """The same command once a device, all on this machine."""
-    start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={given.ngpus}"]
-    return subprocess.run([sys.executable, *start, "-m", "src.cornet", *given.line]).returncode
+    with torchrun(given.ngpus, "src.cornet", *given.line) as started:
+        return started.wait()
 
 
 def features(given: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import socket
 import sys
 
 from src import paths
+from src.lifetime import die_with
 
 ENVIRONMENT = {
     "PYTHONPATH": str(paths.ROOT),
@@ -19,17 +19,8 @@ ENVIRONMENT = {
     "THP_MEM_ALLOC_ENABLE": "1",  # huge pages for large tensors: fewer page faults in training
     "OMP_NUM_THREADS": "1",  # bytes agree at one thread count only; training sets its own
 }
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 USAGE = "usage.json"  # beside the connection file of a warm kernel: [CPU seconds, KiB] it used
 WARM = "STRIATE_WARM"  # names the server of src.warm, where a run has one
-
-
-def die_with(parent: int) -> None:
-    """Have Linux kill this process with its parent; elsewhere ipykernel looks every second."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call
-            sys.exit("the process that started this one is gone")
 
 
 def address(name: str) -> str:

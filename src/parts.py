@@ -197,6 +197,8 @@ class HierarchicalReadoutConfig(GaussianReadoutConfig):
     bias_init: Literal["zero", "mean", "inverse_elu"] = "mean"
     levels: tuple[int, ...] = (2, 4, 8, 16)  # units a group, ascending; none: a Gaussian readout
     fusion: Literal["mean", "gated"] = "mean"  # of the levels: mean, or weights of each clip
+    # how often a training step goes without a level: one training then serves every subset of them
+    level_dropout: float = 0.0
     grouping: Literal["index", "cortex", "random"] = "index"  # which units are neighbors
     # whose position a group is read at: its first unit's; as published, unit floor(i N / n), mostly
     # of the group before, or that in float32 as the published code rounds it
@@ -205,5 +207,9 @@ class HierarchicalReadoutConfig(GaussianReadoutConfig):
     def __post_init__(self) -> None:
         if list(self.levels) != sorted({*self.levels} & {2, 4, 8, 16}):
             raise ValueError(f"levels={self.levels} must be some of 2, 4, 8, 16, ascending")
+        if not 0 <= self.level_dropout < 1 or (self.level_dropout and not self.levels):
+            raise ValueError(
+                f"level_dropout={self.level_dropout} must be in 0..1, and 0 without levels"
+            )
         if self.shared_features:
             raise ValueError("a hierarchical readout has features of its own: no shared_features")

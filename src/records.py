@@ -19,6 +19,7 @@ NAMING = (
     "network",
     "probe",
 )  # parameters that tell the jobs of one notebook apart within a run
+HOW = ("processes",)  # parameters that results do not depend on, but for rounding
 
 
 def job_name(stem: str, values: Mapping[str, Any]) -> str:
@@ -42,7 +43,7 @@ def outdated(record: Path, given: Mapping[str, Any], code: str) -> str | None:
     used = content["parameters"]
     if any(used.get(name) != value for name, value in given.items()):
         return "made with other parameters"
-    if extra := set(content["changed"]) - set(given):
+    if extra := set(content["changed"]) - set(given) - set(HOW):
         return f"made with its own {', '.join(sorted(extra))}"
     if content.get("code") != code:
         return "its notebook changed, or what it imports"

@@ -25,7 +25,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from src.kernel import ENVIRONMENT, USAGE, WARM, address, die_with
+from src.kernel import ENVIRONMENT, USAGE, WARM, address
+from src.lifetime import die_with
 
 PACKAGES = (
     *("torch", "pandas", "scipy.stats", "sklearn", "matplotlib.pyplot", "PIL.Image", "tqdm.auto"),

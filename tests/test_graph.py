@@ -1,5 +1,6 @@
 """The graph of notebooks, tried in a copy of the house with notebooks that do next to nothing."""
 
+import importlib.util
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import jupytext
 import pandas as pd
 import pytest
+import yaml
 
 from src.manifest import file_sha256
 from src.paths import ROOT
@@ -24,7 +26,7 @@ output_root: str = ""  # results
 seed: int = 42  # seed
 """
 MODEL = 'model: str = "wide"  # model\n'
-MEMBER = "member: int = 1  # member\n"
+MEMBER = "member: int = 1  # member\nprocesses: int = 1  # that share the training\n"
 BODY = """
 # %%
 from src.manifest import declare, save_table
@@ -64,6 +66,7 @@ class House:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
         (folder / "data").mkdir()
+        shutil.copytree(ROOT / "clusters", folder / "clusters")
         for name in ("Snakefile", "run_all.sh", "data/registry.json"):
             shutil.copy(ROOT / name, folder / name)
         few = '(p for p in SMOKE.plans if p.model.name in ("ln", "wide", "student"))'
@@ -322,12 +325,54 @@ def test_the_graph_goes_to_a_cluster(house):
         assert asked["slurm_account"] == "lab"
 
 
-def test_the_clusters_plugins_are_installed():
+def trainings(told):
+    """Resources and commands of the jobs that train, as a dry run tells them."""
+    pattern = r"rule train:.*?(threads: \d+)?\n +resources: ([^\n]*)\n.*?(cd [^\n]*)"
+    found = re.findall(pattern, told, flags=re.DOTALL)
+    return [(dict(p.split("=", 1) for p in r.split(", ")), command) for _, r, command in found]
+
+
+def test_a_cluster_is_a_file(house):
+    """Resources are the job's, account and partition the file's; this machine limits nothing."""
+    shutil.rmtree(house.folder / "figures")
+    command = ["bash", house.folder / "run_all.sh", "--profile=full", "--study=sensorium2022"]
+    command += ["--processes", "2", "--cluster", "slurm", "--", "--dry-run", "--printshellcmds"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    found = trainings(told)
+    assert len(found) == sum(p.members for p in STUDIES["sensorium2022"].profile("full").plans)
+    for asked, line in found:
+        assert asked["mem_mb"] == "32000" and asked["gpu"] == "2" and "-p processes 2" in line
+        assert asked["slurm_partition"] == "my_gpu_partition"
+    assert "threads: 16" in told and "slurm_partition=my_cpu_partition" in told
+
+
+def test_kubernetes_is_a_file_too(house):
+    if importlib.util.find_spec("snakemake_storage_plugin_fs") is None:
+        pytest.skip("snakemake-storage-plugin-fs is not installed: pip install it")
+    done = house.run_all("--cluster", "kubernetes", "--", "--dry-run", profile="full")
+    found = trainings(done.stdout + done.stderr)
+    assert done.returncode == 0 and found, done.stderr
+    assert all(asked["gpu_manufacturer"] == "nvidia" for asked, _ in found)
+
+
+def test_a_cluster_without_a_file_is_told(house):
+    done = house.run_all("--cluster", "torque")
+    assert done.returncode == 2 and "no config.yaml in clusters/torque" in done.stderr
+
+
+def test_files_of_clusters_have_options_of_snakemake():
+    """Those of the plugins, which are installed, and of storage, which wants one more."""
     told = subprocess.run(
         [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
     )
     executors = re.search(r"--executor \{([^}]*)\}", told.stdout).group(1).split(",")
     assert {"local", "slurm", "kubernetes"} <= set(executors)
+    known = set(re.findall(r"--([\w-]+)", told.stdout))
+    for file in (ROOT / "clusters").glob("*/config.yaml"):
+        options = yaml.safe_load(file.read_text())
+        assert options["executor"] == file.parent.name and set(options) <= known
 
 
 @pytest.mark.parametrize("study", ["macaque_it", "cornet"])

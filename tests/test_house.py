@@ -20,7 +20,7 @@ CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 # A file imports from its own package and from those above it in this list.
 LAYERS = (
     ("parts",),
-    ("paths", "config", "seeds", "correlation"),
+    ("paths", "config", "seeds", "correlation", "lifetime"),
     ("studies", "manifest"),
     ("data",),
     ("simulate",),
@@ -45,7 +45,7 @@ COMMANDS = {
     "imports",
     "summary",
 }
-BELOW_COMMANDS = {"paths", "manifest"}
+BELOW_COMMANDS = {"paths", "manifest", "lifetime"}
 
 
 def package(path: Path) -> str:

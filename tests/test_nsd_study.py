@@ -66,7 +66,7 @@ def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
     assert [p.area for p in plans] == ["", *AREAS]
     prefilter = profile.network("prefilter")
     for plan in plans:
-        if profile.name == "legacy":
+        if profile.name.startswith("legacy"):
             assert plan.model.inputs.raw and plan.networks == ()
             assert plan.model.core.mean == (MEAN if plan.area else JOINT_MEAN)
             continue
@@ -76,8 +76,10 @@ def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
         assert set(plan.networks) == {"prefilter"}
 
 
-def test_legacy_is_every_published_choice_at_once():
-    published, ours = NSD_GNET.profile("legacy"), FULL
+@pytest.mark.parametrize("name", ["full", "smoke"])
+def test_legacy_is_every_published_choice_at_once(name):
+    ours = NSD_GNET.profile(name)
+    published = NSD_GNET.profile("legacy" if ours is FULL else f"legacy_{name}")
     for plan in published.plans:
         twin = ours.plan(plan.model.name)
         changed = {
@@ -170,4 +172,4 @@ def test_every_figure_says_that_the_prefilter_is_random():
         own = path.stem in ("01_preprocess", "08_fig_control", "10_fig_moving_bars")
         marks = re.findall(r"mark_simulated\((.*)\)", text)
         assert marks and set(marks) == {"figure" if own else "figure, caution(settings)"}, path
-        assert len(marks) == len(re.findall(r"^save_figure\(", text, re.M))
+        assert len(marks) == len(re.findall(r"^ *save_figure\(", text, re.M))

@@ -43,6 +43,13 @@ def test_a_parameter_set_by_hand_is_another_job(finished):
     assert records.outdated(finished[0], GIVEN, "c0de") == "made with its own seed"
 
 
+def test_how_many_processes_trained_does_not_matter(finished):
+    content = json.loads(finished[0].read_text())
+    content["parameters"]["processes"], content["changed"] = 2, ["profile", "member", "processes"]
+    finished[0].write_text(json.dumps(content))
+    assert records.outdated(finished[0], GIVEN, "c0de") is None
+
+
 def test_other_code_outdates_a_record(finished):
     assert "changed, or what it imports" in records.outdated(finished[0], GIVEN, "other")
     content = json.loads(finished[0].read_text())

@@ -34,8 +34,8 @@
 # - after the last epoch the whole training set was read once more for one validation.
 #
 # In the `demo` profile the pictures are simulated, of eight categories, and networks are trained
-# for a few epochs at 64 pixels, on the processor. `full` takes ImageNet, and days: `python -m
-# src.cornet train --ngpus 2` is the same training on several GPUs, from the command line.
+# for a few epochs at 64 pixels, on the processor. `full` takes ImageNet, and days; several
+# `processes` share them, on a GPU each, as do those of `python -m src.cornet train --ngpus 2`.
 #
 # The answer is the learning curve.
 
@@ -60,6 +60,7 @@ member: int = 1  # number of the run, from 1
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+processes: int = 1  # that share the training, on a GPU each where there are GPUs
 workers: int = 0  # processes that load pictures; 0: this one
 seed: int = 42  # seed of weights, order and crops, together with the number of the run
 
@@ -104,6 +105,7 @@ history = train_recognizer(
     saving=Saving(validation=1.0, model=plan.training.epochs),
     device=device,
     workers=workers,
+    processes=processes,
 )
 history.tail(3).round(4)
 

@@ -71,6 +71,7 @@ weights: str = ""  # file of the network it begins with, or a folder; empty: dat
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+processes: int = 1  # that share the training, on a GPU each where there are GPUs
 seed: int = 42  # every member derives its own seed from this one
 
 # %%
@@ -115,8 +116,9 @@ print(f"{core_size:,} weights in the core, {size - core_size:,} in the readout")
 # the moving average over steps.
 
 # %%
+options = {"device": device, "processes": processes}
 history = train(
-    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device=device
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, **options
 )
 history.tail(3)
 

@@ -37,24 +37,30 @@
 # The answers are the two tables of subjects and findings, and the figure of noise ceilings.
 
 # %%
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
+from src.data.nsd import Areas
 from src.data.nsd_checks import check_nsd
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
+from src.data.panoptic import Panoptic, stimulus_info
 from src.data.registry import require_raw
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split, save_splits
 from src.evaluation.ceilings import noise_ceiling
 from src.figures import panels
+from src.figures.panels.volumes import slices_through
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.simulate.nsd import simulate_nsd
 from src.studies import STUDIES
+from src.training.gnet_budget import gigabytes, map_side, packed_disk, training_memory
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -70,7 +76,7 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None
 declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks", "units")))
-declare(places.figures / "01_images.png", places.figures / "01_ceilings.png")
+declare(*(places.figures / f"01_{name}.png" for name in ("images", "masks", "ceilings")))
 
 # %% [markdown]
 # ## Find it, and count
@@ -101,6 +107,49 @@ inventory = pd.DataFrame(rows)
 inventory.round(1)
 
 # %% [markdown]
+# ## What it will cost
+#
+# Before anything is written: space on disk, and the memory of one training of all areas and all
+# subjects. Weights, both moments of Adam and the best weights so far are there for every subject;
+# a step sees one of them, and what its voxels pool is made `chunk` voxels at a time. For the eight
+# subjects of NSD this is 34 GB of disk, most of it the maps that `02_extract` stores, and 2.2 GB of
+# memory; a benchmark, `tests/benchmarks/gnet_memory.py`, holds the estimate against what is used.
+
+# %%
+plan = settings.plan("gnet8j")
+voxels = {subject.key: len(subject.unit_ids) for subject in subjects}
+trials = {subject.key: subject.n_trials for subject in subjects}
+images = len(np.unique(np.concatenate([subject.image_ids for subject in subjects])))
+given = voxels, plan.model.core, plan.model.readout, (map_side(size),) * 2
+cost = {"memory": gigabytes(training_memory(*given, plan.training.batch_size))}
+cost["disk"] = gigabytes(packed_disk(voxels, trials, images, size))
+steps = sum(-(-int((s.tiers == "train").sum()) // plan.training.batch_size) for s in subjects)
+print(f"{steps} steps an epoch, {plan.training.max_epochs} epochs at most; GB:")
+pd.DataFrame(cost).rename_axis("part").round(3).fillna("")
+
+# %% [markdown]
+# ## Which voxels
+#
+# Early visual areas, as moving bars found them, are what is modelled here. An atlas knows more
+# areas and more voxels of these, the brain all the rest. Six slices through each of the three
+# masks:
+
+# %%
+areas = Areas(subjects[0].files)
+masks = {"brain": areas.brain(), "any visual area": areas.visual(), "V1 to hV4": areas.early()}
+use_style()
+figure, axes = plt.subplots(1, 6, figsize=(10, 2.3))
+for axis, at in zip(axes, slices_through(masks["any visual area"], 6), strict=True):
+    panels.volume_slice(axis, masks, 2, at)
+if simulated:
+    mark_simulated(figure)
+save_figure(figure, places.figures / "01_masks.png")
+print({f"{name}, voxels": int(mask.sum()) for name, mask in masks.items()})
+
+# %% [markdown]
+# **What one sees.** Grey the brain, light blue the areas of the atlas, dark blue those of V1 to hV4
+# that moving bars reached. The simulated brain is small, and its areas lie in stripes.
+#
 # ## Check it
 #
 # `error` stops us, `warning` is worth reading. A simulation plants three odd voxels in V1 of each
@@ -143,7 +192,6 @@ save_table(pd.DataFrame(rows), places.tables / "sessions.csv")
 pd.DataFrame(rows)[["session", "train", "validation", "test", "overlap as published"]]
 
 # %%
-use_style()
 session = next(iter(sessions.values()))
 tests = session.unique_images("test")[:4], session.unique_images("train")[:4]
 figure, axis = plt.subplots(figsize=(5, 2.6))
@@ -156,6 +204,32 @@ save_figure(figure, places.figures / "01_images.png")
 
 # %% [markdown]
 # **What one sees.** Images of the two kinds are alike; only who saw them differs.
+#
+# What is *in* an image is known for photographs of COCO, pixel by pixel: each has a map of
+# segments, cropped as NSD cropped the photograph. It takes no part in this study, but whoever asks
+# what a voxel prefers will want it. A folder `coco` beside NSD's, with `annotations` and the maps
+# of `panoptic_annotations_trainval2017`, is read if it is there.
+
+# %%
+coco = places.raw / "coco" if not source else Path(source) / "coco"
+info = stimulus_info(subjects[0].files.design.with_name("nsd_stim_info_merged.csv"))
+panoptic = Panoptic.read(coco) if coco.exists() else None
+known = info[info["cocoId"].isin(panoptic.files if panoptic else ())].iloc[:4]
+print(f"{len(known)} images shown of those whose segments are known")
+
+# %%
+if len(known):
+    figure, axes = plt.subplots(1, len(known), figsize=(2.2 * len(known), 2.6), squeeze=False)
+    for axis, image in zip(axes[0], known.itertuples(), strict=True):
+        labels = panoptic.labels(image.cocoId, image.cropBox, size)
+        panels.segment_map(axis, labels, panoptic.names)
+        axis.set_title(f"image {image.Index}")
+    if simulated:
+        mark_simulated(figure)
+    save_figure(figure, places.figures / "01_labels.png")
+
+# %% [markdown]
+# **What one sees.** The kinds of things in some images, named once in each; white is unknown.
 #
 # ## What is possible
 #

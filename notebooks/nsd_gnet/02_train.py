@@ -68,6 +68,7 @@ member: int = 1  # which ensemble member, from 1
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+processes: int = 1  # that share the training, on a GPU each where there are GPUs
 seed: int = 42  # every member derives its own seed from this one
 
 # %%
@@ -112,8 +113,9 @@ print(f"{trunk:,} weights in the trunk, {(whole - trunk) // units:,} for each of
 # on it.
 
 # %%
+options = {"device": device, "processes": processes}
 history = train(
-    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device=device
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, **options
 )
 history[["epoch", "loss", "validation", "validation_loss", "best"]].tail(3)
 

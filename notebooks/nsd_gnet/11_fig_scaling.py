@@ -24,9 +24,10 @@
 # Here the same is done on this run's data. Feature-weighted receptive fields (`03_probe`) are
 # fitted to growing parts of the training images, several random ones of each size, and all of them
 # are scored on the same test images. A part is chosen by images, not trials, so that no image is
-# half in. A tenth of each part is kept back for the choice of field and ridge parameter. In the
-# published code this was a tenth of *all*, so that small parts had next to nothing left to train
-# on, and the very smallest, by a negative length, nearly everything. Here sizes are checked.
+# half in. Field and ridge parameter are chosen on a tenth of each part, kept back, or where images
+# are few, as in `demo`, on each of them in turn (`03_probe`). In the published code it was a tenth
+# of *all*, so that small parts had next to nothing left to train on, and the very smallest, by a
+# negative length, nearly everything. Here sizes are checked.
 #
 # Two controls. Images of a part can be dealt out anew among its responses: what is left is the
 # score of a model that has learned nothing, at every size. And at the other end stands the ceiling,
@@ -80,6 +81,7 @@ declare(table, drawn)
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 candidates, lambdas = field_grid(0.06, 2.0, sizes=4), np.logspace(0, 6, 7)
+held_out = settings.probes[0].held_out  # share of a part
 sizes = {key: len(np.unique(s.image_ids[s.trials("train")])) for key, s in sessions.items()}
 assert min(sizes.values()) * min(map(float, shares.split())) >= 10, "ten images are the least"
 print(f"{len(candidates)} candidates; training images: {sizes}")
@@ -101,11 +103,12 @@ for key, session in sessions.items():
         for part in range(parts if share < 1 else 1):
             rng = numpy_stream(seed, "part", key, n, part)
             some = rng.permutation(shown.rows)[:n]
-            halves = np.sort(some[n // 10 :]), np.sort(some[: n // 10])
+            few, many = np.split(some, [int(held_out * n)])
             dealt = y.copy()
             dealt[some] = y[rng.permutation(some)]
             for kind, target in {"fitted": y, "dealt anew": dealt}.items():
-                fit = fit_fields(maps, target, candidates, *halves, lambdas, counts)
+                rows_of = np.sort(many), np.sort(few)
+                fit = fit_fields(maps, target, candidates, *rows_of, lambdas, counts)
                 r = pearson(fit.predict(maps)[session.image_index[test]], measured)
                 row = {"session": key, "images": n, "trials": counts[some].sum(), "part": part}
                 again = rng.choice(r, (500, len(r)))

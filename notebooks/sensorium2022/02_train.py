@@ -59,6 +59,7 @@ member: int = 1  # which ensemble member, from 1
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+processes: int = 1  # that share the training, on a GPU each where there are GPUs
 seed: int = 42  # every member derives its own seed from this one
 
 # %%
@@ -141,10 +142,12 @@ print(f"{len(teachers)} teachers", *numbers)
 # validation responses decides: better, and the weights are kept; worse for a few epochs in a row,
 # and training goes back to the best weights with a smaller learning rate. Each epoch ends with a
 # checkpoint, so a run that is killed continues from its last epoch and ends with the same bits. A
-# finished member is not trained twice.
+# finished member is not trained twice. With `processes` above one, several share each batch and add
+# up their gradients; noise is drawn for the whole batch and batch norm sees all of it, so that they
+# end where one would, but for rounding.
 
 # %%
-options = {"device": device, "teachers": teachers}
+options = {"device": device, "teachers": teachers, "processes": processes}
 history = train(
     encoder, sessions, splits, plan.training, member_seed(seed, member), folder, **options
 )

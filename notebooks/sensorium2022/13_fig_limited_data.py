@@ -140,7 +140,7 @@ save_figure(figure, figure_path)
 
 # %% [markdown]
 # **What one sees.** Left, the score against the number of training images, which grow by equal
-# factors, not equal steps. In the demo both curves still rise at the last size: 400 images are few,
+# factors, not equal steps. In the demo both curves still rise at the last size: 320 images are few,
 # and its networks are small and stop after seven epochs. The nonlinear model gains more from the
 # same images than the linear one; with the fewest, there is little to choose between them and
 # neither is far from the gray band, which knows nothing of the image. Right, the published pattern

@@ -60,6 +60,7 @@ member: int = 1  # which ensemble member, from 1
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+processes: int = 1  # that share the training, on a GPU each where there are GPUs
 seed: int = 42  # every member derives its own seed from this one
 
 # %%
@@ -137,7 +138,10 @@ print("(t', h', w') =", encoder.core.output_shape(frames, height, width), "of", 
 # named by the seed and the epoch.
 
 # %%
-history = train(encoder, sessions, splits, plan.training, member_seed(seed, member), folder, device)
+options = {"device": device, "processes": processes}
+history = train(
+    encoder, sessions, splits, plan.training, member_seed(seed, member), folder, **options
+)
 history.tail(3)
 
 # %%

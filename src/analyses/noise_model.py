@@ -4,7 +4,8 @@
     R R' = C - diag(B) Ap diag(B)
 
 C, Cp, Ap are correlations of data with data, data with predictions, predictions with predictions.
-Source: St-Yves et al. 2023; specification nsd_gnet, 9.4, in closed form.
+Source: St-Yves et al. 2023; specification nsd_gnet, 9.4. Here R is found in closed form, and as
+published by gradient descent, which stops long before it is there.
 """
 
 from __future__ import annotations
@@ -44,9 +45,38 @@ def noise_model(data: np.ndarray, prediction: np.ndarray) -> NoiseModel:
 
 def from_correlations(data: np.ndarray, between: np.ndarray, prediction: np.ndarray) -> NoiseModel:
     """The model of C, Cp and Ap: (u, u) three times -> NoiseModel."""
-    gain = (between * prediction).sum(1) / (prediction**2).sum(1)
-    rest = data - gain[:, None] * prediction * gain
+    gain, rest = noise_covariance(data, between, prediction)
     values, vectors = np.linalg.eigh((rest + rest.T) / 2)
     kept = np.maximum(values, 0)
     mixing = (vectors * np.sqrt(kept)) @ vectors.T
     return NoiseModel(gain, mixing, float(-values[values < 0].sum()))
+
+
+def noise_covariance(
+    data: np.ndarray, between: np.ndarray, prediction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """B, and what R R' is to be, from C, Cp and Ap: (u, u) three times -> (u,), (u, u)."""
+    gain = (between * prediction).sum(1) / (prediction**2).sum(1)
+    return gain, data - gain[:, None] * prediction * gain
+
+
+def descended_mixing(
+    gain: np.ndarray,
+    rest: np.ndarray,
+    generator: np.random.Generator,
+    rate: float = 1e-3,
+    steps: int = 20_000,
+    enough: float = 4.0,
+) -> np.ndarray:
+    """R by gradient descent on the sum of squares of R R' - rest: (u,), (u, u) -> (u, u).
+
+    As published: from diag(sqrt(1 - B^2)) plus noise of SD .1, until the sum is `enough`.
+    """
+    mixing = np.diag(np.sqrt(np.maximum(1 - gain**2, 0)))
+    mixing += 0.1 * generator.standard_normal(mixing.shape)
+    for _ in range(steps):
+        away = mixing @ mixing.T - rest
+        if (away**2).sum() <= enough:
+            break
+        mixing -= rate * 2 * (away + away.T) @ mixing
+    return mixing

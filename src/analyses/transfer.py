@@ -20,6 +20,8 @@ from src.studies.records import Plan
 from src.training.checkpoint import load_encoder
 from src.training.trainer import train
 
+CHAIN, BRANCHES = 0.7, 0.5  # alpha where later areas are made of earlier ones, and where none is
+
 
 @dataclass(frozen=True)
 class Asymmetry:
@@ -103,15 +105,29 @@ def asymmetry_samples(
 ) -> np.ndarray:
     """up, down and alpha with other units of the same areas: (a, u), (u,), (u,) -> (b, 3).
 
-    Units are drawn with replacement within each area, all trunks on the same ones.
+    Units are drawn with replacement within each area, all trunks on the same ones. Correlations
+    may be those of other test images in each resample, (b, a, u) and (b, u): then both vary.
     """
-    groups = [np.flatnonzero(area == j) for j in range(len(transferred))]
+    transferred = np.broadcast_to(transferred, (resamples, *transferred.shape[-2:]))
+    own = np.broadcast_to(own, (resamples, own.shape[-1]))
+    groups = [np.flatnonzero(area == j) for j in range(transferred.shape[1])]
     samples = np.empty((resamples, 3))
-    for sample in samples:
+    for sample, moved, still in zip(samples, transferred, own, strict=True):
         drawn = np.concatenate([generator.choice(g, len(g)) for g in groups if len(g)])
-        found = asymmetry(transfer_matrix(transferred[:, drawn], own[drawn], area[drawn])[0])
+        found = asymmetry(transfer_matrix(moved[:, drawn], still[drawn], area[drawn])[0])
         sample[:] = found.up, found.down, found.alpha
     return samples
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of alpha says, by what chains and branches are known to give.
+
+    Simulated chains are above CHAIN, branches below BRANCHES (specification nsd_gnet, 14); an
+    interval that reaches beyond settles nothing. Weak trunks are all alike, and hide a chain.
+    """
+    if low > CHAIN:
+        return "chain"
+    return "no chain seen" if high < BRANCHES else "not determined"
 
 
 def other_orders(matrix: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from src.data.errors import DataError
 from src.data.pictures import open_pictures
+from src.data.stored import read_npy
 
 SHAPES = {
     "responses": ("units, images", "units, images, repeats"),
@@ -128,7 +129,7 @@ class RecordedSession:
     def _read(self, field: str, source: Source) -> np.ndarray:
         """One array as float64, its axes fitting the images and the arrays before it."""
         where = f"session '{self.name}': {field}"
-        array = source if isinstance(source, np.ndarray) else _load(where, Path(source))
+        array = source if isinstance(source, np.ndarray) else read_npy(Path(source), where)
         if array.dtype.kind not in "uif":
             raise DataError(f"{where} holds {array.dtype}, not numbers: save it as float64")
         for axes in (shape.split(", ") for shape in SHAPES[field]):
@@ -181,10 +182,3 @@ class RecordedSession:
                 f"session '{self.name}': coordinates {self.coordinates.shape} have NaN: leave them "
                 "out, or leave out the units without"
             )
-
-
-def _load(where: str, path: Path) -> np.ndarray:
-    try:
-        return np.load(path.expanduser(), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{where}: {path} is not a readable npy file ({error})") from None

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from src.data.assemblies import Assembly, from_tables, values_hash
-from src.data.blocks import AGAIN, entries, read, text
+from src.data.blocks import AGAIN, entries, read
 from src.data.errors import DataError
 from src.data.inferotemporal import RATES, open_inferotemporal
+from src.data.stored import read_npz
 
 DIMENSION_ONLY = b"This is a netCDF dimension but not"  # so begins the name of one without values
 # Columns of a csv that describe a trial: all others are units, unless a table of units names them.
@@ -74,8 +75,7 @@ def _of_layout(path: Path) -> Assembly:
 
 
 def _of_npz(path: Path) -> Assembly:
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = read_npz(path)
     if "values" not in arrays:
         raise DataError(f"{path} has {', '.join(arrays)}, no values (trials, units[, bins])")
     return from_tables(arrays.pop("values"), _grouped(arrays), str(path))
@@ -128,9 +128,9 @@ def _of_netcdf(path: Path) -> Assembly:
             )
         for name, (*along,) in axes.items():
             if len(along) == 1 and along[0] in tables and name != along[0]:
-                tables[along[0]][name] = _column(arrays[name][:])
+                tables[along[0]][name] = read(path, name)
         order = [axes[data[0]].index(a) for a in tables if a in axes[data[0]]]
-        values = np.transpose(arrays[data[0]][:], order)
+    values = np.transpose(read(path, data[0]), order)
     return from_tables(values, tables, str(path))
 
 
@@ -141,9 +141,3 @@ def _axes(array: h5py.Dataset) -> tuple[str, ...]:
     if array.is_scale and array.ndim == 1 and "DIMENSION_LIST" not in array.attrs:
         return (array.name.lstrip("/"),)
     return tuple(d[0].name.lstrip("/") if len(d) else "" for d in array.dims)
-
-
-def _column(stored: np.ndarray) -> np.ndarray:
-    if stored.dtype.kind not in "SO":
-        return stored
-    return np.array([text(v) if isinstance(v, bytes) else v for v in stored], str)

@@ -29,3 +29,8 @@ class Batch:
         """The same batch on `device`."""
         moved = (getattr(self, f.name) for f in fields(self))
         return Batch(*(None if t is None else t.to(device, non_blocking=True) for t in moved))
+
+    def part(self, rows: slice) -> Batch:
+        """Some of its trials."""
+        values = (getattr(self, f.name) for f in fields(self))
+        return Batch(*(None if t is None else t[rows] for t in values))

@@ -46,10 +46,19 @@ def entries(path: Path) -> dict[str, Entry]:
 
     try:
         with h5py.File(path) as file:
+            link = file.visititems_links(_elsewhere)
             file.visititems(note)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a complete HDF5 file ({error}): {AGAIN}") from None
+    if link:
+        raise DataError(f"{path}: {link} is a link to another place: store the array itself")
+    if null := [name for name, entry in found.items() if entry.shape is None]:
+        raise DataError(f"{path}: {null[0]} is empty, without a shape: {AGAIN}")
     return found
+
+
+def _elsewhere(name: str, link: Any) -> str | None:
+    return None if isinstance(link, h5py.HardLink) else name
 
 
 def read(path: Path, key: str, rows: Any = ()) -> np.ndarray:
@@ -59,11 +68,19 @@ def read(path: Path, key: str, rows: Any = ()) -> np.ndarray:
             values = file[key][rows]
     except KeyError:
         raise DataError(f"{path} has no {key}: {AGAIN}") from None
-    except OSError as error:
+    except (OSError, RuntimeError, TypeError, ValueError, IndexError) as error:
         raise DataError(f"{path}: {key} is damaged ({error}): {AGAIN}") from None
-    if values.dtype.kind in "SO":
-        return np.array([text(v) if isinstance(v, bytes) else v for v in values], str)
-    return values
+    if not isinstance(values, np.ndarray | np.generic):
+        raise DataError(f"{path}: {key} is empty: {AGAIN}")
+    return texts(values, f"{path}: {key}") if values.dtype.kind in "SO" else values
+
+
+def texts(stored: np.ndarray, where: str) -> np.ndarray:
+    """Stored texts, of one length or of any: (...) -> (...) str. DataError for other objects."""
+    if other := [v for v in stored.flat if not isinstance(v, bytes | str)]:
+        raise DataError(f"{where} holds {type(other[0]).__name__}, not text: {AGAIN}")
+    found = [text(v) if isinstance(v, bytes) else v for v in stored.flat]
+    return np.array(found, str).reshape(stored.shape)
 
 
 def text(stored: bytes) -> str:

@@ -21,6 +21,7 @@ NEURON_ARRAYS = ("unit_ids", "area", "layer", "cell_motor_coordinates")
 TRIAL_ARRAYS = ("tiers", "trial_idx", *IMAGE_ID_NAMES)
 WIDTHS = {"behavior": 3, "pupil_center": 2, "xywh": 4}  # values a trial
 AGAIN = "get the recording again"
+TINY = 1e-30  # of a std: below, its inverse may not fit in float32
 
 
 class Finding(NamedTuple):
@@ -197,15 +198,17 @@ def check_files(
 def _statistics(mouse: Mouse) -> Iterator[Finding]:
     for kind in KINDS[:4]:
         file = f"meta/statistics/{kind}/all/std.npy"
-        std = mouse.statistic(kind, "std")
+        std, mean = (mouse.statistic(kind, name) for name in ("std", "mean"))
+        remedy = f"remove meta/statistics/{kind}"
+        if mean is not None and not _finite(mean):
+            other = f"meta/statistics/{kind}/all/mean.npy"
+            yield Finding("error", other, "mean", f"{other} has values not finite: {remedy}")
         if std is None:
             if mouse.has_kind(kind):
                 text = f"{file} is absent: computed over training trials"
                 yield Finding("note", file, "std", text)
-        elif not _finite(std) or (std < 0).any():
-            text = (
-                f"{file} has values that are not finite or negative: remove meta/statistics/{kind}"
-            )
+        elif not _finite(std) or no_divisor(std).any():
+            text = f"{file} has values that are not finite, negative or all but 0: {remedy}"
             yield Finding("error", file, "std", text)
         elif kind in REQUIRED_KINDS and not std.any():
             text = (
@@ -295,6 +298,11 @@ def _silence(mouse: Mouse, kind: str, nonzero: np.ndarray) -> Iterator[Finding]:
             f"count as missing; remove meta/statistics/{kind} to have it computed"
         )
         yield Finding("warning", f"meta/statistics/{kind}/all/std.npy", kind, text)
+
+
+def no_divisor(std: np.ndarray) -> np.ndarray:
+    """Whether a std is negative, or so small that 1 / std is no number: (...) -> (...) bool."""
+    return (std < 0) | ((std > 0) & (std < TINY))
 
 
 def _finite(array: np.ndarray) -> bool:

@@ -25,7 +25,7 @@ from src.data.errors import DataError
 from src.data.progress import watched
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # worth another try
-REASONS = {401: "it wants an account (in ~/.netrc)", 403: "access refused", 404: "no such file"}
+REASONS = {401: "it wants an account (in ~/.netrc)", 403: "access is refused", 404: "no such file"}
 BLOCK = 2**16  # bytes; what came of an unfinished one is lost
 LONGEST = 60.0  # seconds between two tries
 
@@ -151,12 +151,7 @@ class Resuming:
         if status in PASSING:
             after = answer.headers.get("Retry-After", "0")
             raise Interrupted(f"status {status}", float(after) if after.isdigit() else 0.0)
-        why = {
-            401: "it wants an account (in ~/.netrc)",
-            403: "access is refused",
-            404: "no such file",
-        }
-        raise Unreachable(f"{url}: {why.get(status, 'no download')} (status {status})")
+        raise Unreachable(f"{url}: {REASONS.get(status, 'no download')} (status {status})")
 
     def _extent(
         self, answer: requests.Response, known: dict[str, Any], start: int

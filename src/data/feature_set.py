@@ -11,6 +11,7 @@ import numpy as np
 from src.data.assemblies import Assembly, values_hash
 from src.data.assembly_files import open_assembly
 from src.data.errors import DataError
+from src.data.stored import read_npz
 from src.manifest import fingerprint
 
 
@@ -83,8 +84,7 @@ def open_feature_sets(path: str | Path, model: str = "", weights: str = "") -> l
     path = Path(path).expanduser().resolve()
     if path.suffix != ".npz":
         return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = read_npz(path)
     if "values" in arrays:
         return _by_layer(open_assembly(path).averaged(), model or path.stem, weights)
     if absent := {"features", "names"} - set(arrays):

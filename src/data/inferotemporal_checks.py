@@ -90,10 +90,12 @@ def _layout(source: InferotemporalFile) -> Iterator[tuple[str, str, str]]:
 
 def _shapes(source: InferotemporalFile) -> Iterator[tuple[str, str]]:
     shape = {key: source.entries[key].shape for key in KEYS}
-    first = shape[STIMULI["train"]]
+    size = (3, *shape[STIMULI["train"]][-2:])
     for tier, stimuli in STIMULI.items():
-        if len(shape[stimuli]) != 4 or shape[stimuli][1:] != (3, *first[-2:]):
-            yield stimuli, f"{stimuli} is {shape[stimuli]}, not (n, 3, {first[-2]}, {first[-1]})"
+        if len(shape[stimuli]) != 4 or shape[stimuli][1:] != size or not all(shape[stimuli]):
+            wanted = ", ".join(map(str, ("n", *size)))
+            yield stimuli, f"{stimuli} is {shape[stimuli]}, not ({wanted})"
+            continue
         for key in (NAMES[tier], *([RATES[tier]] if tier in RATES else [])):
             columns = shape[RATES["train"]][1:] if key in RATES.values() else ()
             wanted = (shape[stimuli][0], *columns)
@@ -123,7 +125,9 @@ def _rates(source: InferotemporalFile) -> Iterator[tuple[str, str, str]]:
             text = f"has rates up to {most:.3g}, normalised ones stay below {NORMALIZED:.0f}"
             yield "warning", key, f"{key} {text}: normalise each site"
         constant = np.ptp(rates, axis=0) == 0
-        if constant.any():
+        if constant.all():
+            yield "error", key, f"{key} has one constant rate at every site: {AGAIN}"
+        elif constant.any():
             text = f"has {constant.sum()} of {rates.shape[1]} sites with one constant rate"
             first = np.flatnonzero(constant)[0]
             yield "warning", key, f"{key} {text} (first: site {first}): leave them out of scores"

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from src.data.checks import AGAIN, Finding, check_files, check_tiers, check_units, raise_first
+from src.data.checks import (
+    AGAIN,
+    Finding,
+    check_files,
+    check_tiers,
+    check_units,
+    no_divisor,
+    raise_first,
+)
 from src.data.errors import DataError
 from src.data.movie_mouse import KINDS, REQUIRED_KINDS, TIERS, MovieMouse, MovieTrial
 from src.data.movie_tables import differences, pad_of
@@ -76,8 +84,9 @@ def _statistics(mouse: MovieMouse) -> Iterator[Finding]:
                 wanted = (*row, pad)
                 text = f"{file} is {values.shape} but the trials need {wanted}: {AGAIN}"
                 yield Finding("error", file, name, text)
-            elif name == "std" and (values < 0).any():
-                yield Finding("error", file, name, f"{file} has negative values: {AGAIN}")
+            elif name == "std" and no_divisor(values).any():
+                text = f"{file} has negative values, or others all but 0: {AGAIN}"
+                yield Finding("error", file, name, text)
             elif name == "std" and kind == "responses" and not np.nansum(values):
                 yield Finding("error", file, name, f"{file} is zero throughout: {AGAIN}")
             elif name == "std" and kind != "responses":

@@ -21,6 +21,7 @@ import scipy.io
 from src.data.errors import DataError
 from src.data.movie_mouse import TIERS
 from src.data.recording import RECORD, read_record, save_npy, staging
+from src.data.stored import read_mat, read_npy
 from src.manifest import fingerprint, note_output, source_sha256
 
 LEAD = 50  # frames of a trial before the first that is scored
@@ -103,7 +104,7 @@ def cut(frames: int, config: MovieImport) -> list[Cut]:
 
 def load_mat(path: Path, movie: str, responses: str, rate: float = 30.0) -> MovieArrays:
     """A session from two variables of a MATLAB file. DataError where it has none such."""
-    found = scipy.io.loadmat(path, variable_names=[movie, responses])
+    found = read_mat(path, [movie, responses])
     for name in (movie, responses):
         if name not in found:
             known = ", ".join(n for n, *_ in scipy.io.whosmat(path))
@@ -158,7 +159,8 @@ class RecordedMovie:
 
     def _read(self, arrays: MovieArrays, field: str) -> np.ndarray:
         given = getattr(arrays, field)
-        array = given if isinstance(given, np.ndarray) else np.load(given, allow_pickle=False)
+        where = f"session '{self.name}'"
+        array = given if isinstance(given, np.ndarray) else read_npy(given, where)
         if array.dtype.kind not in "buif" or not np.isfinite(array).all():
             raise DataError(
                 f"session '{self.name}': {field} {array.shape} {array.dtype} must be finite "

@@ -51,7 +51,9 @@ def read_volume(path: Path) -> Volume:
         shape = _shape(header)
         if len(shape) != 3:
             raise DataError(f"{path} is {shape}, not a volume (x, y, z): {AGAIN}")
-        return Volume(_scaled(_take(path, stream, header, shape), header), _affine(header))
+        values = _take(path, stream, header, shape)
+        _require_end(path, stream)
+        return Volume(_scaled(values, header), _affine(header))
 
 
 def read_series(path: Path, voxels: np.ndarray) -> np.ndarray:
@@ -65,6 +67,7 @@ def read_series(path: Path, voxels: np.ndarray) -> np.ndarray:
             raise DataError(f"{path} is {shape}, not a series (x, y, z, t): {AGAIN}")
         place = np.unravel_index(voxels, shape[:3])
         kept = [_take(path, stream, header, shape[:3])[place] for _ in range(shape[3])]
+        _require_end(path, stream)
         return np.array(kept)
 
 
@@ -127,6 +130,16 @@ def _bytes(path: Path, stream: BinaryIO, count: int) -> bytes:
     if len(data) < count:
         raise DataError(f"{path} is cut off: {len(data)} of {count} bytes are left: {AGAIN}")
     return data
+
+
+def _require_end(path: Path, stream: BinaryIO) -> None:
+    """Read to the end, where gzip keeps its checksum; more bytes than the header says are wrong."""
+    try:
+        more = stream.read(1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): {AGAIN}") from None
+    if more:
+        raise DataError(f"{path} is longer than its header says: {AGAIN}")
 
 
 def _shape(header: np.ndarray) -> tuple[int, ...]:

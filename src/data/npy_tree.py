@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from src.data.errors import DataError
+from src.data.stored import UNREADABLE
 from src.manifest import fingerprint
 
 TOP = re.compile(r"^(.*?/)??(?:data/(?:images|responses)|meta/(?:trials|neurons))/[^/]+$")
@@ -41,7 +42,7 @@ def parse_npy(data: bytes, name: str) -> np.ndarray:
         start = 12 + int.from_bytes(data[8:12], "little")
     try:
         shape, fortran, dtype = _npy_header(data[:start])
-    except ValueError as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{name} is not a complete npy file ({error}): get the file again"
         ) from None
@@ -169,11 +170,14 @@ class NpyRecording(ABC):
 
     def numbers(self, kind: str, i: int) -> np.ndarray:
         """The file of `kind` of trial `i`, real numbers of any shape."""
-        array = self.array(f"data/{kind}/{i}")
+        return self._real(f"data/{kind}/{i}")
+
+    def _real(self, name: str) -> np.ndarray:
+        array = self.array(name)
         if array.dtype.kind not in "buif":
             raise DataError(
-                f"{self.path}/data/{kind}/{i}.npy holds {array.dtype}, not real numbers: "
-                "save it as floating point or integers"
+                f"{self.path}/{name}.npy holds {array.dtype}, not real numbers: save it as "
+                "floating point or integers"
             )
         return array
 
@@ -183,8 +187,8 @@ class NpyRecording(ABC):
 
     def statistic(self, kind: str, name: str) -> np.ndarray | None:
         """Shipped statistic over all frames, float64: 0-d, (1,) or full shape; None if absent."""
-        array = self.optional(f"meta/statistics/{kind}/all/{name}")
-        return None if array is None else array.astype(np.float64)
+        file = f"meta/statistics/{kind}/all/{name}"
+        return self._real(file).astype(np.float64) if self.has(file) else None
 
     @cached_property
     def tiers(self) -> np.ndarray:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from scipy.io import loadmat
 from scipy.ndimage import convolve1d
 
 from src.data.blocks import AGAIN, entries
 from src.data.errors import DataError
 from src.data.nifti import Volume, read_series, read_volume, series_shape
+from src.data.stored import read_mat
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 SPACE = "func1pt8mm"
@@ -106,14 +106,26 @@ class Design:
     @classmethod
     def read(cls, path: Path) -> Design:
         """From `nsd_expdesign.mat`, whose numbers begin at 1."""
-        if not path.is_file():
-            raise DataError(f"{path} does not exist: {AGAIN}")
-        found = loadmat(path)
         names = ("masterordering", "subjectim", "sharedix")
+        found = read_mat(path, names)
         if missing := [name for name in names if name not in found]:
             raise DataError(f"{path} has no {', '.join(missing)}: {AGAIN}")
+        for name in names:
+            if not _counts(found[name]):
+                raise DataError(f"{path}: {name} is no table of numbers from 1 on: {AGAIN}")
         order, images, shared = (found[name].astype(int) for name in names)
+        if order.max() > images.shape[1]:
+            raise DataError(
+                f"{path}: masterordering asks for image {order.max()} of a subject, subjectim is "
+                f"{images.shape}: {AGAIN}"
+            )
         return cls(order.ravel() - 1, images - 1, shared.size)
+
+
+def _counts(found: np.ndarray) -> bool:
+    """Whether all are whole numbers from 1 on."""
+    number = found.dtype.kind in "iuf" and found.ndim == 2 and found.size > 0
+    return number and bool((found >= 1).all() and (found == np.floor(found)).all())
 
 
 def tiers_of(design: Design, trials: dict[str, int], n_times: int = 3) -> dict[str, np.ndarray]:
@@ -195,9 +207,11 @@ def scan_shape(path: Path) -> tuple[int, int, int, int]:
         *space, trials = series_shape(path)
         return trials, *space
     found = entries(path)
-    if "betas" not in found or len(found["betas"].shape) != 4:
-        raise DataError(f"{path} has no betas (trials, z, y, x): {AGAIN}")
-    trials, *space = found["betas"].shape
+    betas = found.get("betas")
+    if betas is None or len(betas.shape) != 4 or betas.dtype.kind not in "iu":
+        what = "no betas" if betas is None else f"betas {betas.shape} {betas.dtype}"
+        raise DataError(f"{path} has {what}, not (trials, z, y, x) of integers: {AGAIN}")
+    trials, *space = betas.shape
     return trials, *space[::-1]
 
 

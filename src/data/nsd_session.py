@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from src.data.blocks import AGAIN, BlockSource
+from src.data.blocks import AGAIN, BlockSource, Entry, entries
 from src.data.errors import DataError
 from src.data.nifti import read_volume
 from src.data.nsd import (
@@ -110,16 +110,21 @@ def open_subjects(root: Path, size: int = SIZE) -> list[NsdSubject]:
 def read_images(path: Path, ids: np.ndarray, size: int) -> np.ndarray:
     """Stimuli by number, resized: (n,) -> (n, 3, size, size) uint8; each is read once."""
     unique, back = np.unique(ids, return_inverse=True)
+    found = entries(path).get("imgBrick", Entry((), np.dtype("V"), None))
+    if found.dtype != np.uint8 or len(found.shape) != 4 or found.shape[3] != 3:
+        what = f"imgBrick is {found.shape} {found.dtype}, not (images, h, w, 3) uint8"
+        raise DataError(f"{path}: {what}: {AGAIN}")
+    if unique[-1] >= found.shape[0]:
+        what = f"imgBrick is {found.shape} but a trial shows image {unique[-1]} (from 0)"
+        raise DataError(f"{path}: {what}: get it and nsd_expdesign.mat again")
     try:
         with h5py.File(path) as file:
-            brick = file["imgBrick"]
-            resized = np.stack([_resized(brick[i], size) for i in unique])
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path}: imgBrick is missing or damaged ({error}): {AGAIN}") from None
-    return resized[back]
+            return np.stack([resized(file["imgBrick"][i], size) for i in unique])[back]
+    except OSError as error:
+        raise DataError(f"{path}: imgBrick is damaged ({error}): {AGAIN}") from None
 
 
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
+def resized(image: np.ndarray, size: int) -> np.ndarray:
     """(h, w, 3) uint8 -> (3, size, size) uint8."""
     picture = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(picture).transpose(2, 0, 1)

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 from scipy.spatial.distance import squareform
 
 from src.data.errors import DataError
+from src.data.stored import read_mat
 from src.manifest import note_input
 
 BRAIN, MODELS = "92_brainRDMs.mat", "92_modelRDMs.mat"
@@ -59,10 +58,7 @@ def open_objects92(folder: str | Path) -> Objects92:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{path} does not exist: give the folder that holds it")
-    try:
-        return loadmat(note_input(path), simplify_cells=True)
-    except (MatReadError, ValueError) as error:
-        raise DataError(f"{path} is no complete .mat file ({error}): get it again") from None
+    return read_mat(note_input(path), simplify_cells=True)
 
 
 def _square(path: Path, values: np.ndarray) -> np.ndarray:

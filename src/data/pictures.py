@@ -22,6 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from src.data.errors import DataError
+from src.data.stored import read_npy
 
 DEEP_MODES = ("I", "F")  # PIL's names of pixels of more than 8 bits start so
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what operating systems leave behind
@@ -56,7 +57,7 @@ def open_pictures(session: str, source: np.ndarray | str | Path) -> Pictures:
         files = (f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_file())
         return _from_files(where, files, lambda name: (path / name).read_bytes())
     if path.suffix == ".npy" and path.is_file():
-        return _from_array(where, np.load(path, mmap_mode="r", allow_pickle=False))
+        return _from_array(where, read_npy(path, f"session '{session}'"))
     if not path.is_file():
         raise DataError(f"{where} does not exist: give an array, a folder or a zip of images")
     try:

@@ -95,6 +95,19 @@ def mean_samples(
     return np.concatenate(means, axis=1)
 
 
+def unit_samples(
+    metric: Metric, p: np.ndarray, r: np.ndarray, image_ids: np.ndarray, draws: Draws
+) -> np.ndarray:
+    """Score of every unit in every resample: (n, u), (n, u), (n,) -> (b, u).
+
+    0 where predictions or responses do not vary.
+    """
+    repeats, weights = Repeats.of(image_ids), draws.of(np.unique(image_ids))
+    p, r = (np.asarray(x, np.float64) for x in (p, r))
+    parts = np.split(weights, range(CHUNK, len(weights), CHUNK))
+    return np.concatenate(list(_unit_scores(metric, p - p.mean(0), r - r.mean(0), repeats, parts)))
+
+
 def _weighted_mean(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over units that have a score, nan without any: (b, u), (b, u) -> (b,)."""
     known = ~np.isnan(scores)

@@ -2,13 +2,14 @@
 
     r_v = b_v + sum_f w_vf (sum_s g_vs x_fs - m_f) / sd_f
 
-Candidates for g and for lambda are compared by the squared error on images held out, unit by unit.
-Maps are read once for each block of candidates. For one candidate all lambdas and units need one
-Gram matrix and, for each lambda, a Cholesky factor and as many solutions as images are held out:
-H = X_h (X'X + lambda)^-1 predicts every unit by a product, and weights are only computed for the
-candidate a unit chose. Candidates are compared in single precision where lambda is large enough
-for it. Source: St-Yves & Naselaris 2018; St-Yves et al. 2023; specification
-nsd_gnet, 5.4 and 5.5.
+Candidates for g and for lambda are compared by the squared error on images held out, unit by unit:
+some, or where images are few each in turn. Of thousands of candidates the best on thirty images is
+best by chance, and predicts worse than the mean of the training responses. Maps are read once for
+each block of candidates. For one candidate all lambdas and units need one Gram matrix and, for each
+lambda, a Cholesky factor and as many solutions as images are held out: H = X_h (X'X + lambda)^-1
+predicts every unit by a product, and weights are only computed for the candidate a unit chose.
+Candidates are compared in single precision where lambda is large enough for it. Source: St-Yves &
+Naselaris 2018; St-Yves et al. 2023; specification nsd_gnet, 5.4 and 5.5.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from src.data.errors import DataError
 from src.data.gaussian_fields import field_weights
+from src.evaluation.decomposition import CUT
 from src.evaluation.fields import channel_scale, pool_maps
 
 LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardised features, summed over rows
@@ -64,14 +66,19 @@ def fit_fields(
     counts: np.ndarray | None = None,
     legacy: bool = False,
     block: int = CANDIDATES,
+    among: np.ndarray | None = None,
 ) -> FieldRegression:
     """Best field and lambda of each unit: l maps (n, c, h, w) or (n, c), (n, u), (v, 3) -> a fit.
 
-    `train` and `held_out` are rows; `counts` (n,) how many trials each row is the mean of, which
-    gives the solution of the single trials. By default features are standardised on training rows,
-    the constant is not penalised, and the choice is fitted again on both sets of rows. `legacy` is
-    the published definition: statistics of both, a penalised column of ones, no second fit.
+    `train` and `held_out` are rows; with none held out, each training row is predicted without it
+    (leave-one-out, exact but for the statistics of features). `counts` (n,) how many trials each
+    row is the mean of, which gives the solution of the single trials. By default features are
+    standardised on training rows, the constant is not penalised, and the choice is fitted again on
+    both sets of rows. `legacy` is the published definition: statistics of both, a penalised column
+    of ones, no second fit. Units try only the candidates that are true in `among` (u, v).
     """
+    if legacy and not len(held_out):
+        raise DataError("legacy chooses on images held out, and there are none: hold some out")
     rows = _Rows(train, held_out, np.ones(len(y)) if counts is None else counts, legacy)
     y, lambdas = np.asarray(y, np.float64), np.asarray(lambdas, np.float64)
     if len(y) != len(maps[0]) or not np.isfinite(y).all():
@@ -82,14 +89,18 @@ def fit_fields(
     best = np.full(y.shape[1], np.inf)
     field, penalty = np.zeros(y.shape[1], int), np.zeros(y.shape[1], int)
     trace = rows.counts[train].sum() * sum(m.shape[1] for m in maps)
-    kind = np.float32 if trace <= SINGLE * lambdas.min() else np.float64
+    kind = np.float32 if len(held_out) and trace <= SINGLE * lambdas.min() else np.float64
     targets = [part.astype(kind) for part in rows.targets(y)]
-    for k, x in _seen(maps, fields, block):
-        errors = held_out_errors(*rows.designs(x.astype(kind)), *targets, lambdas)
+    tried = np.ones((len(best), len(fields)), bool) if among is None else among
+    which = np.flatnonzero(tried.any(0))
+    for i, x in _seen(maps, fields[which], block):
+        units = np.flatnonzero(tried[:, k := which[i]])
+        errors = rows.errors(x.astype(kind), *(part[:, units] for part in targets), lambdas)
         chosen = errors.argmin(0)
-        error = errors[chosen, np.arange(len(best))]
-        better = error < best  # the first of equal ones stays
-        best[better], field[better], penalty[better] = error[better], k, chosen[better]
+        error = errors[chosen, np.arange(len(units))]
+        better = error < best[units]  # the first of equal ones stays
+        units = units[better]
+        best[units], field[units], penalty[units] = error[better], k, chosen[better]
     used = np.unique(field)
     mean, std = (np.empty((len(used), x.shape[1])) for _ in range(2))
     weights, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
@@ -151,6 +162,15 @@ class _Rows:
         z = self.design(x, *self.moments(x, self.both if self.legacy else self.train))
         return self.weighted(z, self.train), self.weighted(z, self.held_out)
 
+    def errors(
+        self, x: np.ndarray, y: np.ndarray, y_held_out: np.ndarray, lambdas: np.ndarray
+    ) -> np.ndarray:
+        """Squared error at each lambda on rows that were not fitted: (n, f), targets -> (a, u)."""
+        seen, unseen = self.designs(x)
+        if len(unseen):
+            return held_out_errors(seen, unseen, y, y_held_out, lambdas)
+        return left_out_errors(seen, y, self.counts[self.train], lambdas)
+
     def final(
         self, x: np.ndarray, y: np.ndarray, lambdas: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -209,6 +229,29 @@ def held_out_errors(
             predicted = right @ cho_solve(factor, target, check_finite=False)
         predicted -= y_held_out
         errors[i] = np.einsum("hu,hu->u", predicted, predicted)
+    return errors
+
+
+def left_out_errors(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, lambdas: np.ndarray
+) -> np.ndarray:
+    """Squared error of ridge, each row predicted without it: (n, f), (n, u), (n,) -> (a, u).
+
+    Rows are times the roots of their counts, after their weighted mean was taken away, so that the
+    constant has its share in what a row says of itself. As in src/evaluation/ridge.py.
+    """
+    few = len(x) <= x.shape[1]
+    values, vectors = np.linalg.eigh(x @ x.T if few else x.T @ x)
+    kept = values > CUT * values[-1]
+    values, vectors = values[kept], vectors[:, kept]
+    vectors = vectors if few else x @ (vectors / np.sqrt(values))
+    parts, own = vectors.T @ y, counts / counts.sum()
+    errors = np.empty((len(lambdas), y.shape[1]))
+    for i, penalty in enumerate(lambdas):
+        shrunk = values / (values + penalty)
+        residual = y - vectors @ (shrunk[:, None] * parts)
+        residual /= (1 - own - vectors**2 @ shrunk)[:, None]
+        errors[i] = np.einsum("nu,nu->u", residual, residual)
     return errors
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from src.models.layers import NO_GENERATOR, dropout_mask
+from src.models.sharing import places, sharing
 from src.seeds import stream
 
 BLOCK = 2**18  # attention weights computed at once: on CPU as many as a cache holds
@@ -51,12 +54,12 @@ class _Dropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, share: float, seed: int) -> Tensor:
         ctx.save_for_backward(q, k, v)
-        ctx.options = share, seed
+        ctx.options = options = _Noise(share, seed, *places(len(q)))
         y = torch.empty_like(v)
         with torch.autocast(q.device.type, enabled=False):
-            for part in _parts(q):
+            for part in _parts(q, options.first):
                 weights = attention_weights(q[part], k[part])
-                torch.matmul(weights.mul_(_mask(weights, part, share, seed)), v[part], out=y[part])
+                torch.matmul(weights.mul_(_mask(weights, part, options)), v[part], out=y[part])
         return y
 
     @staticmethod
@@ -64,9 +67,9 @@ class _Dropped(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v = ctx.saved_tensors
         grads, scale = [torch.empty_like(x) for x in (q, k, v)], q.shape[-1] ** -0.5
-        for part in _parts(q):
+        for part in _parts(q, ctx.options.first):
             weights = attention_weights(q[part], k[part])
-            mask, own = _mask(weights, part, *ctx.options), gradient[part]
+            mask, own = _mask(weights, part, ctx.options), gradient[part]
             torch.matmul((weights * mask).mT, own, out=grads[2][part])
             back = _through_softmax(weights, (own @ v[part].mT).mul_(mask))
             torch.matmul(back, k[part] * scale, out=grads[0][part])
@@ -131,14 +134,34 @@ def _through_softmax(weights: Tensor, gradient: Tensor) -> Tensor:
     return back.sub_(weights * back.sum(-1, keepdim=True))
 
 
-def _parts(q: Tensor) -> list[slice]:
-    """Heads whose weights are held at once: (n * h, t, d)."""
-    heads, t, _ = q.shape
-    step = max(1, (BLOCK if q.is_cpu else GPU_BLOCK) // t**2)
-    return [slice(start, start + step) for start in range(0, heads, step)]
+@dataclass(frozen=True)
+class _Noise:
+    """What dropout of attention draws: for all heads of a batch, of which `first` is here first."""
+
+    share: float
+    seed: int
+    first: int
+    total: int
 
 
-def _mask(weights: Tensor, part: slice, share: float, seed: int) -> Tensor:
-    """The dropout of a part, the same each time."""
-    generator = stream(seed, "attention", part.start, device=weights.device)
-    return dropout_mask(weights, share, generator)
+def _step(x: Tensor) -> int:
+    """Heads whose weights are held at once: (..., t, .)."""
+    return max(1, (BLOCK if x.is_cpu else GPU_BLOCK) // x.shape[-2] ** 2)
+
+
+def _parts(q: Tensor, first: int) -> list[slice]:
+    """Heads held at once, (n * h, t, d); parts begin at multiples of their size in the batch."""
+    step, heads = _step(q), len(q)
+    edges = [0, *range(step - first % step, heads, step), heads]
+    return [slice(*pair) for pair in pairwise(edges)]
+
+
+def _mask(weights: Tensor, part: slice, noise: _Noise) -> Tensor:
+    """The dropout of a part, the same each time, and in each process that shares the batch."""
+    step, start = _step(weights), noise.first + part.start
+    begin = start - start % step
+    generator = stream(noise.seed, "attention", begin, device=weights.device)
+    whole = weights.new_empty(min(step, noise.total - begin), *weights.shape[1:])
+    with sharing(None):  # these rows are heads of all processes already
+        mask = dropout_mask(whole, noise.share, generator)
+    return mask[start - begin :][: len(weights)]

@@ -13,6 +13,7 @@ from src.models.cores import ConvCore
 from src.models.layers import dropout, linear
 from src.models.normalization import BatchNorm
 from src.models.readouts import Readout
+from src.models.sharing import places
 
 
 class DenseReadout(Readout):
@@ -65,7 +66,7 @@ class DenseReadout(Readout):
         """Values of the hidden layer: (n, f h w) -> (n, hidden)."""
         x = self.hidden(x)
         if self.config.batch_norm:
-            if self.training and len(x) < 2:
+            if self.training and places(len(x))[1] < 2:
                 raise ValueError("batch norm cannot train on 1 trial: change the batch size")
             x = self.norm(x[:, :, None, None])[:, :, 0, 0]
         return dropout(x.relu(), self.config.dropout if self.training else 0.0, generator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -71,9 +73,30 @@ class HierarchicalReadout(Readout):
         """Clips (n, f, t, h, w), (n, t, 2) -> (n, t, u); `units` shows some, in that order."""
         n, _, t = x.shape[:3]
         levels = self.levels(x, shift, generator)
-        y = sum(level * weight for level, weight in zip(levels, self.weights(levels), strict=True))
-        y = y.view(n, t, self.n_units) + self.bias
+        y = self.fused(levels, self._kept(generator)).view(n, t, self.n_units)
         return y if units is None else y[..., units]
+
+    def subsets(self, x: Tensor, shift: Tensor | None = None) -> dict[tuple[int, ...], Tensor]:
+        """What each subset of the levels says, all from one reading: -> (n, t, u) each."""
+        levels, sizes, found = self.levels(x, shift), self.config.levels, {}
+        for some in (s for k in range(len(sizes) + 1) for s in combinations(sizes, k)):
+            kept = torch.tensor([1.0, *(float(size in some) for size in sizes)])
+            found[some] = self.fused(levels, kept.to(levels[0]))
+        return found
+
+    def fused(self, levels: list[Tensor], kept: Tensor | None = None) -> Tensor:
+        """Levels (n, t, u) as one, bias included; `kept` (l,) is 0 for those to do without."""
+        weights = self.weights(levels, kept)
+        return sum(x * w for x, w in zip(levels, weights, strict=True)) + self.bias
+
+    def _kept(self, generator: torch.Generator | None) -> Tensor | None:
+        """1 for each level of a training step, 0 for those left out by chance; never the units."""
+        if not (self.training and self.config.level_dropout):
+            return None
+        if generator is None:
+            raise ValueError("level_dropout needs a generator: stream(seed, ...)")
+        drawn = torch.rand(len(self.config.levels), generator=generator, device=generator.device)
+        return F.pad((drawn >= self.config.level_dropout).to(self.bias), (1, 0), value=1.0)
 
     def levels(
         self, x: Tensor, shift: Tensor | None, generator: torch.Generator | None = None
@@ -97,12 +120,16 @@ class HierarchicalReadout(Readout):
             found.append(mapped.unflatten(0, (n, -1)))
         return found
 
-    def weights(self, levels: list[Tensor]) -> list[Tensor | float]:
-        """Weight of each level: one over their number, or (n, 1, 1) of each clip."""
+    def weights(self, levels: list[Tensor], kept: Tensor | None = None) -> list[Tensor | float]:
+        """Weight of each level: one over their number, or (n, 1, 1) of each clip.
+
+        Those that are not `kept` (l,) have weight 0, and gates see 0 in their place.
+        """
         if len(levels) == 1 or self.config.fusion == "mean":
-            return [1 / len(levels)] * len(levels)
+            return [1 / len(levels)] * len(levels) if kept is None else list(kept / kept.sum())
         means = torch.stack([level.mean((1, 2)) for level in levels], 1)
-        return list(self.gates(means).T[:, :, None, None])
+        gates = self.gates(means) if kept is None else kept * self.gates(kept * means)
+        return list(gates.T[:, :, None, None])
 
     def penalty(self) -> Tensor:
         total = self.point.penalty()

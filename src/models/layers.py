@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from src.models.normalization import BatchNorm
+from src.models.sharing import drawn
 
 INIT = 0.02  # standard deviation of a transformer's initial weights
 NO_GENERATOR = "dropout needs a generator in training: stream(seed, ...)"
@@ -77,11 +80,16 @@ def dropout_mask(like: Tensor, share: float, generator: torch.Generator | None) 
     """
     if generator is None:
         raise ValueError(NO_GENERATOR)
-    bits = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
+    mask = partial(_mask, shape=like.shape[1:], share=share, generator=generator)
+    return drawn(len(like), mask).to(like.dtype).mul_(2**16 / (2**16 - round(share * 2**16)))
+
+
+def _mask(n: int, shape: Sequence[int], share: float, generator: torch.Generator) -> Tensor:
+    """Which of n rows of values dropout keeps: -> (n, *shape) bool."""
+    count = n * prod(shape)
+    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=generator.device)
     values = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
-    dropped = round(share * 2**16)
-    kept = values[: like.numel()].view(like.shape) >= dropped - 2**15
-    return kept.to(like.dtype).mul_(2**16 / (2**16 - dropped))
+    return values[:count].view(n, *shape) >= round(share * 2**16) - 2**15
 
 
 def laplace_penalty(weight: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from src.models.activations import channels_first, evaluating, normalized
 from src.models.cores import PlainCore
 from src.models.frozen import frozen_network
 from src.models.networks import Layer, Network, last_linear
+from src.models.sharing import own_stream
 from src.studies.records import FrozenNetwork
 
 
@@ -63,7 +64,7 @@ class NetworkCore(PlainCore):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         self.refuse(side)
-        with _drawing_from(generator if self.training else None):
+        with _drawing_from(own_stream(generator) if self.training and generator else None):
             x = self._layer(normalized(images, self.record))
         x = x[:, :, None, None] if x.ndim == 2 else x
         cells = self.config.pool

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from src.models.separable import cached
+from src.models.sharing import batch_sum, current, places
 
 PIXELS = (0, 2, 3)  # the axes that are normalized over
 
@@ -27,12 +30,12 @@ class BatchNorm(nn.BatchNorm2d):
         self.linear = linear
 
     def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
-        """`kept` multiplies the result: (n, c, h, w), (n, c, 1, 1) -> (n, c, h, w)."""
-        if self.training and x.is_cpu and x.dtype == self.weight.dtype:
-            arguments = x, self.weight, self.bias, self.eps, self.linear, kept
-            y, mean, variance = _Normalize.apply(*arguments)
-            self._remember(mean, variance, x.numel() // len(mean))
-            return y
+        """`kept` multiplies the result: (n, c, h, w), (n, c, 1, 1) -> (n, c, h, w).
+
+        In a share statistics are those of the whole batch, on every device.
+        """
+        if self.training and (current() or (x.is_cpu and x.dtype == self.weight.dtype)):
+            return _normalized(self, x, self.linear, kept)
         y = super().forward(x)
         y = y if self.linear else F.elu(y, inplace=True)
         return y if kept is None else y * kept
@@ -45,30 +48,71 @@ class BatchNorm(nn.BatchNorm2d):
             return y if kept is None else y.mul_(kept)
         one, zero = torch.ones_like(self.weight), torch.zeros_like(self.bias)
         y, mean, variance = _Normalize.apply(x, one, zero, self.eps, True, kept)
-        self._remember(mean, variance, x.numel() // len(mean))
+        _remember(self, mean, variance, _count(x))
         return y
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics towards those of a batch; momentum None is a plain mean."""
-        self.num_batches_tracked.add_(1)
-        share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean), share)
-        self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), share)
+
+@contextmanager
+def sharing_norms(network: nn.Module) -> Iterator[None]:
+    """Inside the block PyTorch's own batch norms, of any dimension, share a batch as ours do."""
+    plain = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+    norms = [m for m in network.modules() if isinstance(m, plain) and not isinstance(m, BatchNorm)]
+    for norm in norms:
+        norm.forward = partial(_shared, norm)
+    try:
+        yield
+    finally:
+        for norm in norms:
+            del norm.forward
+
+
+def _shared(norm: nn.Module, x: Tensor) -> Tensor:
+    """A batch norm of PyTorch, in training with the statistics of the whole batch: any -> same."""
+    if not (norm.training and current()):
+        return type(norm).forward(norm, x)
+    return _normalized(norm, x.reshape(*x.shape[:2], -1, 1)).view_as(x)
+
+
+def _normalized(
+    norm: nn.Module, x: Tensor, linear: bool = True, kept: Tensor | None = None
+) -> Tensor:
+    """Maps as `norm` makes them in training, which remembers their statistics."""
+    given = x.to(norm.weight.dtype)  # autocast has maps of less precision
+    y, mean, variance = _Normalize.apply(given, norm.weight, norm.bias, norm.eps, linear, kept)
+    _remember(norm, mean, variance, _count(x))
+    return y.to(x.dtype)
+
+
+def _count(x: Tensor) -> int:
+    """Values of a channel in the whole batch: (n, c, h, w)."""
+    return places(len(x))[1] * x[0, 0].numel()
+
+
+@torch.no_grad()
+def _remember(norm: nn.Module, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Move the running statistics towards those of a batch; momentum None is a plain mean."""
+    norm.num_batches_tracked.add_(1)
+    share = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean.to(norm.running_mean), share)
+    norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), share)
 
 
 def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of each channel: (n, c, h, w) -> (c,), (c,) float64."""
+    """Mean and (biased) variance of each channel: (n, c, h, w) -> (c,), (c,) float64.
+
+    In a share, of the whole batch.
+    """
     means, squares, counts = [], [], []
     for (part,) in cached(x):
         mean = part.mean(PIXELS, keepdim=True)
         means.append(mean.flatten())
         squares.append((part - mean).square_().mean(PIXELS))
         counts.append(len(part))
-    weight = torch.tensor(counts, dtype=torch.float64)[:, None] / len(x)
+    weight = torch.tensor(counts, dtype=torch.float64, device=x.device)[:, None]
+    weight /= places(len(x))[1]
     means, squares = torch.stack(means).double(), torch.stack(squares).double()
-    mean = (weight * means).sum(0)
-    return mean, (weight * (squares + (means - mean).square())).sum(0)
+    mean = batch_sum(weight * means)
+    return mean, batch_sum(weight * (squares + (means - mean).square()))
 
 
 class _Normalize(torch.autograd.Function):
@@ -99,7 +143,7 @@ class _Normalize(torch.autograd.Function):
             if k is not None:
                 y_part.mul_(k)
         ctx.save_for_backward(x, y, weight, center, scale, kept)
-        ctx.linear = linear
+        ctx.linear, ctx.share, ctx.count = linear, current(), _count(x)
         return y, mean, variance
 
     @staticmethod
@@ -107,6 +151,7 @@ class _Normalize(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor | None, ...]:
         x, y, weight, center, scale, kept = ctx.saved_tensors
         sums, grad_x = torch.zeros(2, len(weight), dtype=torch.float64), torch.empty_like(x)
+        sums = sums.to(x.device)
         for x_part, y_part, g, grad_part, k in _parts(kept, x, y, gradient, grad_x):
             _before_elu(g, y_part, ctx.linear, out=grad_part)
             if k is not None:
@@ -114,9 +159,12 @@ class _Normalize(torch.autograd.Function):
             sums[0] += grad_part.sum(PIXELS)
             sums[1] += (x_part - _along(center)).mul_(grad_part).sum(PIXELS)
         grad_bias, grad_weight = sums[0].to(x), sums[1].to(x) * scale
-        slope, count = weight * scale, x.numel() // len(weight)
-        back = -slope * scale * grad_weight / count
-        offset = -slope * grad_bias / count - back * center
+        of_bias, of_weight = grad_bias, grad_weight
+        if ctx.share:  # weights get the part of these rows, maps what all rows say
+            of_bias, of_weight = ctx.share.add(torch.stack([grad_bias, grad_weight]))
+        slope = weight * scale
+        back = -slope * scale * of_weight / ctx.count
+        offset = -slope * of_bias / ctx.count - back * center
         for x_part, grad_part in cached(x, grad_x):
             rest = torch.addcmul(_along(offset), x_part, _along(back))
             torch.addcmul(rest, grad_part, _along(slope), out=grad_part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from src.config import GaussianReadoutConfig
 from src.models.layers import exactly, linear
 from src.models.sampling import sample_dot
+from src.models.sharing import drawn
 
 SMALLEST_MEAN = 1e-3  # of a unit's response, where the inverse of ELU + 1 would leave for -infinity
 
@@ -125,11 +127,10 @@ class GaussianReadout(Readout):
         """Where n images are read: (n, u, 2), or (1, u, 2) where all images share the positions."""
         config, g = self.config, self.mu[keep][None]
         if config.sample == "always" or (config.sample == "auto" and self.training):
-            rows = n if config.sample_per == "image" else 1
-            noise = _normal((rows, g.shape[1], 2), generator, g.device)
+            draw = partial(_normal, units=g.shape[1], generator=generator, device=g.device)
+            noise = drawn(n, draw) if config.sample_per == "image" else draw(1)
             factor = self.covariance_factor[keep]
-            drawn = torch.einsum("uij,nuj->nui", factor, noise.to(factor))
-            g = g + drawn.to(g)
+            g = g + torch.einsum("uij,nuj->nui", factor, noise.to(factor)).to(g)
         if config.clamp == "sample":
             g = g.clamp(-1, 1)
         if shift is not None:
@@ -161,12 +162,10 @@ def normalize_positions(coordinates: ArrayLike | None, dims: int, n_units: int) 
     return torch.from_numpy(centred / scale).float()
 
 
-def _normal(
-    shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device
-) -> Tensor:
+def _normal(n: int, units: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
     if generator is None:
         raise ValueError("a readout that samples positions needs a generator: stream(seed, ...)")
-    return torch.randn(shape, generator=generator, device=generator.device).to(device)
+    return torch.randn(n, units, 2, generator=generator, device=generator.device).to(device)
 
 
 def _initial_spread(

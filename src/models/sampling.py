@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 BLOCK = 16384  # positions at a time: what is needed beyond inputs and outputs is f * BLOCK values
-UNITS = 1024  # units at a time on accelerators
+FEATURES = 2**26  # read at a time on accelerators: few launches, temporaries of 256 MB
 RECOMPUTE = 2**27  # more features than this are not kept there: backward reads them again
 Padding = Literal["zeros", "border"]
 
@@ -40,11 +40,11 @@ def sample_dot(
 def _grid_sample_dot(
     x: Tensor, positions: Tensor, weights: Tensor, align_corners: bool, padding: Padding
 ) -> Tensor:
-    y = []
-    positions = positions.to(x)
-    for part, weight in zip(positions.split(UNITS, 1), weights.split(UNITS), strict=True):
+    y, each = [], x.shape[:2].numel()  # features of a unit
+    positions, units = positions.to(x), max(1, FEATURES // each)
+    for part, weight in zip(positions.split(units, 1), weights.split(units), strict=True):
         options = x, part, weight, align_corners, padding
-        if torch.is_grad_enabled() and x.shape[:2].numel() * positions.shape[1] > RECOMPUTE:
+        if torch.is_grad_enabled() and each * positions.shape[1] > RECOMPUTE:
             y.append(checkpoint(_read, *options, use_reentrant=False, preserve_rng_state=False))
         else:
             y.append(_read(*options))
@@ -56,7 +56,7 @@ def _read(
 ) -> Tensor:
     grid = positions.expand(len(x), -1, -1)[:, :, None]  # (n, u, 1, 2)
     read = F.grid_sample(x, grid, padding_mode=padding, align_corners=align_corners)
-    return torch.einsum("nfu,uf->nu", read[..., 0], weights)
+    return (read[..., 0] * weights.T).sum(1)
 
 
 class Neighbors(NamedTuple):

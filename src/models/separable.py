@@ -79,9 +79,10 @@ class _Separable(torch.autograd.Function):
 
 
 def cached(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The maps, as many images at a time as stay in cache: (n, ., h, w)."""
+    """The maps, as many images at a time as stay in cache, off the CPU all: (n, ., h, w)."""
     most = max(x[0].numel() for x in maps)
-    return zip(*(x.split(max(1, CACHED // most)) for x in maps), strict=True)
+    step = max(1, CACHED // most) if maps[0].is_cpu else len(maps[0])
+    return zip(*(x.split(step) for x in maps), strict=True)
 
 
 def _empty(like: Tensor, channels: int) -> Tensor:

@@ -81,7 +81,7 @@ PRESETS: Mapping[str, SimulationConfig] = MappingProxyType(
                 SimulatedMouse(PRETRAINING[2][0], units=52, boxes="absent"),
                 *_mice((40, 44), SENSORIUM, SENSORIUM_PLUS),
             ),
-            train=400,
+            train=320,
             validation=80,
             test_images=40,
         ),

@@ -31,7 +31,7 @@ class Film(NamedTuple):
         film = draw_film(seed, self.kind, self.name)
         if self.copy:
             film = film.copy()
-            film[0, 0, 0] += 1 if film[0, 0, 0] < 255 else -1
+            film[0, 0, 0] = film[0, 0, 0] + 1 if film[0, 0, 0] < 255 else 254
         return film
 
 

@@ -2,38 +2,40 @@
 
     <folder>/nsddata_stimuli, nsddata, nsddata_betas     see src/data/nsd.py
     <folder>/simulation.json                             which simulation this folder holds
+    <folder>/coco                                        what is where in the first images
     <truth_folder>/subjXX.npz                            see `Truth`
 
 Every image is shown three times; the last subject misses its last scan session. A response is
 offset + scale (signal + noise) + drift in percent, offset and scale of a scan session, times 300.
+One more scan session shows patterns, as NSD-synthetic does.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import h5py
 import numpy as np
 import pandas as pd
-from scipy import fft
 from scipy.io import savemat
 
 from src.config import as_plain
 from src.data.nifti import write_volume
 from src.data.nsd import AREAS, EARLY, SATURATED, SCALE, NsdFiles
+from src.data.nsd_synthetic import NsdSynthetic
 from src.manifest import fingerprint, replacing, save_arrays, save_table
 from src.seeds import numpy_stream
 from src.simulate.mice import claim
 from src.simulate.nsd_cortex import Generator, Voxels, signals
+from src.simulate.nsd_scenes import BATCH, CROP, draw_patterns, draw_scenes, write_panoptic
 
-VERSION = 2  # raise it with every change after which the same configuration gives other bytes
+VERSION = 3  # raise it with every change after which the same configuration gives other bytes
 REPEATS = 3
 AFFINE = np.array([[-1.8, 0, 0, 30], [0, 1.7, 0.2, -40], [0, -0.2, 1.9, -20], [0, 0, 0, 1.0]])
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class SimulatedNsd:
     ncsnr: float = 0.5  # median of signal over noise; .5 is a noise ceiling of 20 %
     spread: float = 0.35  # of its logarithm
     correlated: float = 0.0  # share of the noise that voxels have in common
+    patterns: int = 24  # artificial images, each shown twice in a scan session of their own
     twins: bool = True  # a .nii.gz beside each .hdf5
     odd: bool = True  # in V1: one constant voxel, one without ncsnr, one that saturates
 
@@ -105,6 +108,8 @@ def simulate_nsd(
     order = _write_design(first.design, config, numbers, seed)
     if not first.stimuli.exists():
         _write_images(first.stimuli, config, int(numbers.max()) + 1, seed)
+        write_panoptic(folder / "coco", int(numbers.max()) + 1, config.pixels, seed)
+    patterns, shown = _write_patterns(first, config, seed)
     for files in found.values():
         if not (truth_folder / f"{files.key}.npz").exists():
             with h5py.File(files.stimuli) as file:
@@ -112,6 +117,8 @@ def simulate_nsd(
             back = np.argsort(np.argsort(numbers[files.subject - 1]))
             truth = _truth(config, files.key, images[back], seed)
             _write_subject(files, config, truth, order, seed)
+            artificial = _write_synthetic(files, config, truth, images[back], patterns, shown, seed)
+            save_arrays(truth_folder / f"{files.key}_synthetic.npz", signal=artificial)
             arrays = {f.name: getattr(truth, f.name) for f in fields(truth)}
             save_arrays(truth_folder / f"{files.key}.npz", **arrays)
     return found
@@ -139,13 +146,10 @@ def _write_design(path: Path, config: SimulatedNsd, numbers: np.ndarray, seed: i
     content = {"masterordering": order[None] + 1, "subjectim": numbers + 1}
     content["sharedix"] = shared[None] + 1
     if not path.exists():
-        written = io.BytesIO()
-        savemat(written, content)
-        with replacing(path) as temporary:  # the text it begins with holds the time of day
-            temporary.write_bytes(b"MATLAB 5.0 MAT-file".ljust(116) + written.getvalue()[116:])
+        _write_mat(path, content)
     count = int(numbers.max()) + 1
     info = pd.DataFrame({"nsdId": np.arange(count), "cocoId": 1000 + np.arange(count)})
-    info["cropBox"] = "(0, 0, 0, 0)"
+    info["cropBox"] = str(CROP)
     info["shared1000"] = np.isin(info.nsdId, shared)
     save_table(info, path.with_name("nsd_stim_info_merged.csv"))
     return order
@@ -181,29 +185,53 @@ def _write_images(path: Path, config: SimulatedNsd, count: int, seed: int) -> No
             brick[first : first + n] = draw_scenes(numpy_stream(seed, "images", first), n, size)
 
 
-def draw_scenes(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
-    """Colored 1/f noise with two ellipses and a patch of grating: -> (n, size, size, 3) uint8."""
-    frequency = np.hypot(*np.meshgrid(*[fft.fftfreq(size) * size] * 2, indexing="ij"))
-    amplitude = np.where(frequency > 0, np.maximum(frequency, 1) ** -1.2, 0)
-    grid = (np.arange(size) + 0.5) / size - 0.5
-    noise = rng.standard_normal((n, size, size, 3)).astype(np.float32)
-    noise = fft.ifft2(fft.fft2(noise, axes=(1, 2)) * amplitude[:, :, None], axes=(1, 2)).real
-    noise = 0.5 * noise + 0.5 * noise.mean(3, keepdims=True)
-    pictures = 115 + 38 * noise / noise.std((1, 2, 3), keepdims=True)
-    for _ in range(2):
-        center, radius = rng.uniform(-0.4, 0.4, (2, n)), rng.uniform(0.06, 0.2, (2, n))
-        color = rng.uniform(20, 235, (n, 3))
-        x, y = ((grid - c[:, None]) / r[:, None] for c, r in zip(center, radius, strict=True))
-        inside = (x[:, None, :] ** 2 + y[:, :, None] ** 2 < 1)[..., None]
-        pictures = np.where(inside, 0.3 * pictures + 0.7 * color[:, None, None], pictures)
-    angle, cycles = rng.uniform(0, np.pi, n), np.exp(rng.uniform(np.log(3), np.log(16), n))
-    center = rng.uniform(-0.35, 0.35, (2, n))
-    x, y = (grid - center[0][:, None])[:, None, :], (grid - center[1][:, None])[:, :, None]
-    along = np.cos(angle)[:, None, None] * x - np.sin(angle)[:, None, None] * y
-    patch = np.exp(-(x**2 + y**2) / (2 * 0.13**2)) * np.sin(
-        2 * np.pi * cycles[:, None, None] * along
-    )
-    return np.rint(np.clip(pictures + 70 * patch[..., None], 0, 255)).astype(np.uint8)
+def _write_patterns(
+    files: NsdFiles, config: SimulatedNsd, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Artificial images and their order, twice each: -> (p, size, size, 3) uint8, (2 p,)."""
+    count, size = config.patterns, config.pixels
+    drawn = draw_patterns(numpy_stream(seed, "patterns"), count, size)
+    order = numpy_stream(seed, "pattern order").permutation(np.repeat(np.arange(count), 2))
+    found = NsdSynthetic(files)
+    common = count - count // 4  # the others are the colored ones, in a file of each subject
+    wide = np.pad(drawn, ((0, 0), (0, 0), (size // 2, size // 2), (0, 0)), mode="edge")
+    subjects = (NsdSynthetic(NsdFiles(files.root, i + 1)) for i in range(config.subjects))
+    pictures = {found.stimuli: wide[:common]} | {s.colored: wide[common:] for s in subjects}
+    for path, some in pictures.items():
+        if not path.exists():
+            with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+                file["imgBrick"] = some
+    if not found.design.exists():
+        _write_mat(found.design, {"masterordering": order[None] + 1})
+    return drawn, order
+
+
+def _write_synthetic(
+    files: NsdFiles,
+    config: SimulatedNsd,
+    truth: Truth,
+    images: np.ndarray,
+    patterns: np.ndarray,
+    shown: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """The scan session of patterns, and their signal in units of that of images: -> (p, u)."""
+    voxels, first = Voxels(truth.area, truth.fields, truth.weights), config.shared
+    both = np.concatenate([images[:first], patterns])
+    found = signals(both, voxels, config.generator, seed, first)
+    signal = (found[first:] - found[:first].mean(0)) / found[:first].std(0)
+    rng = numpy_stream(seed, "synthetic scan", files.key)
+    stored = _scan(config, replace(truth, signal=signal), shown, rng)
+    betas = NsdSynthetic(files).betas
+    _write_scan(betas.with_name(betas.name.split(".")[0]), config, truth.places, stored)
+    return signal
+
+
+def _write_mat(path: Path, content: Mapping[str, np.ndarray]) -> None:
+    written = io.BytesIO()
+    savemat(written, content)
+    with replacing(path) as temporary:  # the text it begins with holds the time of day
+        temporary.write_bytes(b"MATLAB 5.0 MAT-file".ljust(116) + written.getvalue()[116:])
 
 
 def _truth(config: SimulatedNsd, key: str, images: np.ndarray, seed: int) -> Truth:

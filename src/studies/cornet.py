@@ -86,8 +86,8 @@ SMOKE = _profile(
 DEMO = _profile(
     "demo",
     (
-        _small("z", 64, epochs=10, batch_size=32, step_size=5, learning_rate=0.02),
-        _small("rt", 64, epochs=4, batch_size=32, step_size=3, learning_rate=0.02),
+        _small("z", 64, epochs=8, batch_size=32, step_size=4, learning_rate=0.02),
+        _small("rt", 64, epochs=3, batch_size=32, step_size=2, learning_rate=0.02),
     ),
     _drawn(64, 8, 1, "rt"),
     8,

@@ -169,8 +169,8 @@ SMOKE = _simulated(
 _SMALL = _trained(narrow(IT_CNN, 16, 32, 64, hidden=128), replace(IT_RECIPE, batch_size=64))
 DEMO = _simulated(
     "demo",
-    draws=5,
-    epochs=8,
+    draws=4,
+    epochs=7,
     trees=15,
     redraws=7,
     plans=(
@@ -178,7 +178,7 @@ DEMO = _simulated(
         _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=8, epochs=3, startup=3),
         _trained(
             replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=24)),
-            replace(FIELD_RECIPE, max_epochs=32),
+            replace(FIELD_RECIPE, max_epochs=26),
         ),
         _trained(
             map_head("objects/block3", 64, hidden=128),

@@ -137,6 +137,8 @@ class Probe:
     grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
     lambdas: tuple[float, float] = (3.0, 6.0)  # and exponents between which nine lambdas lie
     legacy: bool = False  # their published solver, which penalises the constant
+    held_out: float = 0.1  # share of training images that choose field and lambda; 0: each in turn
+    coarse: float = 0.0  # how much wider the grid of a first search is; 0: every field is tried
 
     @property
     def pairs(self) -> list[tuple[str, ...]]:

@@ -120,12 +120,16 @@ _BOXES = {
 
 
 def _box_plans(
-    core: WideCoreConfig, training: TrainingConfig, members: int, *names: str
+    core: WideCoreConfig,
+    training: TrainingConfig,
+    members: int,
+    *names: str,
+    readout: GaussianReadoutConfig = WIDE.readout,
 ) -> tuple[Plan, ...]:
     """A plan for each condition; members of equal number have equal seeds."""
     return tuple(
         Plan(
-            ModelConfig(name, core, replace(WINNER_INPUT, **_BOXES[name])),
+            ModelConfig(name, core, replace(WINNER_INPUT, **_BOXES[name]), readout),
             training,
             members,
             question="14_fig_boxes",
@@ -135,14 +139,14 @@ def _box_plans(
 
 
 _TINY = WideCoreConfig((6, 12, 16, 16), pool=2, input_kernel=5, batch_norm_momentum=0.1)
-_BRIEF = TrainingConfig(batch_size=32, max_epochs=4, learning_rate=0.01)
 _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(
     batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
 )
-_DEMO_BRIEF = replace(_DEMO, max_epochs=10, schedule="fixed", average=0.0)
-_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=25)  # as with 400 images
-_DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=14)
+_DEMO_BOXES = replace(_DEMO, batch_size=8, max_epochs=3, learning_rate=0.006)
+_DEMO_BRIEF = replace(_DEMO, max_epochs=8, schedule="fixed", average=0.0)
+_DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=20)  # as with 320 images
+_DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=12)
 _OWN = TrainingConfig(
     batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
 )
@@ -216,23 +220,23 @@ SMOKE = Profile(
     contest=("student", "wide", "ln"),
 )
 
-_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=20), members=3, split="resplit")
+_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=18), members=3, split="resplit")
 
 DEMO = Profile(
     "demo",
     (
         Plan(_small(LN, 24), _DEMO),
         Plan(_small(CNN, 24), _DEMO),
-        Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=20)),
+        Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=14)),
         Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
         Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
         _DEMO_COMPACT,
         _taught("student", _DEMO_COMPACT),
         _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO_BRIEF, 3),
-        *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 50, 130, 400),
-        *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 50, 130, 400),
-        *_box_plans(_TINY, _BRIEF, 3),
-        _small_vit(20),
+        *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 40, 110, 320),
+        *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 40, 110, 320),
+        *_box_plans(_TINY, _DEMO_BOXES, 3, readout=CLOSE),
+        _small_vit(16),
     ),
     simulation="demo",
     detector=DetectorTraining(),

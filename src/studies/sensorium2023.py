@@ -93,6 +93,7 @@ COMPACT_RECIPE = TrainingConfig(
     loss="dynamic",
     loss_scale="none",
     mixing=0.5,
+    mixing_way="cut",
     start_counts=False,
     validation_trials=12,
     threads=8,

@@ -47,23 +47,42 @@ def rotated(batch: Batch, turns: int) -> Batch:
     return replace(batch, images=images, pupil=pupil)
 
 
-def mix(batch: Batch, share: float, generator: torch.Generator | None) -> Batch:
+def mix(batch: Batch, share: float, generator: torch.Generator | None, way: str = "blend") -> Batch:
     """A batch in which, with probability `share`, each trial is mixed with another: Batch -> same.
 
-    Images, behavior, pupil and responses are weighted means with one random weight (mixup, Zhang et
-    al. 2018; the winner of SENSORIUM 2023 cuts patches in place of it).
+    blend: images, behavior, pupil and responses are weighted means with one random weight (mixup,
+    Zhang et al. 2018). cut: images have a rectangle of the other's, in all frames, whose share of
+    the area is the weight of all else (CutMix, Yun et al. 2019, as the winner of SENSORIUM 2023).
     """
+    if way not in ("blend", "cut"):
+        raise ValueError(f"mixing_way {way!r} is not one of blend, cut")
     if not share or torch.rand((), generator=generator) >= share:
         return batch
-    weight, order = (
-        torch.rand((), generator=generator),
-        torch.randperm(len(batch), generator=generator),
-    )
+    weight = torch.rand((), generator=generator).item()
+    order = torch.randperm(len(batch), generator=generator).to(batch.images.device)
     values = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    mixed = {
-        k: v.lerp(v[order.to(v.device)], weight.item()) for k, v in values.items() if v is not None
-    }
-    return replace(batch, **mixed)
+    other = {}
+    if way == "cut":
+        other["images"], weight = _pasted(batch.images, order, weight, generator)
+    mixed = {k: v.lerp(v[order.to(v.device)], weight) for k, v in values.items() if v is not None}
+    return replace(batch, **mixed | other)
+
+
+def _pasted(
+    images: torch.Tensor, order: torch.Tensor, share: float, generator: torch.Generator | None
+) -> tuple[torch.Tensor, float]:
+    """Images with a rectangle of those in another order, and its true share: (n, ..., h, w).
+
+    Its middle lies anywhere and its sides are of the image's shape; what sticks out is left out.
+    """
+    spans = []
+    for size in images.shape[-2:]:
+        middle = torch.rand((), generator=generator).item() * size
+        half = sqrt(share) * size / 2
+        spans.append(slice(round(max(middle - half, 0)), round(min(middle + half, size))))
+    made, here = images.clone(), (..., *spans)
+    made[here] = images[order][here]
+    return made, made[here][0].numel() / made[0].numel()
 
 
 def random_crop(image: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:

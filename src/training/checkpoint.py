@@ -13,7 +13,7 @@ import torch
 from src import manifest
 from src.data.session import Session
 from src.models.encoder import Encoder
-from src.training.provenance import model_config, session_facts, session_record
+from src.training.provenance import differences, model_config, session_facts, session_record
 
 PER_SESSION = ("readouts", "shifters", "modulators", "offsets")  # of an encoder
 
@@ -36,6 +36,17 @@ def read(path: Path) -> dict[str, Any]:
     if not is_zipfile(path):
         raise CheckpointError(f"{path} is cut off or no checkpoint: delete it and train again")
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def current_content(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The checkpoint, if there is one and all its recorded inputs are these; else says why not."""
+    if not path.is_file():
+        return None
+    content = read(path)
+    if changed := differences(content["inputs"], inputs):
+        print(f"{path} was made from other inputs, training from the start: {'; '.join(changed)}")
+        return None
+    return content
 
 
 def _standalone(value: Any) -> Any:

@@ -29,6 +29,20 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def require_devices(name: str, processes: int) -> None:
+    """ValueError unless so many processes have a device each; a CPU is enough for any number."""
+    if type(processes) is not int or processes < 1:
+        raise ValueError(f"processes={processes!r} must be an integer of at least 1")
+    if processes == 1 or (kind := pick_device(name).type) == "cpu":
+        return
+    there = torch.cuda.device_count() if kind == "cuda" else 1
+    if processes > there:
+        raise ValueError(
+            f"processes={processes} need a GPU each, and there are {there}: use "
+            f"processes={there}, or device='cpu'"
+        )
+
+
 @contextmanager
 def threads(n: int) -> Iterator[None]:
     """Compute on n CPU threads inside the block; bytes agree between runs only at one n."""

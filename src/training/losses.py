@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from src.config import TrainingConfig
 from src.correlation import explained_variance
 from src.data.errors import DataError
+from src.models.sharing import batch_mean, places
 
 SQUARED = ("mse", "squares", "batch_rho2", "ncsnr")  # losses of responses of either sign
 EPSILON = torch.finfo(torch.float32).eps
@@ -38,8 +39,13 @@ def poisson_loss(
 
 
 def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean squared error over trials and units: (n, u), (n, u) -> scalar."""
-    return torch.mean((prediction - target) ** 2)
+    """Mean squared error over trials and units: (n, u), (n, u) -> scalar; in a share its part."""
+    return torch.mean((prediction - target) ** 2) * part_of_batch(prediction)
+
+
+def part_of_batch(x: torch.Tensor) -> float:
+    """Share of a whole batch's trials that are here: what the mean over them counts."""
+    return len(x) / places(len(x))[1]
 
 
 def squares_loss(
@@ -56,9 +62,9 @@ def batch_weights(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tenso
 
     The 1e-6 keeps units whose prediction hardly varies at .1 (specification nsd_gnet, 6.1).
     """
-    p, y = prediction - prediction.mean(0), target - target.mean(0)
-    variances = p.square().mean(0) * y.square().mean(0)
-    return ((p * y).mean(0).square() / (variances + 1e-6)).clamp(LEAST, 1)
+    p, y = prediction - batch_mean(prediction), target - batch_mean(target)
+    variances = batch_mean(p.square()) * batch_mean(y.square())
+    return (batch_mean(p * y).square() / (variances + 1e-6)).clamp(LEAST, 1)
 
 
 def signal_weights(responses: np.ndarray, image_ids: np.ndarray) -> torch.Tensor:
@@ -92,7 +98,7 @@ def batch_loss(
     The session has `n_trials` trials in all tiers, `n_training` of which are trained on. A Poisson
     loss is a sum, not a mean, times sqrt(N / n) if `loss_scale` says so: N is the number of all
     trials of the baseline, of training trials of the others. `weights` (u,) are those of the
-    session, of the loss ncsnr.
+    session, of the loss ncsnr. In a share: what its trials add to that of the whole batch.
     """
     match config.loss:
         case "mse":
@@ -105,7 +111,7 @@ def batch_loss(
     if config.loss_scale == "none":
         return loss
     total = n_trials if config.loss == "baseline" else n_training
-    return (total / len(prediction)) ** 0.5 * loss
+    return (total / places(len(prediction))[1]) ** 0.5 * loss
 
 
 def watched(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

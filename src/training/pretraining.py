@@ -21,11 +21,11 @@ from src.config import PretrainingConfig, as_plain
 from src.models.activations import evaluating
 from src.seeds import numpy_stream
 from src.training import checkpoint
+from src.training.checkpoint import current_content
 from src.training.device import keep_memory, pick_device, threads
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
 from src.training.tasks import Pictures, Prepare, Task, task_of
-from src.training.trainer import current_content
 
 COLUMNS = ("epoch", "learning_rate", "loss", "training", "validation")
 SOURCES = ("seeds", "models", "training")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,17 +26,19 @@ from src.config import RecognitionConfig, RecognizerConfig, as_plain
 from src.data.folders import PictureFolder
 from src.models.activations import evaluating, normalized
 from src.models.networks import Network
+from src.models.normalization import sharing_norms
 from src.models.pretrained import random_network
 from src.models.registry import cornet_record
 from src.seeds import numpy_stream
 from src.training import checkpoint
-from src.training.device import keep_memory, pick_device, threads
+from src.training.checkpoint import current_content
+from src.training.device import keep_memory, pick_device, require_devices, threads
+from src.training.launch import in_processes
 from src.training.parallel import Group, process_group
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
-from src.training.shown import Shown
+from src.training.shown import Loader, Shown
 from src.training.step_log import StepLog
-from src.training.trainer import current_content
 
 SUMS = ("loss", "top1", "top5")
 HISTORY = ("epoch", "learning_rate", *SUMS, "validation_loss", "validation", "validation_top5")
@@ -75,16 +78,22 @@ def train_recognizer(
     workers: int = 0,
     restore: Path | None = None,
     progress: bool = True,
+    processes: int = 1,
 ) -> pd.DataFrame:
     """Train `network` on the first of `folders`; returns its history, a row a validation.
 
     Leaves the last weights in `network`, in evaluation mode, and in `weights.pt` with all they
     depend on; `history.csv`, and `log.csv`, which grows a line at a time. A finished run of the
-    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`. Started
-    by torchrun, its processes share each batch; only the first writes.
+    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`.
+    `processes` share each batch, as do those of torchrun where it started this; the first writes.
     """
     folder = Path(folder)
+    require_devices(device, processes)
     inputs = _recorded_inputs(network, folders, config, seed)
+    if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
+        how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
+        call = partial(train_recognizer, **how, progress=progress)
+        in_processes(processes, call, network, folders, config, seed, folder)
     with process_group(device) as group, threads(config.threads):
         network.module.to(group.device)
         content = current_content(folder / "weights.pt", inputs)
@@ -124,10 +133,10 @@ def hits(logits: Tensor, labels: Tensor) -> Tensor:
 def named(network: Network, folder: PictureFolder, device: str, batch: int = 64) -> np.ndarray:
     """Probability of each class of every picture of a folder, shown as in validation: -> (n, k)."""
     chosen, found = pick_device(device), []
-    module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0, None)
+    module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0)
     rows = np.arange(len(folder))
     with evaluating(module), torch.inference_mode():
-        for images, _ in shown.load([rows[i : i + batch] for i in rows[::batch]], 0):
+        for images, _ in Loader(shown, 0).load([rows[i : i + batch] for i in rows[::batch]]):
             x = normalized(images.to(chosen).float(), network.record)
             found.append(module(x).softmax(1).cpu().numpy())
     return np.concatenate(found)
@@ -147,8 +156,10 @@ class Run:
     ) -> None:
         self.network, self.config, self.seed = network, config, seed
         self.pictures, self.held_out = folders
-        self.group, self.workers = group, workers
-        self.model = group.share(network.module)
+        self.group, size = group, network.record.input_size
+        self.loader, self.held_out_loader = (
+            Loader(Shown(folder, size, seed), workers) for folder in folders
+        )
         self.optimizer = torch.optim.SGD(
             network.module.parameters(),
             config.learning_rate,
@@ -173,7 +184,8 @@ class Run:
             self.load_state(content)
         log, epochs = StepLog(folder / "log.csv", self.done, self.group.first), self.config.epochs
         done, label, saved = self.done // self.steps, self.network.record.name, perf_counter()
-        with reporting(epochs, done, label, progress) as report:
+        norms = sharing_norms(self.network.module)
+        with norms, reporting(epochs, done, label, progress) as report:
             while self.done < epochs * self.steps:
                 for images, labels, total in self.batches():
                     log.tick("loading")
@@ -199,22 +211,23 @@ class Run:
         epoch, at = divmod(self.done, self.steps)
         order = numpy_stream(self.seed, "shuffle", epoch).permutation(len(self.pictures))
         whole = np.array_split(order, self.steps)[at:]
-        own = [batch[self.group.rank :: self.group.world] for batch in whole]
-        shown = Shown(self.pictures, self.network.record.input_size, self.seed, epoch)
-        for (images, labels), batch in zip(shown.load(own, self.workers), whole, strict=True):
+        own = [batch[self.group.rows(len(batch))] for batch in whole]
+        for (images, labels), batch in zip(self.loader.load(own, epoch), whole, strict=True):
             yield images, labels, len(batch)
 
     def step(self, images: Tensor, labels: Tensor, total: int) -> None:
         """One step of the whole batch, of which these are this process's pictures."""
-        self.model.train()
+        module, weight = self.network.module.train(), self.group.weight(total)
         self.optimizer.param_groups[0]["lr"] = learning_rate(self.done, self.steps, self.config)
-        logits, labels = self.model(self.prepared(images)), labels.to(self.group.device)
-        loss = F.cross_entropy(logits, labels, reduction="sum")
         self.optimizer.zero_grad()
-        (loss * (self.group.world / total)).backward()  # processes average their gradients
+        with self.group.share(total):
+            logits, labels = module(self.prepared(images)), labels.to(self.group.device)
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+            (loss * (weight / total)).backward()
+        self.group.sum_gradients(module.parameters())
         self.optimizer.step()
         self.done += 1
-        found = _counted(loss, logits, labels)
+        found = weight * _counted(loss, logits, labels)
         for sums in self.sums.values():
             sums += found
 
@@ -227,10 +240,9 @@ class Run:
         own = np.arange(len(self.held_out))[self.group.rank :: self.group.world]
         size = self.config.batch_size
         batches = [own[i : i + size] for i in range(0, len(own), size)]
-        shown = Shown(self.held_out, self.network.record.input_size, self.seed, None)
         found, network = self.zeros(), self.network.module
         with evaluating(network), torch.inference_mode():
-            for images, labels in shown.load(batches, self.workers):
+            for images, labels in self.held_out_loader.load(batches):
                 logits, labels = network(self.prepared(images)), labels.to(self.group.device)
                 found += _counted(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
         return _means(self.group.sum(found))
@@ -250,8 +262,9 @@ class Run:
 
     def due(self, every: float) -> bool:
         """Whether something done every so many epochs is to be done after this step."""
-        at_end = self.done % (self.steps if every <= 1 else self.steps * self.config.epochs) == 0
-        return at_end or self.done % max(1, round(self.steps * every)) == 0
+        span = self.steps if every <= 1 else self.steps * self.config.epochs
+        at = self.done % span
+        return at == 0 or at % max(1, round(self.steps * every)) == 0
 
     def taken(self, kind: str) -> np.ndarray:
         """Means over pictures since the last time, loss and hits: -> (3,)."""

@@ -46,6 +46,9 @@ def require_consistent(
             f"distilled={config.distilled:g} and {len(teachers)} teachers go together: "
             "give the weights.pt of the members that teach"
         )
+    shared = any(p.requires_grad for p in encoder.core.parameters()) and config.core_rate
+    if config.own_best and shared:
+        raise ValueError("own_best needs a core that stays: units of one that learns share it")
     if config.turns != "alone" and (config.contiguous or config.two_pass):
         raise ValueError("contiguous batches and two passes a step need turns='alone'")
     videos = any(len(facts.image_shape) == 4 for facts in encoder.sessions.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,31 +16,38 @@ from src.training.augment import random_crop
 
 
 class Shown(Dataset):
-    """Random parts of pictures in a training epoch, their middle without one: i -> picture, label.
+    """Random parts of pictures in an epoch, their middle without one: (epoch, i) -> picture, label.
 
     A crop is drawn from a stream of its own, so that it matters neither who decodes it nor when.
     """
 
-    def __init__(self, folder: PictureFolder, size: int, seed: int, epoch: int | None) -> None:
-        self.folder, self.size, self.seed, self.epoch = folder, size, seed, epoch
+    def __init__(self, folder: PictureFolder, size: int, seed: int) -> None:
+        self.folder, self.size, self.seed = folder, size, seed
 
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+    def __getitem__(self, which: tuple[int | None, int]) -> tuple[Tensor, int]:
+        epoch, i = which
         image = self.folder.read(i)
-        if self.epoch is None:
+        if epoch is None:
             pixels = squared(image, self.size, crop=True)
         else:
-            random = numpy_stream(self.seed, "crop", self.epoch, i)
-            pixels = random_crop(image, self.size, random)
+            pixels = random_crop(image, self.size, numpy_stream(self.seed, "crop", epoch, i))
         return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), int(self.folder.labels[i])
 
-    def load(self, batches: Iterable[np.ndarray], workers: int) -> DataLoader:
-        """Pictures and labels batch by batch: -> (n, 3, s, s) uint8, (n,)."""
-        how = {"multiprocessing_context": "spawn"} if workers else {}
-        listed = [batch.tolist() for batch in batches]
-        generator = stream(self.seed, "loader")  # of a number nobody uses: not the global one
-        return DataLoader(
-            self, batch_sampler=listed, num_workers=workers, generator=generator, **how
+
+class Loader:
+    """Batches of pictures, decoded by processes that stay from one epoch to the next."""
+
+    def __init__(self, shown: Shown, workers: int) -> None:
+        how = {"multiprocessing_context": "spawn", "persistent_workers": True} if workers else {}
+        self._batches: list[list[tuple[int | None, int]]] = []
+        generator = stream(shown.seed, "loader")  # of a number nobody uses: not the global one
+        self._loader = DataLoader(
+            shown, batch_sampler=self._batches, num_workers=workers, generator=generator, **how
         )
+
+    def load(
+        self, batches: Iterable[np.ndarray], epoch: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pictures and labels batch by batch: -> (n, 3, s, s) uint8, (n,)."""
+        self._batches[:] = [[(epoch, i) for i in batch.tolist()] for batch in batches]
+        return iter(self._loader)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from src.config import TrainingConfig
 from src.data.batch import Batch
+from src.training.augment import jitter, mix, rotate
 
 
 def of_videos(session: Any) -> bool:
@@ -16,17 +18,41 @@ def of_videos(session: Any) -> bool:
 
 
 def training_batch(
-    session: Any, index: np.ndarray, device: torch.device, random: np.random.Generator
+    session: Any,
+    index: np.ndarray,
+    device: torch.device,
+    random: np.random.Generator,
+    rows: slice = slice(None),
 ) -> Batch:
     """The trials `index`, of videos a clip each that starts anywhere: (n,) -> Batch of n.
 
-    Starts are uniform on 0..t - clip, so that the last frame is drawn too (defect 7).
+    Starts are uniform on 0..t - clip, so that the last frame is drawn too (defect 7). `rows` loads
+    some of the n; starts are drawn for all.
     """
     if not of_videos(session):
-        return session.batch(index, device)
+        return session.batch(index[rows], device)
     frames = session.image_shape[1]
     starts = random.integers(0, session.lengths[index] - frames + 1)
-    return session.clips(index, starts, device, frames)
+    return session.clips(index[rows], starts[rows], device, frames)
+
+
+def augmented(
+    config: TrainingConfig,
+    session: Any,
+    index: np.ndarray,
+    device: torch.device,
+    crops: np.random.Generator,
+    shifts: torch.Generator | None,
+    rows: slice,
+) -> Batch:
+    """Some rows of a training batch as the recipe changes it; all is drawn for the whole batch."""
+    loaded = slice(None) if config.mixing else rows  # a trial may be mixed with any other
+    batch = training_batch(session, index, device, crops, loaded)
+    batch = rotate(batch, shifts) if config.rotate else batch
+    batch = jitter(batch, config.jitter, shifts)
+    if not config.mixing:
+        return batch
+    return mix(batch, config.mixing, shifts, config.mixing_way).part(rows)
 
 
 def answered(responses: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:

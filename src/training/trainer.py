@@ -22,23 +22,27 @@ from src.config import TrainingConfig
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder
+from src.models.normalization import sharing_norms
 from src.seeds import numpy_stream, stream
 from src.training import checkpoint
-from src.training.augment import jitter, mix, rotate
 from src.training.batchnorm import recalibrate
-from src.training.device import bfloat16, keep_memory, pick_device, threads
+from src.training.checkpoint import current_content
+from src.training.device import bfloat16, keep_memory, require_devices, threads
 from src.training.distillation import lessons
-from src.training.losses import SQUARED, batch_loss, signal_weights
+from src.training.launch import in_processes
+from src.training.losses import batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
+from src.training.own_best import OwnBest, unit_scores
+from src.training.parallel import Group, process_group
 from src.training.progress import reporting
-from src.training.provenance import differences, recorded_inputs, session_record, versions
+from src.training.provenance import recorded_inputs, session_record, versions
 from src.training.requirements import require_consistent, require_trials
 from src.training.sampler import steps
 from src.training.schedule import Schedule, warmth
-from src.training.supply import answered, training_batch
-from src.training.validation import NAMED, WATCHED, batches, validate
+from src.training.supply import answered, augmented
+from src.training.tables import write_tables
+from src.training.validation import batches, validate
 
-COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
 Watch = Callable[[Mapping[str, Any]], None]  # is shown each row of a history, and may raise
 
 
@@ -53,6 +57,7 @@ def train(
     progress: bool = True,
     watch: Watch | None = None,
     teachers: Sequence[Path] = (),
+    processes: int = 1,
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
@@ -63,44 +68,41 @@ def train(
     `watch` sees every epoch of a run that is not finished; a continued one shows its former ones.
     `teachers`: weights.pt of members whose mean prediction is part of the target, as the recipe's
     `distilled` says.
+    `processes` share each batch, on a GPU each where there are GPUs, and leave what one would, but
+    for rounding. What they began, another number may continue. Started by torchrun itself, this is
+    one of them, and the first alone writes.
     """
     folder = Path(folder)
     weights, resume = folder / "weights.pt", folder / "resume.pt"
     require_trials(encoder, sessions, splits)
+    require_devices(device, processes)
     splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
-    for leftover in folder.glob(".*.tmp"):  # of a run killed while it wrote
-        leftover.unlink()
     inputs = recorded_inputs(encoder, sessions, splits, config, seed, teachers)
-    encoder.to(pick_device(device))
-    if content := current_content(weights, inputs):
-        manifest.note_output(weights)
-    else:
-        keep_memory()
-        with threads(config.threads):
-            run = Run(encoder, sessions, splits, config, seed, teachers)
-            content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
-        checkpoint.write(weights, content)
-    columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
-    history = pd.DataFrame(content["history"], columns=columns)
-    manifest.save_table(history, folder / "history.csv")
-    steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
-    columns = ["epoch", "step", "loss"]
-    manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
-    resume.unlink(missing_ok=True)
+    content = current_content(weights, inputs)
+    if content is None and processes > 1:
+        if watch:
+            raise ValueError("watch sees the epochs of one process: leave it out, or processes")
+        given = encoder, sessions, splits, config, seed, folder, device, progress, None, teachers
+        in_processes(processes, train, *given)
+        content = current_content(weights, inputs)
+    with process_group(device) as group:
+        encoder.to(group.device)
+        if content:
+            manifest.note_output(weights)
+        else:
+            keep_memory()
+            with threads(config.threads):
+                run = Run(encoder, sessions, splits, config, seed, teachers, group)
+                content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
+            if group.first:
+                checkpoint.write(weights, content)
+        if group.first:
+            write_tables(content, config, folder)
+            resume.unlink(missing_ok=True)
+        group.wait()
     encoder.load_state_dict(content["state"])
     encoder.eval()
     return pd.read_csv(folder / "history.csv")
-
-
-def current_content(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The checkpoint, if there is one and all its recorded inputs are these; else says why not."""
-    if not path.is_file():
-        return None
-    content = checkpoint.read(path)
-    if changed := differences(content["inputs"], inputs):
-        print(f"{path} was made from other inputs, training from the start: {'; '.join(changed)}")
-        return None
-    return content
 
 
 class Run:
@@ -114,16 +116,19 @@ class Run:
         config: TrainingConfig,
         seed: int,
         teachers: Sequence[Path] = (),
+        group: Group | None = None,
     ) -> None:
         self.encoder, self.sessions, self.splits = encoder, sessions, splits
         self.config, self.seed = config, seed
         require_consistent(encoder, config, teachers)
         self.device = next(encoder.parameters()).device
+        self.group = group or Group(self.device)
         self.lessons = lessons(teachers, encoder.config.inputs, sessions, splits, self.device)
         self.shares: dict[str, torch.Tensor] = {}
         if config.loss == "ncsnr":
             self.shares = {k: self._shares(k, split.train) for k, split in splits.items()}
         self.optimizer = make_optimizer(encoder, config)
+        self.own = OwnBest(sessions) if config.own_best else None
         self.average = None
         if config.average:
             decay = get_ema_multi_avg_fn(config.average)
@@ -144,6 +149,10 @@ class Run:
         watch: Watch,
     ) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
+        first = self.group.first
+        if first:
+            for leftover in resume.parent.glob(".*.tmp"):  # of a run killed while it wrote
+                leftover.unlink()
         if content := current_content(resume, inputs):
             self.load_state(content)
         else:
@@ -153,14 +162,15 @@ class Run:
         done, label = self.schedule.epoch, resume.parent.name
         for row in self.history:
             watch(row)
-        with reporting(self.config.max_epochs, done, label, progress) as report:
+        with reporting(self.config.max_epochs, done, label, progress and first) as report:
             while not self.schedule.finished:
                 row = self.epoch()
-                checkpoint.write(resume, {"inputs": inputs, **self.state()}, note=False)
+                if first:
+                    checkpoint.write(resume, {"inputs": inputs, **self.state()}, note=False)
                 report(self.schedule.finished, row)
                 watch(row)
         result = self.result()
-        if constant := self.watched.get("constant_units"):
+        if first and (constant := self.watched.get("constant_units")):
             print(f"{label}: predictions of {constant} units hardly vary over validation trials")
         return {"inputs": inputs, **result}
 
@@ -171,7 +181,11 @@ class Run:
         row |= {"learning_rate": schedule.learning_rate, **self.train_epoch(row["epoch"])}
         row["validation"], measured = self.validate(), self.watched
         verdict = schedule.step(row["validation"])
-        if verdict.improved:
+        if self.own:
+            given = self.sessions, self.splits, self.config.batch_size, self.device
+            scores, now = unit_scores(self.kept, *given), self.kept.state_dict()
+            self.own.keep(row["epoch"], scores, self.best, now)
+        elif verdict.improved:
             self.best = self.weights()
         if verdict.restore:
             self.encoder.load_state_dict(self.best)
@@ -192,7 +206,7 @@ class Run:
         done = sum(len(row["losses"]) for row in self.history)
         trials = {key: split.train for key, split in self.splits.items()}
         losses = []
-        with bfloat16(self.encoder.core, self.config.autocast):
+        with bfloat16(self.encoder.core, self.config.autocast), sharing_norms(self.encoder):
             for indices in steps(self.config, trials, self.seed, epoch):
                 for still in held_still(self.encoder, self.config.two_pass):
                     self.set_rate(done + len(losses))
@@ -228,12 +242,13 @@ class Run:
         parts = [self.accumulate(k, index, noise, shifts, crops) for k, index in indices.items()]
         for parameter in still:
             parameter.grad = None
+        self.group.sum_gradients(self.encoder.parameters())
         if self.config.clip:
             torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), self.config.clip)
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.encoder)
-        return torch.stack(parts).sum(0)
+        return self.group.sum(torch.stack(parts).sum(0))
 
     def accumulate(
         self,
@@ -243,18 +258,24 @@ class Run:
         shifts: torch.Generator | None = None,
         crops: np.random.Generator | None = None,
     ) -> torch.Tensor:
-        """Add the gradients of one batch of one session: -> (loss, penalty)."""
-        batch = training_batch(self.sessions[key], index, self.device, crops)
-        batch = rotate(batch, shifts) if self.config.rotate else batch
-        batch = mix(jitter(batch, self.config.jitter, shifts), self.config.mixing, shifts)
-        prediction, named = self.encoder.respond_and_name(batch, key, noise)
-        target = self.target(key, index, answered(batch.responses, prediction))
-        counts = self.sessions[key].n_trials, len(self.splits[key].train)
-        loss = batch_loss(self.config, prediction, target, *counts, self.shares.get(key))
-        if named is not None:
-            loss = loss + self.config.object_weight * F.cross_entropy(named, batch.objects)
-        penalty = self.encoder.penalty(key)
-        (loss + penalty).backward()
+        """Add the gradients of one batch of one session: -> (loss, penalty).
+
+        Of several processes each adds its part, and their sums are those of the batch.
+        """
+        rows, group, config = self.group.rows(len(index)), self.group, self.config
+        with group.share(len(index)):
+            given = config, self.sessions[key], index, self.device, crops
+            batch = augmented(*given, shifts, rows)
+            prediction, named = self.encoder.respond_and_name(batch, key, noise)
+            target = self.target(key, index[rows], answered(batch.responses, prediction))
+            counts = self.sessions[key].n_trials, len(self.splits[key].train)
+            loss = batch_loss(config, prediction, target, *counts, self.shares.get(key))
+            if named is not None:
+                naming = F.cross_entropy(named, batch.objects) * part_of_batch(named)
+                loss = loss + config.object_weight * naming
+            loss = loss * group.weight(len(index))
+            penalty = self.encoder.penalty(key) / group.world
+            (loss + penalty).backward()
         return torch.stack([loss, penalty]).detach()
 
     def _shares(self, key: str, train: np.ndarray) -> torch.Tensor:
@@ -272,7 +293,7 @@ class Run:
 
     def validate(self) -> float:
         """The score on validation trials; what else is measured is noted in `watched`."""
-        given = self.sessions, self.splits, self.config, self.device
+        given = self.sessions, self.splits, self.config, self.group
         score, self.watched = validate(self.kept, *given)
         return score
 
@@ -289,6 +310,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state(),
             "history": self.history,
+            "own": self.own.state() if self.own else None,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -299,6 +321,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule = Schedule.resume(self.config, state["schedule"])
         self.best, self.history = state["best"], state["history"]
+        if self.own:
+            self.own.load_state(state["own"])
 
     def result(self) -> dict[str, Any]:
         """What `weights.pt` holds besides the recorded inputs."""
@@ -315,4 +339,5 @@ class Run:
             "sessions": {key: session_record(s) for key, s in self.sessions.items()},
             "device": self.device.type,
             "versions": versions(),
+            **({"units": self.own.table().to_dict("list")} if self.own else {}),
         }

@@ -17,6 +17,7 @@ from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.models.stitching import predicted_trials, stitcher_of
 from src.training.losses import SQUARED, watched
+from src.training.parallel import Group
 from src.training.supply import of_videos
 
 WATCHED = (
@@ -35,30 +36,25 @@ def validate(
     sessions: Mapping[str, Session],
     splits: Mapping[str, Split],
     config: TrainingConfig,
-    device: torch.device,
+    group: Group,
 ) -> tuple[float, dict[str, float]]:
     """Single-trial correlation on validation trials, mean or median over all units; and more.
 
     A regression also has its loss, mean EV over units that vary, and how many predictions do not; a
     model that names objects, the share it names. Videos count frame by frame, whole trials through
-    windows that follow one another (specification sensorium2023, 7.5).
+    windows that follow one another (specification sensorium2023, 7.5). Each process of a group
+    sees some of the sessions, and gets the score of all.
     """
     encoder.eval()
-    scores, more, errors, right, measured = [], [], [], [], {}
-    for key, split in splits.items():
-        see = _videos if of_videos(sessions[key]) else _images
-        parts = see(encoder, sessions[key], split.validation, config, device)
-        *both, named = map(np.concatenate, zip(*parts, strict=True))
-        scores.append(pearson(*both))
-        right.append(named)
-        if config.loss in SQUARED:
-            more.append(watched(*both))
-            errors.append((both[0] - both[1]).ravel() ** 2)
+    own = {key: splits[key].validation for key in group.own(splits)}
+    seen = {k: _measured(encoder, sessions[k], v, config, group.device) for k, v in own.items()}
+    scores, right, more, errors = zip(*group.gathered(seen, splits).values(), strict=True)
+    measured = {}
     middle = np.median if config.score == "median" else np.mean
     score = float(middle(np.concatenate(scores)))
     if not isfinite(score):
         raise FloatingPointError("the validation score is not finite: look for NaN in responses")
-    if more:
+    if config.loss in SQUARED:
         explained, constant = map(np.concatenate, zip(*more, strict=True))
         loss = float(np.concatenate(errors).mean())
         values = loss, float(np.nanmean(explained)), int(constant.sum())
@@ -66,6 +62,22 @@ def validate(
     if config.object_weight:
         measured |= {name: float(np.concatenate(right).mean()) for name in NAMED}
     return score, measured
+
+
+def _measured(
+    encoder: Encoder,
+    session: Session,
+    trials: np.ndarray,
+    config: TrainingConfig,
+    device: torch.device,
+) -> tuple[Any, ...]:
+    """Correlations of a session's units, what is named right, and of a regression more."""
+    see = _videos if of_videos(session) else _images
+    parts = see(encoder, session, trials, config, device)
+    *both, named = map(np.concatenate, zip(*parts, strict=True))
+    if config.loss not in SQUARED:
+        return pearson(*both), named, None, None
+    return pearson(*both), named, watched(*both), (both[0] - both[1]).ravel() ** 2
 
 
 def _images(

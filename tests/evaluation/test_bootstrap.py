@@ -5,7 +5,14 @@ import pytest
 
 from src.correlation import explained_variance
 from src.evaluation import metrics
-from src.evaluation.bootstrap import Draws, interval, mean_samples, score_samples, unit_draws
+from src.evaluation.bootstrap import (
+    Draws,
+    interval,
+    mean_samples,
+    score_samples,
+    unit_draws,
+    unit_samples,
+)
 
 
 def gaussian_trials(rng, images=100, counts=10, share=(0.3, 0.5, 0.8), gain=0.8, error=0.5):
@@ -129,3 +136,15 @@ def test_drawn_units_are_literal_copies_of_their_columns(metric):
         one = Draws(draws.ids, draws.weights[k : k + 1])
         wanted = score_samples(metric, p[:, columns], r[:, columns], ids, one)
         np.testing.assert_allclose(samples[1, k], wanted[0], atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["single", "avg"])
+def test_scores_of_units_are_those_whose_mean_is_taken(metric):
+    rng = np.random.default_rng(6)
+    p, r, ids = gaussian_trials(rng, images=30, counts=3)
+    draws = Draws.make(ids, 70, rng)  # in more than one part
+    found = unit_samples(metric, p, r, ids, draws)
+    assert found.shape == (70, 3)
+    np.testing.assert_allclose(found.mean(1), score_samples(metric, p, r, ids, draws))
+    row = literal(metric, *(x[:, [1]] for x in (p, r)), ids, draws.weights[4])
+    assert found[4, 1] == pytest.approx(row)

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from src.correlation import explained_variance
 from src.data.errors import DataError
 from src.data.gaussian_fields import field_grid, field_weights
-from src.evaluation.field_ridge import fit_fields, held_out_errors, ridge_weights
+from src.evaluation.field_ridge import (
+    fit_fields,
+    held_out_errors,
+    left_out_errors,
+    ridge_weights,
+)
+from src.evaluation.field_search import nearest, search_fields
 from src.evaluation.fields import pool_maps
 
 LAMBDAS = np.array([1.0, 10, 100])
@@ -190,5 +197,67 @@ def test_what_does_not_fit_together_is_refused():
         fit_fields(maps, y[:-1], fields, *parts)
     with pytest.raises(DataError, match="extract them together"):
         fit_fields([maps[0], maps[1][:-1]], y, fields, *parts)
+    with pytest.raises(DataError, match="hold some out"):
+        fit_fields(maps, y, fields, np.arange(60), np.arange(0), legacy=True)
     with pytest.raises(DataError, match="not finite"):
         fit_fields(maps, np.where(y > 2, np.nan, y), fields, *parts)
+
+
+@pytest.mark.parametrize("shape", [(30, 6), (20, 40)])
+def test_each_row_is_predicted_without_it(shape):
+    """Against as many fits of scikit-learn as rows, of means that count as their trials."""
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=shape), rng.normal(size=(shape[0], 3))
+    counts = rng.integers(1, 4, shape[0]).astype(float)
+    z, target = (v - counts @ v / counts.sum() for v in (x, y))
+    root = np.sqrt(counts)[:, None]
+    found = left_out_errors(z * root, target * root, counts, LAMBDAS)
+    for i, penalty in enumerate(LAMBDAS):
+        error = 0
+        for row in range(shape[0]):
+            rest = np.delete(np.arange(shape[0]), row)
+            ridge = Ridge(penalty).fit(x[rest], y[rest], counts[rest])
+            error = error + counts[row] * (y[row] - ridge.predict(x[[row]])[0]) ** 2
+        np.testing.assert_allclose(found[i], error, rtol=1e-9)
+
+
+def test_each_image_in_turn_chooses_better_than_a_few_of_them():
+    """Responses without signal: the best of many on ten images ends far below the mean."""
+    rng = np.random.default_rng(3)
+    maps = [rng.normal(size=(400, 40, 8, 8))]
+    y, fields = rng.normal(size=(400, 30)), field_grid(0.1, 1.5, sizes=4)
+    lambdas = np.logspace(0, 5, 6)
+    scores = []
+    for rows in ((np.arange(100), np.arange(0)), (np.arange(90), np.arange(90, 100))):
+        predicted = fit_fields(maps, y, fields, *rows, lambdas).predict(maps)
+        scores.append(explained_variance(predicted[100:], y[100:]).mean())
+    assert scores[0] > -0.15 and scores[1] < -0.5
+
+
+def test_a_coarse_search_finds_what_all_candidates_would():
+    rng = np.random.default_rng(4)
+    maps, grid = [rng.normal(size=(250, 3, 16, 16))], (0.08, 1.0)
+    fields = field_grid(*grid)
+    true = rng.choice(len(fields), 10, False)
+    x = pool_maps(maps[0], field_weights(fields[true], 16, 16))
+    y = (x @ rng.normal(size=(3, 1)))[..., 0].T
+    y = y / y.std(0) + 0.3 * rng.normal(size=y.shape)
+    rows = np.arange(200), np.arange(200, 250)
+    whole = search_fields(maps, y, grid, 0, *rows, lambdas=LAMBDAS)
+    coarse = search_fields(maps, y, grid, 2.0, *rows, lambdas=LAMBDAS)
+    assert len(field_grid(0.03, 2.0)) == 702
+    assert (coarse.field_index == whole.field_index).mean() >= 0.9
+    same = coarse.field_index == whole.field_index
+    np.testing.assert_allclose(coarse.predict(maps)[:, same], whole.predict(maps)[:, same])
+
+
+def test_the_nearest_candidates_share_place_and_size():
+    fields = field_grid(0.05, 1.0)
+    near = nearest(fields, fields[[40, 700]], 30)
+    assert near.sum(1).tolist() == [30, 30] and near[0, 40] and near[1, 700]
+    wide = np.maximum(fields[:, 2], fields[40, 2])
+    away = np.hypot(
+        np.linalg.norm(fields[:, :2] - fields[40, :2], axis=1) / wide,
+        np.log(fields[:, 2] / fields[40, 2]),
+    )
+    assert away[near[0]].max() <= away[~near[0]].min()

@@ -49,6 +49,18 @@ def test_versions_of_pictures_are_rows_one_above_the_other(axis):
     assert axis.get_yticks().tolist() == [4, 12] and axis.get_ylim() == (16, 0)
 
 
+def test_segments_are_shaded_by_kind_and_named_in_their_middle(axis):
+    labels = np.zeros((6, 9), int)
+    labels[1:4, :3], labels[:, 5:] = 2, 11
+    assert panels.segment_map(axis, labels, list("abcdefghijk")) is None
+    shown = np.asarray(axis.images[0].get_array().filled(-1))
+    np.testing.assert_array_equal(shown, np.select([labels == 2, labels == 11], [1, 1], -1))
+    assert [(t.get_text(), t.get_position()) for t in axis.texts] == [
+        ("b", (1, 2)),
+        ("k", (6.5, 2.5)),
+    ]
+
+
 def test_every_rate_is_a_line_in_the_shade_of_its_group(axis):
     assert panels.rates_by_group(axis, RATES, GROUPS) is None
     segments = np.concatenate([lines.get_segments() for lines in axis.collections])

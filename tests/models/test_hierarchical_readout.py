@@ -153,3 +153,54 @@ def test_kinds_of_gaussians_and_positions(kind):
     config = replace(sparse.config, feature_l1=2.0)
     sparse.config = sparse.point.config = config
     assert sparse.penalty().item() == pytest.approx(2 * l1.item())
+
+
+@pytest.mark.parametrize("fusion", ["mean", "gated"])
+def test_one_reading_gives_what_readouts_of_each_subset_would(fusion):
+    """With levels averaged: the readouts built for the subset; with gates: gates that see zeros."""
+    readout, x, shift = made(levels=(2, 4, 8), fusion=fusion)
+    found = readout.subsets(x, shift)
+    assert list(found) == [(), (2,), (4,), (8,), (2, 4), (2, 8), (4, 8), (2, 4, 8)]
+    torch.testing.assert_close(found[2, 4, 8], readout(x, shift))
+    state = readout.state_dict()
+    for levels, y in found.items():
+        small, *_ = made(levels=levels, fusion="mean")
+        own = {k: v for k, v in state.items() if k in small.state_dict()}
+        small.load_state_dict(own)
+        if fusion == "mean":
+            torch.testing.assert_close(y, small(x, shift))
+            continue
+        parts, kept = readout.levels(x, shift), [1.0, *(float(s in levels) for s in (2, 4, 8))]
+        means = torch.stack([k * p.mean((1, 2)) for k, p in zip(kept, parts, strict=True)], 1)
+        gates = readout.gates(means)
+        total = sum(k * gates[:, i, None, None] * parts[i] for i, k in enumerate(kept))
+        torch.testing.assert_close(y, total + readout.bias)
+
+
+def test_training_steps_go_without_levels_as_often_as_told():
+    readout, x, shift = made(levels=(2, 4), level_dropout=0.25, sample="never")
+    subsets, whole = readout.subsets(x, shift), readout(x, shift)
+    generator, counts = stream(1, "noise"), dict.fromkeys(subsets, 0)
+    readout.train()
+    for _ in range(160):
+        y = readout(x, shift, generator)
+        (some,) = (k for k, v in subsets.items() if torch.allclose(y, v))
+        counts[some] += 1
+    expected = np.array([1 / 16, 3 / 16, 3 / 16, 9 / 16]) * 160
+    assert ((np.array(list(counts.values())) - expected) ** 2 / expected).sum() < 16.3  # 99.9 %
+    with pytest.raises(ValueError, match="needs a generator"):
+        readout(x, shift)
+    torch.testing.assert_close(readout.eval()(x, shift), whole)
+    readout.train()
+    first = [readout(x, shift, stream(2, "noise")) for _ in range(2)]
+    assert torch.equal(*first)
+    for wrong in ({"levels": (), "level_dropout": 0.5}, {"level_dropout": 1.0}):
+        with pytest.raises(ValueError, match="level_dropout"):
+            HierarchicalReadoutConfig(**wrong)
+
+
+def test_a_level_that_is_left_out_has_no_gradient():
+    readout, x, shift = made(levels=(2, 4), level_dropout=0.999)
+    readout.train()(x, shift, stream(0, "noise")).sum().backward()
+    assert all(table.grad.abs().sum() == 0 for table in readout.tables.values())
+    assert readout.point.features.grad.abs().sum() > 0

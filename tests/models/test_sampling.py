@@ -32,7 +32,7 @@ def test_values_and_gradients_are_those_of_grid_sample(
     monkeypatch, options, shared, block, function
 ):
     monkeypatch.setattr(sampling, "BLOCK", block)
-    monkeypatch.setattr(sampling, "UNITS", 7)
+    monkeypatch.setattr(sampling, "FEATURES", 400)
     tensors = inputs(shared=shared)
     ours, theirs = function(*tensors, *options), reference(*tensors, *options)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)

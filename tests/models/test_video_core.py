@@ -137,6 +137,18 @@ def test_a_causal_core_sees_no_later_frame(changes):
     assert (loose != later).any((0, 1, 3, 4))[2 if changes else 4]
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_convolutions_of_frames_are_those_of_the_clip(causal):
+    layer, x = small(causal=causal)[0].blocks[0].feed_forward, torch.randn(2, 5, 4, 3, 6)
+    found = []
+    for convolved in (layer._convolved, layer._by_frames):
+        layer.zero_grad()
+        y = convolved(seen := x.clone().requires_grad_())
+        (y * torch.arange(5.0)[:, None, None, None]).square().sum().backward()
+        found.append((y, seen.grad, layer.convolution.weight.grad, layer.convolution.bias.grad))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
+
+
 def test_switches_change_the_output_and_alternate_blocks_are_plain_first():
     core, shape = small()
     images, side = torch.randn(1, *shape), torch.randn(1, shape[1], 4)

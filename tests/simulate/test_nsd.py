@@ -10,16 +10,21 @@ import torch
 from PIL import Image
 
 from src.config import InputConfig
+from src.correlation import pearson
 from src.data.errors import DataError
 from src.data.nsd import Areas, Design, NsdFiles, inflate, read_scan, scan_shape, tiers_of, z_scored
 from src.data.nsd_checks import check_nsd
-from src.data.nsd_session import open_subjects
+from src.data.nsd_session import open_subjects, resized
+from src.data.nsd_synthetic import NsdSynthetic, read_synthetic
 from src.data.pack import pack
+from src.data.panoptic import Panoptic, stimulus_info
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split
+from src.seeds import numpy_stream
 from src.simulate.nsd import PRESETS, _image_order, load_truth, simulate_nsd
 from src.simulate.nsd_cortex import FREQUENCIES, ORIENTATIONS, Voxels, gratings, signals
 from src.simulate.nsd_failures import plant
+from src.simulate.nsd_scenes import draw_patterns
 
 TINY = PRESETS["tiny"]
 SIZE = 57
@@ -276,3 +281,36 @@ def test_a_third_of_the_shared_images_is_seen_too_rarely_by_who_misses_the_last_
     shown = np.unique(order[-config.trials_per_scan :])
     late = np.arange(int(np.ceil(config.shared * 2 / 3)), config.shared)
     np.testing.assert_array_equal(shown[shown < config.shared], late)
+
+
+def test_the_scan_of_patterns_is_read_like_the_others(tiny):
+    truth, files = load_truth(tiny / "truth/subj01.npz"), NsdFiles(tiny / "nsd", 1)
+    scan = read_synthetic(files, truth.places, SIZE)
+    count = TINY.patterns
+    assert scan.images.shape == (count, 3, SIZE, SIZE) and scan.images.dtype == np.uint8
+    assert np.bincount(scan.shown).tolist() == [2] * count
+    drawn = draw_patterns(numpy_stream(5, "patterns"), count, TINY.pixels)
+    np.testing.assert_array_equal(scan.images[3], resized(drawn[3], SIZE))
+    np.testing.assert_array_equal(scan.images[-1], resized(drawn[-1], SIZE))
+    with np.load(tiny / "truth/subj01_synthetic.npz") as stored:
+        signal = stored["signal"]
+    fine = (truth.odd == "") & (truth.ncsnr > 0.7)
+    r, dealt = (pearson(signal[x], scan.responses)[fine] for x in (scan.shown, scan.shown[::-1]))
+    assert np.median(r) > 0.4 and abs(np.median(dealt)) < 0.2
+    betas = NsdSynthetic(files).betas
+    twin = betas.with_name("betas_nsdsynthetic.nii.gz")
+    np.testing.assert_array_equal(read_scan(betas, truth.places), read_scan(twin, truth.places))
+
+
+def test_without_the_scan_of_patterns_it_is_said(tmp_path):
+    with pytest.raises(DataError, match="or do without it"):
+        read_synthetic(NsdFiles(tmp_path, 1), np.arange(3), SIZE)
+
+
+def test_the_table_of_images_says_how_they_were_cropped(tiny):
+    files = NsdFiles(tiny / "nsd", 1)
+    info = stimulus_info(files.design.with_name("nsd_stim_info_merged.csv"))
+    found = Panoptic.read(tiny / "nsd/coco")
+    assert set(found.files) == set(info.cocoId[:4])
+    labels = found.labels(info.cocoId[2], info.cropBox[2], SIZE)
+    assert labels.shape == (SIZE, SIZE) and (labels > 0).all()

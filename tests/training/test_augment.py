@@ -1,6 +1,7 @@
 """Augmentation of training images."""
 
 import numpy as np
+import pytest
 import torch
 
 from src.data.batch import Batch
@@ -80,3 +81,41 @@ def test_mixed_trials_are_means_of_two_with_one_weight_for_all_they_hold():
         assert made.pupil is None
     assert 70 < mixed < 130
     assert mix(batch, 0.0, None) is batch
+
+
+def test_cut_trials_show_a_rectangle_of_another_and_answer_by_its_area():
+    random, n, t, h, w = torch.Generator().manual_seed(0), 4, 3, 9, 16
+    number = torch.arange(n).float()
+    images = number.view(n, 1, 1, 1, 1).expand(n, 1, t, h, w).contiguous()
+    batch = Batch(images, number.view(n, 1, 1).expand(n, t, 2).contiguous(), pupil=None)
+    shares = []
+    for _ in range(400):
+        made = mix(batch, 1.0, random, "cut")
+        assert torch.equal(batch.images, images) and made.pupil is None
+        for i in range(n):
+            shown = made.images[i, 0]
+            other = (shown != i)[0]
+            rows, columns = other.any(1).nonzero(), other.any(0).nonzero()
+            area = len(rows) * len(columns)
+            assert area == other.sum() and torch.equal(shown, shown[:1].expand_as(shown))
+            if area:
+                assert (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1) == (
+                    len(rows), len(columns)
+                )  # fmt: skip
+                assert len(shown[0][other].unique()) == 1
+            mean = shown[0].mean()  # of own and other in shares of the area
+            torch.testing.assert_close(made.responses[i], mean.expand(t, 2))
+            shares += [area / h / w] if area else []
+    assert min(shares) < 0.05 and max(shares) > 0.9
+
+
+def test_ways_to_mix_share_their_draws_and_no_other_is_taken():
+    batch = Batch(torch.rand(6, 1, 4, 4), torch.rand(6, 2))
+    made = [
+        mix(batch, 1.0, torch.Generator().manual_seed(3), way) for way in ("cut", "cut", "blend")
+    ]
+    assert torch.equal(made[0].images, made[1].images)
+    assert not torch.equal(made[0].images, made[2].images)
+    assert mix(batch, 0.0, None, "cut") is batch
+    with pytest.raises(ValueError, match="is not one of blend, cut"):
+        mix(batch, 0.0, None, "paste")

@@ -1,12 +1,16 @@
 """GNet on simulated NSD from its files to transfer: stored maps, one trunk or one an area."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from src.analyses.transfer import read_frozen
 from src.config import (
+    ConvCoreConfig,
     GNetCoreConfig,
     InputConfig,
     ModelConfig,
@@ -16,13 +20,16 @@ from src.config import (
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
 from src.data.session import open_sessions
-from src.data.splits import acquisition_split, official_split
+from src.data.splits import member_splits, official_split
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
+from src.models.frozen import frozen_network
 from src.models.gnet import prefilter_network
 from src.models.map_sessions import open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
-from src.training.trainer import train
+from src.studies.nsd_gnet import NSD_GNET
+from src.training.own_best import unit_scores
+from src.training.trainer import Run, train
 
 WORLD = replace(PRESETS["tiny"], scans=2, trials_per_scan=30, pixels=67, voxels=4)
 CORE = GNetCoreConfig("stored", (0.45, 0.45, 0.45), width=8)
@@ -127,9 +134,59 @@ def test_pixels_give_what_stored_maps_give(world, sessions):
     assert ((a - b).norm() / a.norm()).item() < 1e-3
 
 
-def test_the_published_recipe_runs_too(sessions, tmp_path):
-    legacy = replace(RECIPE, two_pass=True, contiguous=True, max_epochs=1)
-    _, history = fit(sessions, tmp_path, recipe=legacy, split=acquisition_split)
-    steps = sum(-(-len(acquisition_split(s).train) // 20) for s in sessions.values())
-    assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
-    assert np.isfinite(history.validation).all()
+def test_everything_published_at_once_runs_in_small(world, tmp_path):
+    """The plans of the profile legacy_smoke, as 02_train and 06_fig_transfer take them."""
+    profile = NSD_GNET.profile("legacy_smoke")
+    plan = profile.plan("gnet8r_V1")
+    pixels = open_inputs(world / "packed", plan.model.inputs, world / "features")
+    first = {key: session.select(area="V1") for key, session in pixels.items()}
+    (splits,) = member_splits(first, plan.split, 1, seed=1)
+    trained, stopping = splits["subj01"].train, splits["subj01"].validation
+    ids = pixels["subj01"].image_ids
+    assert np.isin(ids[stopping], ids[trained]).any() and trained.max() < stopping.min()
+    encoder = Encoder(plan.model, first, seed=1)
+    encoder.core.start_from(frozen_network(profile.network("prefilter"), 67, 1))
+    before = state_sha256(encoder.core.prefilter)
+    recipe = replace(plan.training, max_epochs=1)
+    history = train(encoder, first, splits, recipe, 1, tmp_path / "V1", "cpu", progress=False)
+    steps = sum(-(-len(s.train) // recipe.batch_size) for s in splits.values())
+    assert (tmp_path / "V1/steps.csv").read_text().count("\n") == 2 * steps + 1
+    assert np.isfinite(history.validation).all() and state_sha256(encoder.core.prefilter) == before
+    (splits,) = member_splits(pixels, plan.split, 1, seed=1)
+    given = replace(plan, training=recipe), pixels, splits, 1, tmp_path / "all", "cpu"
+    moved = read_frozen(tmp_path / "V1/weights.pt", *given)
+    same = {
+        n: torch.equal(a, encoder.core.state_dict()[n]) for n, a in moved.core.state_dict().items()
+    }
+    assert not any(same[n] for n in same if "running" in n)  # as published, statistics drift
+    assert all(same[n] for n in same if n.endswith(("weight", "bias")))
+
+
+def test_each_voxel_keeps_its_own_best_epoch(world, sessions, tmp_path):
+    """On a layer that is not trained, against trainings that end after each number of epochs."""
+    core, readout = ConvCoreConfig(channels=()), PoolingReadoutConfig(field="one", init_std=0.001)
+    model = ModelConfig("fpf", core, MAPS, readout, output="identity")
+    recipe = replace(RECIPE, max_epochs=4, patience=4, own_best=True, learning_rate=0.01)
+    encoder, _ = fit(sessions, tmp_path / "own", model, recipe)
+    units = pd.read_csv(tmp_path / "own/units.csv")
+    assert units.epoch.nunique() > 1
+    splits = {key: official_split(session) for key, session in sessions.items()}
+    states, scores = {}, {}
+    for epochs in range(1, 5):  # the last weights of a training that ends there
+        run = Run(Encoder(model, sessions, 1), sessions, splits, recipe, 1)
+        run.schedule = SimpleNamespace(learning_rate=recipe.learning_rate)
+        for epoch in range(1, epochs + 1):
+            run.train_epoch(epoch)
+            run.history.append({"losses": []})
+        states[epochs] = run.encoder.state_dict()
+        scores[epochs] = unit_scores(run.encoder, sessions, splits, 20, torch.device("cpu"))
+    for key, here in units.groupby("session"):
+        every = np.array([scores[e][key] for e in range(1, 5)])
+        np.testing.assert_array_equal(here.epoch, 1 + every.argmax(0))
+        np.testing.assert_allclose(here.score, every.max(0), rtol=1e-6)
+        for u, epoch in zip(here.unit, here.epoch, strict=True):
+            for name in ("weights", "bias", "logits.0"):
+                place = f"readouts.{key}.{name}"
+                assert torch.equal(encoder.state_dict()[place][u], states[epoch][place][u])
+    with pytest.raises(ValueError, match="own_best needs a core that stays"):
+        fit(sessions, tmp_path / "shared", recipe=replace(RECIPE, own_best=True))

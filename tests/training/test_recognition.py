@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import active_children
 from socket import socket
-from subprocess import CompletedProcess
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from src.paths import ROOT
 from src.studies.cornet import RECIPES
 from src.training import checkpoint, recognition
 from src.training.augment import random_crop
+from src.training.parallel import Group
 from src.training.recognition import (
     Saving,
     hits,
@@ -31,7 +34,7 @@ from src.training.recognition import (
     recognizer,
     train_recognizer,
 )
-from src.training.shown import Shown
+from src.training.shown import Loader, Shown
 
 RECIPE = RecognitionConfig(epochs=2, batch_size=8, learning_rate=0.02, step_size=1)
 MODEL = RecognizerConfig("small", "cornet_z", 32)
@@ -126,11 +129,11 @@ def test_steps_are_sgd_with_the_published_schedule(data, whole):
     sgd = torch.optim.SGD(module.parameters(), 0.02, 0.9, weight_decay=1e-4)
     done = 0
     for epoch in range(2):
-        shown = Shown(folders[0], 32, 1, epoch)
+        shown = Shown(folders[0], 32, 1)
         order = recognition.numpy_stream(1, "shuffle", epoch).permutation(20)
         for batch in (x.tolist() for x in np.array_split(order, 3)):
-            x = torch.stack([(shown[i][0] / 255 - mean) / std for i in batch]).to(device)
-            y = torch.tensor([shown[i][1] for i in batch])
+            x = torch.stack([(shown[epoch, i][0] / 255 - mean) / std for i in batch]).to(device)
+            y = torch.tensor([shown[epoch, i][1] for i in batch])
             sgd.param_groups[0]["lr"] = 0.02 * 0.1 ** ((done + 1) // 3)
             sgd.zero_grad()
             F.cross_entropy(module(x), y).backward()
@@ -192,11 +195,22 @@ def test_no_picture_is_read_after_the_last_validation(data, tmp_path, monkeypatc
     """C6: each training picture once an epoch, each other once a validation, and those last."""
     show, shown = Shown.__getitem__, []
     monkeypatch.setattr(
-        Shown, "__getitem__", lambda self, i: shown.append(self.epoch is None) or show(self, i)
+        Shown, "__getitem__", lambda self, i: shown.append(i[0] is None) or show(self, i)
     )
     _, history = trained(data, tmp_path)
     assert (shown.count(False), shown.count(True)) == (2 * 20, 9 * len(history))
     assert all(shown[-9:]) and history["epoch"].iloc[-1] == 2
+
+
+def test_what_is_due_twice_an_epoch_is_not_due_again_after_it(data):
+    """Three steps an epoch: validations after 2 and 3, not after 4."""
+    network = recognizer(MODEL, 3, 1)
+    run = recognition.Run(network, open_folders(data), RECIPE, 1, Group(torch.device("cpu")), 0)
+    due = []
+    while run.done < 2 * run.steps:
+        run.done += 1
+        due.append(run.due(0.5))
+    assert run.steps == 3 and due == [False, True, True] * 2
 
 
 def test_a_network_is_trained_over_the_steps_asked_for():
@@ -220,9 +234,9 @@ def test_hits_are_counted_as_by_sorting():
 def test_the_log_and_the_history_hold_what_validation_gives(data, whole):
     network, history, folder = whole
     held_out = open_folders(data)[1]
-    shown = Shown(held_out, 32, 1, None)
+    shown = Shown(held_out, 32, 1)
     x = recognition.normalized(
-        torch.stack([shown[i][0] for i in range(9)]).float(), recognizer(MODEL, 3, 1).record
+        torch.stack([shown[None, i][0] for i in range(9)]).float(), recognizer(MODEL, 3, 1).record
     )
     with torch.inference_mode():
         logits, labels = network(x), torch.tensor(held_out.labels)
@@ -230,7 +244,7 @@ def test_the_log_and_the_history_hold_what_validation_gives(data, whole):
     assert row["validation"] == pytest.approx((logits.argmax(1) == labels).float().mean().item())
     assert row["validation_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-4)
     assert row["validation_top5"] == 1
-    np.testing.assert_allclose(history["epoch"], [2 / 3, 1, 4 / 3, 2])
+    np.testing.assert_allclose(history["epoch"], [2 / 3, 1, 5 / 3, 2])
     log = pd.read_csv(folder / "log.csv").query("part == 'validation'")
     np.testing.assert_allclose(log["top1"], history["validation"], rtol=1e-6)
     assert (log["loading_seconds"] >= 0).all()
@@ -273,15 +287,22 @@ def test_a_picture_too_long_for_any_part_shows_its_middle():
 
 
 def test_crops_do_not_depend_on_who_decodes(data):
-    shown = Shown(open_folders(data)[0], 32, 1, 0)
+    shown = Shown(open_folders(data)[0], 32, 1)
     batches = [np.array([3, 1]), np.array([7])]
-    here, there = (list(shown.load(batches, n)) for n in (0, 1))
-    assert all(
-        torch.equal(a, b)
-        for x, y in zip(here, there, strict=True)
-        for a, b in zip(x, y, strict=True)
-    )
-    assert not torch.equal(Shown(shown.folder, 32, 1, 1)[3][0], shown[3][0])
+    here, there = Loader(shown, 0), Loader(shown, 1)
+    for epoch in (0, 1, None):
+        for x, y in zip(here.load(batches, epoch), there.load(batches, epoch), strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(x, y, strict=True))
+    assert not torch.equal(shown[1, 3][0], shown[0, 3][0])
+
+
+def test_processes_that_decode_stay_from_epoch_to_epoch(data):
+    loader = Loader(Shown(open_folders(data)[0], 32, 1), 1)
+    processes = []
+    for epoch in (0, 1):
+        assert len(list(loader.load([np.arange(4)], epoch))) == 1
+        processes += [p.pid for p in active_children()]
+    assert len(processes) == 2 and len(set(processes)) == 1
 
 
 def test_a_loss_that_is_not_finite_stops(data, tmp_path):
@@ -299,7 +320,7 @@ def test_recipes_that_make_no_sense_are_refused(field, value):
 
 
 def test_two_processes_train_as_one(data, whole, tmp_path, monkeypatch):
-    """Started as torchrun does, they share each batch and average their gradients (gloo)."""
+    """Started as torchrun does, they share each batch and add up their gradients (gloo)."""
     with socket() as probe:
         probe.bind(("localhost", 0))
         port = str(probe.getsockname()[1])
@@ -328,14 +349,16 @@ def test_two_processes_train_as_one(data, whole, tmp_path, monkeypatch):
 def test_several_devices_are_one_argument(data, tmp_path, monkeypatch):
     """The same line, once a device, by torchrun."""
     started = []
-    monkeypatch.setattr(
-        cornet.subprocess, "run", lambda line: started.append(line) or CompletedProcess(line, 0)
-    )
+
+    @contextmanager
+    def torchrun(*words):
+        started.append(words)
+        yield SimpleNamespace(wait=lambda: 0)
+
+    monkeypatch.setattr(cornet, "torchrun", torchrun)
     line = ["train", "--data_path", str(data), "-o", str(tmp_path), "--ngpus", "3"]
     assert cornet.main(line) == 0
-    ((_, *words),) = started
-    assert words[:2] == ["-m", "torch.distributed.run"] and "--nproc_per_node=3" in words
-    assert words[-len(line) - 2 :] == ["-m", "src.cornet", *line]
+    assert started == [(3, "src.cornet", *line)]
 
 
 def test_folders_are_named_as_they_come(data, tmp_path):

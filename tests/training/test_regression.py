@@ -22,7 +22,8 @@ from src.seeds import stream
 from src.training import checkpoint
 from src.training.sampler import rounds
 from src.training.schedule import Schedule
-from src.training.trainer import COLUMNS, WATCHED, Run, train
+from src.training.tables import COLUMNS, WATCHED
+from src.training.trainer import Run, train
 from tests.training.population import Population
 
 MODEL = ModelConfig(

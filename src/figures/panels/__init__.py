@@ -49,6 +49,7 @@ from src.figures.panels.objects import (
     rates_by_group,
     score_histograms,
     score_violins,
+    segment_map,
     unit_bars,
     unit_boxes,
     unit_scatter,
@@ -87,6 +88,7 @@ from src.figures.panels.videos import (
     step_curves,
     traces,
 )
+from src.figures.panels.volumes import volume_slice
 
 __all__ = [
     "attention_change",
@@ -154,6 +156,7 @@ __all__ = [
     "score_intervals",
     "score_profile",
     "score_violins",
+    "segment_map",
     "session_means",
     "share_bars",
     "shared_matrix",
@@ -179,5 +182,6 @@ __all__ = [
     "units_by_depth",
     "units_per_session",
     "value_map",
+    "volume_slice",
     "windows",
 ]

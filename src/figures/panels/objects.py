@@ -153,3 +153,16 @@ def windows(axis: Axes, units: pd.DataFrame) -> None:
         x, y = row.x + row.sigma * np.cos(angle), row.y + row.sigma * np.sin(angle)
         axis.plot(x, y, color="#0072b2", alpha=np.clip(row.r, 0.05, 1), linewidth=0.9)
     axis.set(xlabel="x (image = −1..1)", ylabel="y")
+
+
+def segment_map(axis: Axes, labels: np.ndarray, names: Sequence[str]) -> None:
+    """What is where in an image: (h, w), 0 unknown, else 1 + place in `names`.
+
+    A name stands at the middle of the pixels of its kind.
+    """
+    shade = np.where(labels, (labels.astype(int) - 1) % 9, np.nan)
+    axis.imshow(shade, cmap="Pastel1", vmin=0, vmax=8)
+    for kind in np.setdiff1d(labels, 0):
+        y, x = (np.median(place) for place in np.nonzero(labels == kind))
+        axis.text(x, y, names[kind - 1], ha="center", va="center", fontsize=8, color=INK)
+    axis.set(xticks=[], yticks=[])

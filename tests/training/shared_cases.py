@@ -1,0 +1,127 @@
+"""Tiny trainings of each study, for one process and for two: `shared_cases.py FOLDER` runs two.
+
+Both are forks of this process, which has imported everything, and find each other by gloo.
+"""
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from socket import socket
+
+import numpy as np
+import torch
+import torch._dynamo
+
+from src.config import (
+    GaussianReadoutConfig,
+    GNetCoreConfig,
+    InputConfig,
+    ModelConfig,
+    PoolingReadoutConfig,
+    TrainingConfig,
+    ViTCoreConfig,
+    WideCoreConfig,
+)
+from src.data.batch import Batch
+from src.data.splits import Split
+from src.models.encoder import Encoder
+from src.parts import FactorizedCoreConfig, SeparableVideoCoreConfig
+from src.training.trainer import train
+from tests.movies import MODEL, MovieFake
+from tests.training.conftest import SimulatedSession
+from tests.training.population import Population
+
+PARTS = ("train",), ("validation", "oracle")
+BRIEF = TrainingConfig(max_epochs=2, learning_rate=0.003, start_counts=False)
+CORES = {
+    "separable": SeparableVideoCoreConfig(channels=(4, 6), stem=3, spatial=3, temporal=3),
+    "factorized": FactorizedCoreConfig(channels=(4, 4), spatial=(3, 3), temporal=(3, 3)),
+}
+GNET = ModelConfig(
+    "gnet",
+    GNetCoreConfig("stored", (0.45, 0.45, 0.45), width=8),
+    InputConfig(scale="full", maps="prefilter/conv2"),
+    PoolingReadoutConfig(),
+    output="identity",
+)
+
+
+@dataclass
+class Maps(Population):
+    """The same units, shown as maps of GNet's prefilter."""
+
+    n_trials: int = 90
+    image_shape: tuple[int, int, int] = (192, 9, 9)
+
+    def batch(self, index, device="cpu"):
+        images = self.images[index].repeat(1, 64, 1, 1)[..., :9, :9]
+        return Batch(images * torch.linspace(0.5, 1, 192)[:, None, None], self.responses[index])
+
+
+def images():
+    """Two sessions of images; the last batch of the second has one trial."""
+    return {"a": SimulatedSession("a", 20, 150), "b": SimulatedSession("b", 5, 110)}
+
+
+def case(name):
+    """Encoder, sessions and recipe of a training."""
+    match name:
+        case "wide":  # the winner of 2022, and what else may happen to a batch
+            core = WideCoreConfig((4, 6, 8), stem_kernel=2, stem_stride=1, input_kernel=3)
+            model = ModelConfig("wide", core, readout=GaussianReadoutConfig(position="free"))
+            recipe = replace(BRIEF, batch_size=13, jitter=1, clip=5.0, recalibrate=True)
+            return model, images(), replace(recipe, schedule="upstream", average=0.9)
+        case "vit":
+            core = ViTCoreConfig(patch=4, width=8, heads=2, head_width=4, blocks=2, hidden=8)
+            model = ModelConfig("vit", replace(core, dropout=0.2, patch_dropout=0.2))
+            return model, images(), replace(BRIEF, batch_size=16, loss="v1t")
+        case "gnet":
+            sessions = {"a": Maps("a"), "b": Maps("b", 7)}
+            how = {"loss": "batch_rho2", "turns": "alone", "score": "median"}
+            return GNET, sessions, replace(BRIEF, batch_size=15, **how)
+        case "video":
+            model = MODEL
+        case core:
+            model = replace(MODEL, name=core, core=CORES[core])
+    sessions = {"a": MovieFake("a"), "b": MovieFake("b", n_units=7, n_trials=7)}
+    how = {"loss": "dynamic", "loss_scale": "none", "rotate": True, "mixing": 0.5}
+    return model, sessions, replace(BRIEF, batch_size=3, **how)
+
+
+CASES = "wide", "vit", "gnet", "video", "separable", "factorized"
+
+
+def split(session):
+    """Its trials as its tiers say."""
+    named = [np.flatnonzero(np.isin(session.tiers, part)) for part in PARTS]
+    return Split(*named, np.zeros(0, int))
+
+
+def fit(name, folder):
+    """Train a case; in a process of torchrun, as one of them. Its encoder and history."""
+    model, sessions, recipe = case(name)
+    splits = {key: split(session) for key, session in sessions.items()}
+    encoder = Encoder(model, sessions, seed=1)
+    return encoder, train(encoder, sessions, splits, recipe, 3, folder / name, "cpu", False)
+
+
+def main(folder):
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    os.environ.update(common)
+    children = []
+    for rank in "01":
+        if not (child := os.fork()):
+            os.environ.update({"RANK": rank, "LOCAL_RANK": rank})
+            for name in CASES:
+                fit(name, folder)
+            os._exit(0)
+        children.append(child)
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
