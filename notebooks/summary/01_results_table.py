@@ -38,11 +38,10 @@
 
 # %%
 import matplotlib.pyplot as plt
-from IPython.display import Markdown
 
+from src.evaluation.scores import readable
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.gallery import results_markdown
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.results import results_table, runs_of
@@ -82,10 +81,12 @@ for study in sorted(set(STUDIES) - set(results["study"])):
 # that it belongs to. Metrics are r, a correlation; EV, the share of the variance of mean responses
 # that is explained; FEVE, the share of what images can explain at all. Intervals are of 95 % and
 # over images or films. Where none stands, the study's own table has none for this score: medians
-# over units, and scores of single tracks of films.
+# over units, and scores of single tracks of films. `tables/results.csv` has the sources as well.
 
 # %%
-Markdown(results_markdown(results))
+columns = ["data", "model", "scored on", "metric", "units", "ours", "low", "high"]
+columns += ["published", "system", "status", "difference", "no difference"]
+readable(results.set_index(["study", "run"])[columns])
 
 # %% [markdown]
 # ## One look
