@@ -91,28 +91,30 @@ readable(results.set_index(["study", "run"])[columns])
 # %% [markdown]
 # ## One look
 #
-# The same as a figure, a block a study, the published numbers as open diamonds. Grey diamonds are
+# The same as a figure, a block a study, the published numbers as open diamonds. Gray diamonds are
 # of other data than ours: they say in which region numbers of this kind lie, and no more.
 
 # %%
 use_style()
 shown = results.assign(score=results["ours"], label=results["model"] + ", " + results["metric"])
-shown["label"] += (", " + shown["scored on"]).where(~shown["scored on"].str.startswith("mean"), "")
+single = ~shown["scored on"].str.startswith("mean") & (shown["scored on"] != "")
+shown["label"] += (", " + shown["scored on"]).where(single, "")
 blocks = list(shown.groupby(["study", "run"], sort=False)) or [(("no study", run), shown)]
 sizes = [len(block) + 2 for _, block in blocks]
 figure, axes = plt.subplots(
     len(blocks), figsize=(8, 0.23 * sum(sizes) + 0.4), height_ratios=sizes, squeeze=False
 )
+figure.get_layout_engine().set(w_pad=0.12)
 
 # %%
 for axis, ((study, name), block) in zip(axes[:, 0], blocks, strict=True):
     ends = {end: block[end].fillna(block["score"]) for end in ("low", "high")}
     panels.interval_rows(axis, block.assign(**ends), "", zero=True)
     panels.published_marks(axis, block)
-    axis.set_title(f"{study}, {name}", loc="left")
+    axis.set_title(f"{study}, {name}: {', '.join(block['data'].unique())} data", loc="left")
     axis.set_xlim(min(-0.02, block["low"].min() - 0.02), 1.02)
 axes[-1, 0].set_xlabel("score, with its interval")
-if "simulated" in set(results["data"]):
+if set(results["data"]) == {"simulated"}:
     mark_simulated(figure)
 save_figure(figure, figure_file)
 
