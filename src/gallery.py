@@ -68,16 +68,18 @@ def _study(name: str) -> str:
 
 
 def results_markdown(table: pd.DataFrame) -> str:
-    """Main scores as a table, one a row, study and run named once."""
-    titles = ["study", "data", "model", "scored on", "score", "ours [95 % interval]"]
-    titles += ["published", "source", "difference"]
-    lines, last = [_row(titles), "|" + "---|" * len(titles)], ""
-    for row in table.to_dict("records"):
-        run = _run_name(row)
-        cells = ["" if run == last else run, row["data"], row["model"], _where(row), row["metric"]]
-        lines.append(_row([*cells, _ours(row), _published(row), row["source"], _difference(row)]))
-        last = run
-    return "\n".join([*lines, ""])
+    """Main scores, a table a run, whose title says what data they are of."""
+    titles = ["model", "scored on", "score", "ours [95 % interval]"]
+    lines, titles = [], [*titles, "published", "source", "difference"]
+    for (_, _, data), block in table.groupby(["study", "run", "data"], sort=False):
+        rows = block.to_dict("records")
+        lines += [f"{_run_name(rows[0])}: **{data} data**", ""]
+        lines += [_row(titles), "|" + "---|" * len(titles)]
+        for row in rows:
+            cells = [row["model"], _where(row), row["metric"], _ours(row)]
+            lines.append(_row([*cells, _published(row), _source(row), _difference(row)]))
+        lines.append("")
+    return _without_zeros(lines)
 
 
 def brief_markdown(table: pd.DataFrame) -> str:
@@ -95,6 +97,11 @@ def brief_markdown(table: pd.DataFrame) -> str:
         both = _where({"scored on": "", "units": ""} | dict(block.iloc[0][same]))
         cells = [_run_name(own[0]), ", ".join(filter(None, (data, both))), metric]
         lines.append(_row([*cells, "<br>".join(ours), "<br>".join(beside)]))
+    return _without_zeros(lines)
+
+
+def _without_zeros(lines: list[str]) -> str:
+    """Lines of a table, numbers below 1 as .123."""
     return re.sub(r"\b0\.(?=\d{3}\b)", ".", "\n".join([*lines, ""]))
 
 
@@ -106,13 +113,14 @@ def _beside(row: dict, named: bool) -> str:
     """A published number and the difference, beside several models with the name of its own."""
     name = f"{row['model']}: " if named else ""
     difference = "" if pd.isna(row["difference"]) else f", difference {_difference(row)}"
-    return f"{name}{row['system']} {row['published']:.3f} ({row['status']}){difference}"
+    return f"{name}{_published(row)} ({row['status']}){difference}"
 
 
 def _where(row: dict) -> str:
     """What a score belongs to, and how many units: the mean over a single session is its own."""
     units = {"": "", "nan": "", "1": "1 unit"}.get(str(row["units"]), f"{row['units']} units")
-    place = "" if row["scored on"] == "mean of 1" else str(row["scored on"])
+    place = str(row["scored on"]).removesuffix("mean of 1")
+    place += " sessions" if place.startswith("mean of ") else ""
     return ", ".join(text for text in (place, units) if text)
 
 
@@ -122,8 +130,14 @@ def _ours(row: dict) -> str:
 
 
 def _published(row: dict) -> str:
-    known = pd.notna(row["published"])
-    return f"{row['published']:.3f}: {row['system']} ({row['status']})" if known else ""
+    return f"{row['system']} {row['published']:.3f}" if pd.notna(row["published"]) else ""
+
+
+def _source(row: dict) -> str:
+    """Where a published number is from and its status, which many sources begin with."""
+    if pd.isna(row["published"]) or row["source"].startswith(row["status"]):
+        return row["source"]
+    return f"{row['source']} ({row['status']})"
 
 
 def _difference(row: dict) -> str:

@@ -36,28 +36,29 @@ def _name(one: MainScore) -> tuple:
 def run_scores(root: Path, study: str, run: str) -> pd.DataFrame:
     """The main scores that the tables of one run have: columns KEPT; none, if it was not run."""
     tables = {p.stem: p for p in sorted((root / study / run / "tables").glob("*.csv"))}
-    read = {n: _read(tables[n]) for n in {o.table for o in asked(study, run)} & set(tables)}
+    names = {"scores", *(one.table for one in asked(study, run))} & set(tables)
+    read = {name: _read(tables[name]) for name in sorted(names)}
     rows = []
     for one in asked(study, run):
         found = _first(read.get(one.table, pd.DataFrame()), one)
-        if found is None:
-            continue
-        known = found.get("data") or read.get("scores", pd.DataFrame({"data": [None]}))["data"][0]
-        if known is None:
-            raise DataError(
-                f"{tables[one.table]}: no column data, nor tables/scores.csv, says whether "
-                f"{one.model} was scored on recorded or simulated data: run its notebook again"
-            )
-        low, high = _interval(found, one, tables)
-        rows.append(
-            {
-                **{"study": study, "run": run, "data": known, "model": found[one.named]},
-                **{"scored on": found.get(one.place, ""), "metric": one.says},
-                **{"units": found.get(one.units, ""), "ours": float(found[one.metric])},
-                **{"low": low, "high": high},
-            }
-        )
+        if found is not None:
+            data = _data(found, read, tables[one.table])
+            about = found[one.named], found.get(one.place, ""), one.says, found.get(one.units, "")
+            score = float(found[one.metric])
+            rows.append((study, run, data, *about, score, *_interval(found, one, tables)))
     return pd.DataFrame(rows, columns=KEPT)
+
+
+def _data(found: pd.Series, read: dict[str, pd.DataFrame], path: Path) -> str:
+    """Whether a row is of recorded or simulated data: as itself says, or its run's scores."""
+    if "data" in found:
+        return found["data"]
+    if "scores" in read:
+        return read["scores"]["data"].iloc[0]
+    raise DataError(
+        f"{path}: no column data, nor tables/scores.csv, says whether {found.iloc[0]} was scored "
+        "on recorded or simulated data: run its notebook again"
+    )
 
 
 def _read(path: Path) -> pd.DataFrame:

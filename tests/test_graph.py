@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jupytext
+import pandas as pd
 import pytest
 import yaml
 
@@ -166,6 +167,16 @@ def test_a_manifest_says_what_was_used_and_made(smoke_run):
     made = {path for notebook in notebooks.values() for path in notebook["outputs"]}
     assert all(set(n["inputs"]) <= made for n in notebooks.values())
     assert all(n["inputs"] for n in notebooks.values())
+
+
+def test_a_run_of_all_studies_ends_with_their_summary(smoke_run):
+    folder = smoke_run.output / "summary/smoke"
+    table = pd.read_csv(folder / "tables/results.csv")
+    assert set(table["study"]) == set(STUDIES) and set(table["data"]) == {"simulated"}
+    assert table["published"].notna().sum() > 5 and table["difference"].isna().all()
+    assert len(list(folder.glob("02_*.png"))) == len(STUDIES)
+    last = smoke_run.said.split("All studies (profile smoke)")[1]
+    assert "summary/smoke/gallery.md" in last and "sensorium2022  simulated  wide x 2" in last
 
 
 def test_the_real_notebooks_warn_of_nothing(smoke_run):

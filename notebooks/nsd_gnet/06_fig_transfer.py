@@ -35,7 +35,7 @@
 # trained along with its readouts. Here the trunk of the area itself is read anew as well, frozen,
 # by the same procedure as all the others, and that is what the others are compared with; the
 # published way stands beside it. A frozen trunk is in evaluation mode and its bytes do not change.
-# In the published code it had dropout, and its normalisation went on drifting.
+# In the published code it had dropout, and its normalization went on drifting.
 #
 # A ratio of small losses is easily blown about. So alpha comes with an interval in which both test
 # images and voxels are others, and with a verdict by what is known from simulations

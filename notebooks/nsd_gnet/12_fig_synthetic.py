@@ -24,7 +24,7 @@
 #
 # Every subject has 744 trials of them; 220 images are common to all, 64 stand in colors of the
 # subject's own. The pictures fill the screen, and what is taken of them is the middle square, where
-# NSD's photographs were. Responses are standardised over the trials of the session, as in every
+# NSD's photographs were. Responses are standardized over the trials of the session, as in every
 # other one.
 #
 # Nothing is fitted here. The trunks of `02_train` learned from stored maps, so the prefilter is put
@@ -172,6 +172,6 @@ save_figure(figure, drawn["accuracy"])
 # over. Right, hexagons count voxels: sideways by how much four trunks are better on artificial
 # images, upwards how well both do. In the table `score` is the percentage of voxels that four
 # trunks predict better, with its interval over images, and `chance` where a coin would put it. In
-# `demo` three hundred scenes taught the trunks little about gratings that fill the picture, and
+# `demo` three hundred scenes taught the trunks little about gratings that fill the image, and
 # what a win percentage says there is worth as much as the accuracy beside it. There is no published
 # table to stand beside this one: it was not part of the study.

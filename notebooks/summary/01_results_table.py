@@ -38,11 +38,10 @@
 
 # %%
 import matplotlib.pyplot as plt
-from IPython.display import Markdown
 
+from src.evaluation.scores import readable
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.gallery import results_markdown
 from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.results import results_table, runs_of
@@ -82,36 +81,40 @@ for study in sorted(set(STUDIES) - set(results["study"])):
 # that it belongs to. Metrics are r, a correlation; EV, the share of the variance of mean responses
 # that is explained; FEVE, the share of what images can explain at all. Intervals are of 95 % and
 # over images or films. Where none stands, the study's own table has none for this score: medians
-# over units, and scores of single tracks of films.
+# over units, and scores of single tracks of films. `tables/results.csv` has the sources as well.
 
 # %%
-Markdown(results_markdown(results))
+columns = ["data", "model", "scored on", "metric", "units", "ours", "low", "high"]
+columns += ["published", "system", "status", "difference", "no difference"]
+readable(results.set_index(["study", "run"])[columns])
 
 # %% [markdown]
 # ## One look
 #
-# The same as a figure, a block a study, the published numbers as open diamonds. Grey diamonds are
+# The same as a figure, a block a study, the published numbers as open diamonds. Gray diamonds are
 # of other data than ours: they say in which region numbers of this kind lie, and no more.
 
 # %%
 use_style()
 shown = results.assign(score=results["ours"], label=results["model"] + ", " + results["metric"])
-shown["label"] += (", " + shown["scored on"]).where(~shown["scored on"].str.startswith("mean"), "")
+single = ~shown["scored on"].str.startswith("mean") & (shown["scored on"] != "")
+shown["label"] += (", " + shown["scored on"]).where(single, "")
 blocks = list(shown.groupby(["study", "run"], sort=False)) or [(("no study", run), shown)]
 sizes = [len(block) + 2 for _, block in blocks]
 figure, axes = plt.subplots(
     len(blocks), figsize=(8, 0.23 * sum(sizes) + 0.4), height_ratios=sizes, squeeze=False
 )
+figure.get_layout_engine().set(w_pad=0.12)
 
 # %%
 for axis, ((study, name), block) in zip(axes[:, 0], blocks, strict=True):
     ends = {end: block[end].fillna(block["score"]) for end in ("low", "high")}
     panels.interval_rows(axis, block.assign(**ends), "", zero=True)
     panels.published_marks(axis, block)
-    axis.set_title(f"{study}, {name}", loc="left")
+    axis.set_title(f"{study}, {name}: {', '.join(block['data'].unique())} data", loc="left")
     axis.set_xlim(min(-0.02, block["low"].min() - 0.02), 1.02)
 axes[-1, 0].set_xlabel("score, with its interval")
-if "simulated" in set(results["data"]):
+if set(results["data"]) == {"simulated"}:
     mark_simulated(figure)
 save_figure(figure, figure_file)
 

@@ -35,7 +35,6 @@
 
 # %%
 import matplotlib.pyplot as plt
-from IPython.display import Markdown
 from PIL import Image
 
 from src.contents import chapters, contents_markdown
@@ -109,8 +108,8 @@ for study, sheet in sheets.items():
 # A list to choose from. The number is that of the notebook in the study's folder.
 
 # %%
-lines = [f"- **{c.study} {c.title}**: {c.question}" for each in found.values() for c in each]
-Markdown("\n".join(lines))
+for study, each in found.items():
+    print(study, *(f"  {chapter.title}: {chapter.question}" for chapter in each), sep="\n")
 
 # %% [markdown]
 # The README shows one figure a run, kept by `python -m src.gallery figures/<study>/<run>`, and

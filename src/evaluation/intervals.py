@@ -38,6 +38,7 @@ class SessionResults:
     responses: np.ndarray  # (n, u)
     # by model, the same ones in all sessions: (n, u), or (k, n, u) for the mean score of k members
     predictions: Mapping[str, np.ndarray]
+    silent: bool = False  # units that never vary count, with a score of 0, as in scores of films
 
 
 def load_results(
@@ -92,6 +93,7 @@ def _sampled(
     for x in scored:
         size = x.responses.shape[1], resamples
         of_units = [every_unit(*size), *([unit_draws(*size, generator)] if units else [])]
+        share = (total_variance(x.responses) > 0).mean() if x.silent else 1.0
         for model, p in x.predictions.items():
             members = [p] if p.ndim == 2 else list(p)
             scores = [unit_scores(member, x.responses, x.image_ids) for member in members]
@@ -101,7 +103,7 @@ def _sampled(
                     args = x.responses, x.image_ids, draws, of_units
                     samples = [mean_samples(metric, m, *args) for m in members]
                     samples = np.einsum("kwb,bk->wb", samples, weights[len(members)])
-                    sampled = _Sampled(np.nanmean(known), known, samples)
+                    sampled = _Sampled(share * np.nanmean(known), known, share * samples)
                     found.setdefault((model, metric), {})[x.session] = sampled
     return {
         (*key, session): sampled

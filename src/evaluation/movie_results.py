@@ -50,7 +50,7 @@ class MovieResults:
         if metric == "avg":
             rows, (r, *means) = rows.averaged(r, *predictions.values())
             predictions = dict(zip(predictions, means, strict=True))
-        return SessionResults(self.session, rows.videos, r, predictions)
+        return SessionResults(self.session, rows.videos, r, predictions, silent=True)
 
 
 def frame_rows(session: Any, trials: np.ndarray, policy: str = "") -> tuple[FrameRows, np.ndarray]:

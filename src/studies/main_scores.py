@@ -207,7 +207,7 @@ _CORNET = (
         )
     ),
     MainScore(
-        *("human and monkey IT, Pearson r", "ours", "likeness of distances", ()),
+        *("human and monkey IT, Pearson r", "ours", "over pairs", ()),
         table="09_agreement",
         named="number",
         runs="rsa92",

@@ -1,5 +1,7 @@
 """Intervals and paired comparisons over sessions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,23 @@ def test_withheld_sessions_and_unknown_scores_are_left_out():
     table = interval_table([once], np.random.default_rng(0), 20)
     assert set(table["metric"]) == {"single", "avg"}
     assert not table.isna().any(axis=None)
+
+
+def test_units_that_never_vary_are_left_out_or_count_as_zero():
+    (data,) = results("a")
+    data.responses[:, :2] = 1.0
+    rng = np.random.default_rng(0)
+    left_out, zero = (
+        interval_table([replace(data, silent=silent)], rng, 20, metrics=("single",))
+        for silent in (False, True)
+    )
+    row = left_out.query("model == 'good' and session == 'a'").iloc[0]
+    p, r = data.predictions["good"], data.responses
+    expected = metrics.single_trial_correlation(p[:, 2:], r[:, 2:])
+    assert row["score"] == pytest.approx(expected.mean())
+    both = zero.query("model == 'good' and session == 'a'").iloc[0]
+    assert both["score"] == pytest.approx(expected.sum() / 5)
+    assert both["low"] < both["score"] < both["high"] < row["low"]
 
 
 def test_same_generator_same_table():

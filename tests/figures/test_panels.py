@@ -318,7 +318,7 @@ def test_an_object_box_lies_where_it_lies_in_the_image(axis):
     assert np.allclose([corners.min(0), corners.max(0)], [[-0.5, 3.5], [7.5, 7.5]])
 
 
-def test_published_numbers_are_grey_unless_there_is_a_difference(axis):
+def test_published_numbers_are_gray_unless_there_is_a_difference(axis):
     table = pd.DataFrame({"published": [0.5, np.nan, 0.7], "difference": [0.1, np.nan, np.nan]})
     panels.published_marks(axis, table)
     marks = [(*line.get_xydata()[0], line.get_color()) for line in axis.lines]

@@ -42,7 +42,7 @@ def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str, zero: bool = Fal
 def published_marks(axis: Axes, table: pd.DataFrame) -> None:
     """Open diamonds beside the rows of `interval_rows`: columns published, difference, or nan.
 
-    In color where both are of the same data, so that there is a difference; grey elsewhere.
+    In color where both are of the same data, so that there is a difference; gray elsewhere.
     """
     for row, line in enumerate(table.itertuples()):
         color = FAINT if np.isnan(line.difference) else WARNING
