@@ -37,7 +37,7 @@ from src.training.requirements import require_consistent, require_trials
 from src.training.sampler import steps
 from src.training.schedule import Schedule, warmth
 from src.training.supply import answered, training_batch
-from src.training.validation import NAMED, WATCHED, batches, validate
+from src.training.validation import NAMED, QUANTILES, WATCHED, batches, validate
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
 Watch = Callable[[Mapping[str, Any]], None]  # is shown each row of a history, and may raise
@@ -82,6 +82,7 @@ def train(
             content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
         checkpoint.write(weights, content)
     columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
+    columns += tuple(QUANTILES) * (config.score == "median")
     history = pd.DataFrame(content["history"], columns=columns)
     manifest.save_table(history, folder / "history.csv")
     steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
