@@ -53,6 +53,7 @@ from src.data.registry import require_raw
 from src.data.session import open_sessions
 from src.data.splits import acquisition_split, official_split, save_splits
 from src.evaluation.ceilings import noise_ceiling
+from src.evaluation.scores import readable
 from src.figures import panels
 from src.figures.panels.volumes import slices_through
 from src.figures.style import mark_simulated, use_style
@@ -112,7 +113,7 @@ inventory.round(1)
 # Before anything is written: space on disk, and the memory of one training of all areas and all
 # subjects. Weights, both moments of Adam and the best weights so far are there for every subject;
 # a step sees one of them, and what its voxels pool is made `chunk` voxels at a time. For the eight
-# subjects of NSD this is 34 GB of disk, most of it the maps that `02_extract` stores, and 2.2 GB of
+# subjects of NSD this is 34 GB of disk, most of it the maps that `02_extract` stores, and 2.6 GB of
 # memory; a benchmark, `tests/benchmarks/gnet_memory.py`, holds the estimate against what is used.
 
 # %%
@@ -125,7 +126,7 @@ cost = {"memory": gigabytes(training_memory(*given, plan.training.batch_size))}
 cost["disk"] = gigabytes(packed_disk(voxels, trials, images, size))
 steps = sum(-(-int((s.tiers == "train").sum()) // plan.training.batch_size) for s in subjects)
 print(f"{steps} steps an epoch, {plan.training.max_epochs} epochs at most; GB:")
-pd.DataFrame(cost).rename_axis("part").round(3).fillna("")
+readable(pd.DataFrame(cost).rename_axis("part").reset_index())
 
 # %% [markdown]
 # ## Which voxels
@@ -148,7 +149,8 @@ print({f"{name}, voxels": int(mask.sum()) for name, mask in masks.items()})
 
 # %% [markdown]
 # **What one sees.** Grey the brain, light blue the areas of the atlas, dark blue those of V1 to hV4
-# that moving bars reached. The simulated brain is small, and its areas lie in stripes.
+# that moving bars reached. A simulated brain has little but its areas, which lie in
+# stripes.
 #
 # ## Check it
 #

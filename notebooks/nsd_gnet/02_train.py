@@ -121,11 +121,14 @@ history[["epoch", "loss", "validation", "validation_loss", "best"]].tail(3)
 
 # %%
 use_style()
-figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.9), width_ratios=(2, 1, 1))
-panels.learning_curve(axes[0], history, model)
+figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.8), width_ratios=(1.3, 2, 1, 1))
+axes[0].plot(history["epoch"], history["loss"], color="#222222")
+axes[0].set(xlabel="epoch", ylabel="training loss")
+panels.learning_curve(axes[1], history, model)
+panels.unit_spread(axes[1], history)
 readout = next(iter(encoder.readouts.values()))
 best = int(readout.weights.detach().norm(dim=1).argmax())
-for axis, field, depth in zip(axes[1:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
+for axis, field, depth in zip(axes[2:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
     shown = field[best : best + 1].detach().numpy()
     panels.receptive_field(axis, shown - shown.mean())
     axis.set_title(f"field on {depth}")
@@ -134,10 +137,11 @@ if settings.simulation:
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** Left, the median over voxels of the correlation with single trials of the
-# stopping images, after every epoch; the marked one is kept. It starts near zero, since all fields
-# begin as the whole image and all weights as next to nothing. Right, the two pooling fields of the
-# voxel with the largest weights, less their mean, in places of the map. Nobody told it to be
+# **What one sees.** First the loss of training batches. Then the median over voxels of the
+# correlation with single trials of the stopping images, after every epoch; the marked one is kept.
+# Thin bars hold nine voxels of ten, thick ones the middle half. It starts near zero, since all
+# fields begin as the whole image and all weights as next to nothing. Right, the two pooling fields
+# of the voxel with the largest weights, less their mean, in places of the map. Nobody told it to be
 # local: where a spot stands out, the voxel's responses did. With few trials most of a field is
 # still close to even.
 #

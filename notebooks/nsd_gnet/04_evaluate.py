@@ -67,6 +67,7 @@ names = ("scores", "units", "areas", "intervals", "comparisons", "published")
 tables = {name: places.tables / f"04_{name}.csv" for name in names}
 tables["scores"] = places.tables / "scores.csv"
 declare(*tables.values(), places.figures / "04_scores.png", places.figures / "04_trunks.png")
+declare(places.figures / "04_voxels.png")
 
 # %% [markdown]
 # ## Predictions
@@ -149,6 +150,22 @@ save_figure(figure, places.figures / "04_scores.png")
 # **What one sees.** Means over voxels with intervals over images. Receptive fields on fixed
 # features have few weights a voxel; networks that learn their features have to find them first. How
 # they rank on a few hundred images says little of how they rank on NSD's nine thousand a subject.
+# In `demo` waves explain next to nothing, as they should: what simulated voxels read are random
+# convolutions.
+#
+# Behind a mean are voxels of all kinds:
+
+# %%
+figure, axis = plt.subplots(figsize=(4.6, 2.8))
+colors = dict(zip((*whole, "gnet8r"), ("#d55e00", "#0072b2"), strict=True))
+values = {name: units.loc[units["model"] == name, "single"].dropna() for name in colors}
+panels.score_histograms(axis, values, colors, "r, single test trials")
+if settings.simulation:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, places.figures / "04_voxels.png")
+
+# %% [markdown]
+# **What one sees.** How many voxels are predicted how well; lines are medians.
 #
 # ## One trunk or four?
 

@@ -17,7 +17,8 @@ from src.seeds import stream
 FLOAT = 4  # bytes
 COPIES = 5  # weights, two moments, the best weights, and for a moment those that replace them
 PROCESS = 450e6  # Python and its libraries
-ALIVE = 3  # copies of a layer's maps that autograd and a convolution's own memory hold
+TRUNK = 5  # of a layer's maps: normed, dropped out, convolved, their gradients, working space
+READ = 3  # of maps that are read, and of what is pooled: they, act of them, and gradients
 
 
 def training_memory(
@@ -48,9 +49,9 @@ def training_memory(
         "process": PROCESS,
         "weights and Adam": FLOAT * COPIES * (weights + a_voxel * sum(voxels.values())),
         "gradients": FLOAT * (weights + a_voxel * largest),
-        "trunk": FLOAT * batch * ALIVE * layers,
-        "maps that are read": FLOAT * ALIVE * read,
-        "pooled": FLOAT * ALIVE * pooled,
+        "trunk": FLOAT * batch * TRUNK * layers,
+        "maps that are read": FLOAT * READ * read,
+        "pooled": FLOAT * READ * pooled,
         "predictions": FLOAT * 4 * batch * largest,
     }
 

@@ -11,7 +11,7 @@ import pandas as pd
 from src import manifest
 from src.config import TrainingConfig
 from src.training.losses import SQUARED
-from src.training.validation import NAMED, WATCHED
+from src.training.validation import NAMED, QUANTILES, WATCHED
 
 COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "best")
 
@@ -19,6 +19,7 @@ COLUMNS = ("epoch", "round", "learning_rate", "loss", "penalty", "validation", "
 def write_tables(content: Mapping[str, Any], config: TrainingConfig, folder: Path) -> None:
     """`history.csv`, a row an epoch, `steps.csv`, and `units.csv` where units have a best epoch."""
     columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
+    columns += tuple(QUANTILES) * (config.score == "median")
     rows = content["history"]
     manifest.save_table(pd.DataFrame(rows, columns=columns), folder / "history.csv")
     steps = [(r["epoch"], i, x) for r in rows for i, x in enumerate(r["losses"], 1)]

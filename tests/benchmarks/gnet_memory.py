@@ -6,7 +6,7 @@
 First eight simulated subjects with a `share`-th of the voxels of V1 to hV4, packed, with stored
 maps of real size: responses and maps are read from disk as in 02_train. Each step is a process's
 own, and its peak stands beside what `training_memory` estimates, which 01_preprocess prints. With
---full the same steps for the real 29,597 voxels, on a few made-up maps, since memory does not
+--full alone the same steps for the real 29,597 voxels, on a few made-up maps, since memory does not
 depend on how many images there are.
 """
 
@@ -69,13 +69,13 @@ def opened(maps: str) -> Any:
     return replace(FULL.plan("gnet8j").model.inputs, maps=maps)
 
 
-def made_up(voxels: int, batch: int, seed: int) -> SimpleNamespace:
+def made_up(key: str, voxels: int, batch: int, seed: int) -> SimpleNamespace:
     """A session of full size whose few maps are always the same."""
     rng = np.random.default_rng(seed)
     maps = torch.from_numpy(rng.random((batch, 192, SIDE, SIDE), np.float32)).half()
     responses = torch.from_numpy(rng.normal(size=(batch, voxels)).astype(np.float32))
     return SimpleNamespace(
-        key="made up",
+        key=key,
         n_trials=batch,
         n_units=voxels,
         image_shape=(192, SIDE, SIDE),
@@ -95,7 +95,7 @@ def train(folder: Path, full: bool, batch: int, steps: int, chunk: int) -> None:
     before = peak()
     if full:
         given = enumerate(SIZES.items())
-        sessions = {key: made_up(sum(size[:4]), batch, i) for i, (key, size) in given}
+        sessions = {key: made_up(key, sum(size[:4]), batch, i) for i, (key, size) in given}
         splits = {key: Split(*[np.arange(batch)] * 3) for key in sessions}
     else:
         sessions = open_inputs(folder / "packed", model.inputs, folder / "features")
@@ -132,7 +132,7 @@ def apart(work: Any, *arguments: Any) -> None:
 
 
 def main() -> None:
-    """Simulate, then train scaled and, on request, at full size."""
+    """Simulate and train scaled, or train at full size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--share", type=int, default=20, help="one of so many voxels")
@@ -143,10 +143,9 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     given = parser.parse_args()
     how = given.batch, given.steps, given.chunk
-    apart(prepare, given.folder, given.share, given.images)
-    apart(train, given.folder, False, *how)
-    if given.full:
-        apart(train, given.folder, True, *how)
+    if not given.full:
+        apart(prepare, given.folder, given.share, given.images)
+    apart(train, given.folder, given.full, *how)
 
 
 if __name__ == "__main__":

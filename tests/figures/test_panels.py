@@ -370,6 +370,16 @@ def test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate(axis):
     assert curve.get_color() == model_color("cnn")
 
 
+def test_bars_of_epochs_reach_from_quantile_to_quantile(axis):
+    names = [f"validation_q{q}" for q in ("05", "25", "75", "95")]
+    table = pd.DataFrame(np.sort(RNG.random((3, 4)), 1), columns=names).assign(epoch=[1, 2, 3])
+    assert panels.unit_spread(axis, table) is None
+    for lines, ends in zip(axis.collections, (names[::3], names[1:3]), strict=True):
+        found = np.array(lines.get_segments())
+        np.testing.assert_allclose(found[:, :, 1], table[ends])
+        assert found[:, 0, 0].tolist() == [1, 2, 3]
+
+
 def test_a_rate_that_falls_all_the_time_has_no_rules(axis):
     panels.learning_curve(axis, HISTORY.assign(learning_rate=1 / HISTORY["epoch"]), "cnn")
     assert len(axis.lines) == 2

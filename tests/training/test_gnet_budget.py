@@ -20,7 +20,7 @@ def memory(voxels=VOXELS, chunk=512):
 def test_all_eight_subjects_fit_into_a_small_machine():
     parts = memory()
     assert parts["weights and Adam"] == 5 * 4 * 39_718_223
-    assert gigabytes(parts)["all"] == pytest.approx(2.24, abs=0.01) and sum(parts.values()) < 8e9
+    assert gigabytes(parts)["all"] == pytest.approx(2.61, abs=0.01) and sum(parts.values()) < 8e9
 
 
 def test_weights_are_counted_as_the_model_has_them():

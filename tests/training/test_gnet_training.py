@@ -28,7 +28,8 @@ from src.models.gnet import prefilter_network
 from src.models.map_sessions import open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
 from src.studies.nsd_gnet import NSD_GNET
-from src.training.own_best import unit_scores
+from src.training import checkpoint
+from src.training.own_best import OwnBest, unit_scores
 from src.training.trainer import Run, train
 
 WORLD = replace(PRESETS["tiny"], scans=2, trials_per_scan=30, pixels=67, voxels=4)
@@ -190,3 +191,15 @@ def test_each_voxel_keeps_its_own_best_epoch(world, sessions, tmp_path):
                 assert torch.equal(encoder.state_dict()[place][u], states[epoch][place][u])
     with pytest.raises(ValueError, match="own_best needs a core that stays"):
         fit(sessions, tmp_path / "shared", recipe=replace(RECIPE, own_best=True))
+
+
+def test_own_best_epochs_survive_a_checkpoint(sessions, tmp_path):
+    own = OwnBest(sessions)
+    best = {"readouts.subj01.bias": torch.zeros(16), "core.x": torch.zeros(3)}
+    scores = {"subj01": np.where(np.arange(16) % 2, 0.3, -np.inf)}
+    own.keep(2, scores, best, {name: value + 7 for name, value in best.items()})
+    assert best["readouts.subj01.bias"].tolist() == [0.0, 7.0] * 8 and not best["core.x"].any()
+    path, again = checkpoint.write(tmp_path / "own.pt", {"own": own.state()}), OwnBest(sessions)
+    again.load_state(checkpoint.read(path)["own"])
+    pd.testing.assert_frame_equal(again.table(), own.table())
+    assert own.table().query("session == 'subj01'").epoch.tolist() == [0, 2] * 8

@@ -14,6 +14,7 @@ from src.models.encoder import Encoder
 from src.seeds import stream
 from src.training.losses import batch_loss, batch_weights, signal_weights, squares_loss
 from src.training.optimizers import held_still
+from src.training.own_best import unit_scores
 from src.training.sampler import turns
 from src.training.trainer import Run
 from tests.models.gnet_fixture import recorded
@@ -149,6 +150,13 @@ def test_the_median_unit_can_be_the_score(encoder, sessions, splits):
     }
     scores = {s: run.validate() for s, run in runs.items()}
     assert scores["mean"] != scores["median"]
+    spread = {name: run.watched.get("validation_q25") for name, run in runs.items()}
+    assert spread["mean"] is None and spread["median"] < scores["median"]
+    each = unit_scores(identity, sessions, splits, 8, torch.device("cpu"))
+    every = np.concatenate(list(each.values()))
+    for name, level in (("q05", 5), ("q95", 95)):
+        found = runs["median"].watched[f"validation_{name}"]
+        assert found == pytest.approx(np.percentile(every, level), abs=1e-6)
     with pytest.raises(ValueError, match="turns='alone'"):
         Run(identity, sessions, splits, replace(ADAM, turns="together", two_pass=True), 0)
 

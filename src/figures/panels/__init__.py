@@ -79,7 +79,12 @@ from src.figures.panels.scores import (
     score_intervals,
 )
 from src.figures.panels.search import best_so_far, trial_scores
-from src.figures.panels.training import learning_curve, learning_rates, loss_curves
+from src.figures.panels.training import (
+    learning_curve,
+    learning_rates,
+    loss_curves,
+    unit_spread,
+)
 from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
 from src.figures.panels.videos import (
     level_rows,
@@ -179,6 +184,7 @@ __all__ = [
     "unit_bars",
     "unit_boxes",
     "unit_scatter",
+    "unit_spread",
     "units_by_depth",
     "units_per_session",
     "value_map",

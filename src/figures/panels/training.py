@@ -38,6 +38,16 @@ def learning_curve(axis: Axes, history: pd.DataFrame, model: str = "") -> None:
         axis.legend(loc="lower right")
 
 
+def unit_spread(axis: Axes, history: pd.DataFrame) -> None:
+    """How scores spread over units, by epoch: columns epoch, validation_q05, q25, q75 and q95.
+
+    Thin bars from the 5th to the 95th percentile, thick ones between the quartiles.
+    """
+    low, first, third, high = (history[f"validation_q{q}"] for q in ("05", "25", "75", "95"))
+    axis.vlines(history["epoch"], low, high, color=FAINT, linewidth=1, zorder=0)
+    axis.vlines(history["epoch"], first, third, color=FAINT, linewidth=4, zorder=0)
+
+
 def loss_curves(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:
     """Loss of every training step, faint, and on validation images after every epoch.
 
