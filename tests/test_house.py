@@ -20,7 +20,7 @@ CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 # A file imports from its own package and from those above it in this list.
 LAYERS = (
     ("parts",),
-    ("paths", "config", "seeds", "correlation"),
+    ("paths", "config", "seeds", "correlation", "names"),
     ("studies", "manifest"),
     ("data",),
     ("simulate",),
@@ -30,7 +30,7 @@ LAYERS = (
     ("analyses",),
     ("figures",),
     ("cornet", "fetch"),  # command lines: of a study, of downloads
-    ("dry_run",),
+    ("dry_run", "start"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
@@ -45,7 +45,7 @@ COMMANDS = {
     "summary",
     "gallery",
 }
-BELOW_COMMANDS = {"paths", "manifest"}
+BELOW_COMMANDS = {"paths", "manifest", "names"}
 
 
 def package(path: Path) -> str:

@@ -68,25 +68,27 @@ def train(
     weights, resume = folder / "weights.pt", folder / "resume.pt"
     require_trials(encoder, sessions, splits)
     splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
-    for leftover in folder.glob(".*.tmp"):  # of a run killed while it wrote
-        leftover.unlink()
     inputs = recorded_inputs(encoder, sessions, splits, config, seed, teachers)
     encoder.to(pick_device(device))
-    if content := current_content(weights, inputs):
-        manifest.note_output(weights)
-    else:
-        keep_memory()
-        with threads(config.threads):
-            run = Run(encoder, sessions, splits, config, seed, teachers)
-            content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
-        checkpoint.write(weights, content)
-    columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
-    history = pd.DataFrame(content["history"], columns=columns)
-    manifest.save_table(history, folder / "history.csv")
-    steps = [(r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)]
-    columns = ["epoch", "step", "loss"]
-    manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
-    resume.unlink(missing_ok=True)
+    with manifest.alone(folder):
+        manifest.clear_leftovers(folder)
+        if content := current_content(weights, inputs):
+            manifest.note_output(weights)
+        else:
+            keep_memory()
+            with threads(config.threads):
+                run = Run(encoder, sessions, splits, config, seed, teachers)
+                content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
+            checkpoint.write(weights, content)
+        columns = COLUMNS + WATCHED * (config.loss in SQUARED) + NAMED * bool(config.object_weight)
+        history = pd.DataFrame(content["history"], columns=columns)
+        manifest.save_table(history, folder / "history.csv")
+        steps = [
+            (r["epoch"], i, x) for r in content["history"] for i, x in enumerate(r["losses"], 1)
+        ]
+        columns = ["epoch", "step", "loss"]
+        manifest.save_table(pd.DataFrame(steps, columns=columns), folder / "steps.csv")
+        resume.unlink(missing_ok=True)
     encoder.load_state_dict(content["state"])
     encoder.eval()
     return pd.read_csv(folder / "history.csv")
