@@ -22,8 +22,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from src import paths, records
+from src.data.errors import DataError
 from src.imports import code_sha256
 from src.manifest import fingerprint
+from src.start import chosen_studies
 from src.studies import STUDIES
 from src.studies.main_scores import MAIN_SCORES
 
@@ -34,12 +36,12 @@ roots = {name: str(Path(root).resolve()) if root else "" for name, root in roots
 processes = int(config.get("processes") or 1)
 common = {"profile": profile, "recording": recording, **roots}
 places = paths.run_paths("{study}", recording or profile, **roots)
-there = [s for s in STUDIES if not recording or Path(str(places.raw).format(study=s)).exists()]
-chosen = [config["study"]] if config.get("study") else there or list(STUDIES)
 try:
-    profiles = {study: STUDIES[study].profile(profile) for study in chosen}
-except KeyError as error:
-    raise WorkflowError(f"no such study or profile: {error}")
+    asked_for = profile, recording, config.get("study") or "", roots["data_root"]
+    chosen = chosen_studies(*asked_for)
+except DataError as error:
+    raise WorkflowError(str(error))
+profiles = {study: STUDIES[study].profile(profile) for study in chosen}
 told = [*chosen, *["summary"] * (len(chosen) > 1)]  # folders of notebooks
 
 

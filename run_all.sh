@@ -102,14 +102,14 @@ if [ -n "$dry" ]; then
 fi
 
 if [ "$(uname)" = Linux ] && [ $where = here ]; then # kernels that start warm
-    export STRIATE_WARM=$$-$RANDOM
-    python -m src.warm </dev/null >/dev/null &
+    export STRIATE_WARM=$$-$RANDOM # src.start has a server of that name
 fi
 
-mkdir -p "$figures"
-python -m snakemake "${graph[@]}" --config "${settings[@]}" "$@" || {
+asked=(--profile "$profile" --recording "$recording" --study "$study" --data-root "$data_root")
+asked+=(--output-root "$output_root")
+python -m src.start "${asked[@]}" -- python -m snakemake "${graph[@]}" --config "${settings[@]}" "$@" || {
     status=$?
-    printf '%s\n' "Stopped. The same command continues from here." >&2
+    [ "$status" = 2 ] || printf '%s\n' "Stopped. The same command continues from here." >&2
     exit "$status"
 }
 if [[ " $* " != *" -n "* && " $* " != *" --dry-run "* ]]; then

@@ -7,17 +7,21 @@ nothing is noted.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from src import paths
 
@@ -25,6 +29,13 @@ RECORD_VARIABLE = "STRIATE_RECORD"
 PACKAGES = (
     *("torch", "numpy", "scipy", "pandas", "scikit-learn"),
     *("matplotlib", "papermill", "snakemake"),
+)
+
+
+FULL = os.strerror(errno.ENOSPC)
+OF_DISKS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EIO, errno.ENOENT),
 )
 
 
@@ -92,13 +103,102 @@ def note_output(path: Path) -> Path:
     return path
 
 
-def _clear_leftovers(path: Path) -> None:
-    """Remove temporary files of `path` whose process was killed while it wrote."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        try:
-            os.kill(int(leftover.name.split(".")[-2]), 0)
-        except ProcessLookupError:
-            leftover.unlink(missing_ok=True)
+class WriteError(OSError):
+    """A file that could not be written: which, why, and what helps."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def remedy(number: int | None) -> str:
+    """What helps where a file cannot be written, by the system's error number."""
+    match number:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "free some space, or choose another data_root or output_root"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "choose a data_root and an output_root that can be written"
+        case errno.ENOTDIR | errno.EEXIST | errno.EISDIR:
+            return "a file is where a folder should be, or the reverse: move it away"
+    return "check the disk"
+
+
+def _full(error: OSError) -> bool:
+    """Whether a disk is full, in the words of the system or HDF5, or in those of numpy."""
+    return FULL in str(error) or bool(re.search(r"\d requested and \d+ written", str(error)))
+
+
+def write_error(error: OSError, path: Path) -> WriteError:
+    """The same error with the file and the remedy in it."""
+    if isinstance(error, WriteError):
+        return error
+    error = OSError(errno.ENOSPC, FULL) if _full(error) else error
+    elsewhere = error.filename and Path(error.filename).parent != path.parent
+    at = f" ({error.filename})" if elsewhere else ""
+    text = f"{path} was not written: {error.strerror or error}{at}: {remedy(error.errno)}"
+    return WriteError(error.errno, text)
+
+
+def clear_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove temporary files and folders of processes that were killed while they wrote `name`."""
+    for leftover in folder.glob(f".{name}.*.tmp"):
+        if not _runs(leftover.name.split(".")[-2]):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def _runs(process: str) -> bool:
+    """Whether there is a process of that number, on this machine."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Have an error of the disk name `path` and what helps."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__  # torch hides it there
+        if isinstance(cause, OSError) and (cause.errno in OF_DISKS or _full(cause)):
+            raise write_error(cause, path) from None
+        raise
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Work on `path`, a file or a folder, while no other process does; until then wait.
+
+    The system holds the lock, and lets it go when a process ends, however it ends. Where a file
+    system knows no locks nobody waits.
+    """
+    path = Path(path)
+    with lock(path.with_name(f".{path.name}.lock"), f"{path} is in use by another process"):
+        yield
+
+
+def lock(file: Path, busy: str) -> IO[str]:
+    """Lock a file for this process until it is closed; where another has it, say so and wait."""
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        stream = file.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        who = stream.read().strip()
+        print(f"{busy}{f' ({who})' if who else ''}: waiting for it", flush=True)
+        fcntl.flock(stream, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks
+        return stream
+    with suppress(OSError):  # a full disk keeps nobody from working
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()} on {platform.node()}\n")
+        stream.flush()
+    return stream
 
 
 @contextmanager
@@ -108,16 +208,18 @@ def replacing(path: Path, note: bool = True) -> Iterator[Path]:
     `note=False` for files that do not outlive the run, such as the state a killed run resumes from.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            clear_leftovers(path.parent, path.name)
+            yield temporary
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is none
+            temporary.unlink(missing_ok=True)
     if note:
         note_output(path)
 

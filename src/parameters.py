@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from src.names import nearest
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -79,9 +80,7 @@ def parse_values(known: dict[str, Parameter], given: Iterable[tuple[str, str]]) 
     try:
         for name, text in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f", did you mean {near[0]!r}?" if near else ""
-                raise ParameterError(f"no parameter {name!r}{hint}")
+                raise ParameterError(f"no parameter {name!r}{nearest(name, known)}")
             values[name] = known[name].parse(text)
     except ParameterError as error:
         allowed = "".join(f"\n  {parameter}" for parameter in known.values())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import logging
 import re
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from src import manifest, paths
 from src.imports import code_sha256
 from src.kernel import USAGE
 from src.kernel_manager import kernel_manager
+from src.names import nearest
 from src.parameters import ParameterError, Value, parameters_of, parse_values
 from src.records import job_name, short
 
@@ -70,11 +70,11 @@ class Job:
         return self.record.with_suffix(".failed.json")
 
 
-def records_folder(notebook: Path, values: dict[str, Value]) -> Path:
-    """Folder for the record of a notebook of `notebooks/<study>` with these parameters."""
+def places_of(notebook: Path, values: dict[str, Value]) -> paths.RunPaths:
+    """Folders of the run of a notebook of `notebooks/<study>` with these parameters."""
     roots = (str(values.get(root, "")) for root in ("data_root", "output_root"))
     run = str(values.get("recording") or values.get("profile") or "default")
-    return paths.run_paths(notebook.parent.name, run, *roots).records
+    return paths.run_paths(notebook.parent.name, run, *roots)
 
 
 def make_job(
@@ -94,7 +94,7 @@ def make_job(
     except ParameterError as error:
         raise ParameterError(f"{notebook.name}: {error}") from None
     notebook = notebook.resolve()
-    base = records_folder(notebook, values) / job_name(notebook.stem, values)
+    base = places_of(notebook, values).records / job_name(notebook.stem, values)
     return Job(
         notebook=notebook,
         values=values,
@@ -113,13 +113,18 @@ def make_job(
 
 @contextmanager
 def _alone(job: Job) -> Iterator[None]:
-    """Wait while another process, perhaps orphaned by a kill, still runs the same job."""
-    with open(job.record.with_name(f".{job.name}.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{job.name}: waiting for another process that runs it", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    """Wait while another process, perhaps orphaned by a kill, still runs the same job.
+
+    Two runs may share the data and write their figures to two folders: each of both has a lock.
+    """
+    places = {job.record.parent / f".{job.name}.lock"}
+    if "data_root" in job.values:
+        runs = places_of(job.notebook, job.values).runs
+        places.add(runs / f".{job_name(job.notebook.stem, job.values)}.lock")
+    with ExitStack() as held:
+        with redirect_stdout(sys.stderr):
+            for place in sorted(places):
+                held.enter_context(manifest.lock(place, f"{job.name} runs in another process"))
         yield
 
 
@@ -153,6 +158,8 @@ def _execute(job: Job, notes: Path, runtime: Path) -> NotebookNode:
         ) from None
     except KeyboardInterrupt:
         raise RunError("interrupted") from None
+    except OSError as error:
+        raise RunError(str(manifest.write_error(error, job.executed))) from None
     finally:
         if manager.has_kernel:
             asyncio.run(manager.shutdown_kernel(now=True))
@@ -205,8 +212,9 @@ def _used(runtime: Path) -> dict[str, float]:
 
 def execute(job: Job) -> dict[str, Any]:
     """Execute, judge and record one notebook; returns its record, raises RunError."""
-    for path in (job.executed, job.record):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with manifest.explained(job.record):
+        for path in (job.executed, job.record):
+            path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(job), tempfile.TemporaryDirectory(prefix="striate-") as runtime:
         notes_file = Path(runtime) / "notes.jsonl"
         notes_file.touch()
@@ -265,10 +273,17 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _no_notebook(path: Path) -> str:
+    """What to say of a notebook that is not there."""
+    near = nearest(path.name, [p.name for p in path.parent.glob("*.py")])
+    where = paths.ROOT / "notebooks"
+    return f"there is no notebook {path.absolute()}{near}: they are in {where}"
+
+
 def _say(job: Job, line: str) -> None:
     """One line on the terminal and, with the time, in the run's log."""
     print(line, flush=True)
-    with open(job.record.parent.parent / "run.log", "a") as log:
+    with suppress(OSError), open(job.record.parent.parent / "run.log", "a") as log:
         log.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')}  {line}\n")
 
 
@@ -282,6 +297,9 @@ def main(arguments: list[str] | None = None) -> int:
     sys.modules["rfc3987_syntax"] = None  # unused here; jsonschema would spend a second on it
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # we say it ourselves
     signal.signal(signal.SIGTERM, _stop)
+    if not given.notebook.is_file():
+        print(_no_notebook(given.notebook), file=sys.stderr)
+        return 2
     try:
         job = make_job(given.notebook, given.parameter, given.executed, given.record, given.output)
     except (ParameterError, OSError) as error:
@@ -293,6 +311,9 @@ def main(arguments: list[str] | None = None) -> int:
         if error.detail:
             print(error.detail, file=sys.stderr)
         _say(job, f"{job.name}: failed, {error} (see {short(job.executed)})")
+        return 1
+    except manifest.WriteError as error:
+        _say(job, f"{job.name}: failed, {error}")
         return 1
     seconds, memory = record["seconds"], record["peak_memory_mb"]
     _say(job, f"{job.name:<32} {seconds:7.1f} s {memory:7.0f} MB")

@@ -1,6 +1,6 @@
 """Kernels that start warm: forks of one process that has imported the packages all notebooks use.
 
-    STRIATE_WARM=name python -m src.warm &    # in run_all.sh; ends with the process that starts it
+    STRIATE_WARM=name python -m src.warm &    # as src.start; ends with the process that starts it
 
 Importing torch, pandas and matplotlib is most of the time a short notebook takes. A run starts one
 server, which imports them when the first notebook asks, and each kernel is a fork of it. Nothing of

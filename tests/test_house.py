@@ -20,7 +20,7 @@ CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 # A file imports from its own package and from those above it in this list.
 LAYERS = (
     ("parts",),
-    ("paths", "config", "seeds", "correlation", "lifetime"),
+    ("paths", "config", "seeds", "correlation", "lifetime", "names"),
     ("studies", "manifest"),
     ("data",),
     ("simulate",),
@@ -31,7 +31,7 @@ LAYERS = (
     ("figures",),
     ("cornet", "fetch"),  # command lines: of a study, of downloads
     ("results", "contents"),  # what runs came to, over all studies
-    ("dry_run", "gallery"),
+    ("dry_run", "gallery", "start"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What runs notebooks knows nothing of science: it imports from these alone, and nobody imports it.
@@ -45,7 +45,7 @@ COMMANDS = {
     "imports",
     "summary",
 }
-BELOW_COMMANDS = {"paths", "manifest", "lifetime"}
+BELOW_COMMANDS = {"paths", "manifest", "lifetime", "names"}
 
 
 def package(path: Path) -> str:

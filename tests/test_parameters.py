@@ -74,6 +74,6 @@ def test_an_unknown_name_is_refused_with_all_that_are_known():
     with pytest.raises(ParameterError) as caught:
         parse_values(parameters_of(notebook(CELL)), [("membre", "3")])
     message = str(caught.value)
-    assert message.startswith("no parameter 'membre', did you mean 'member'?")
+    assert message.startswith("no parameter 'membre' (did you mean 'member'?)")
     assert "\n  member: int = 1  # which member, from 1" in message
     assert "\n  rate: float = 0.5" in message

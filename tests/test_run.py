@@ -288,7 +288,7 @@ def test_two_runs_of_one_job_take_turns(bench):
     both = [subprocess.Popen(command, **pipes) for _ in range(2)]
     told = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum("waiting for another process" in stderr for _, stderr in told) == 1
+    assert sum("01_tried_1 runs in another process (process " in stderr for _, stderr in told) == 1
     assert diary.read_text().split() == ["begin", "end"] * 2
 
 

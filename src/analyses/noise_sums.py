@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from src.correlation import pearson
+from src.data.stored import read_tensors
 from src.evaluation.metrics import divide
 from src.manifest import fingerprint, note_output, replacing
 from src.seeds import numpy_stream
@@ -160,7 +161,7 @@ def _resume(path: Path | None, identity: str) -> tuple[int, Sums | None]:
     """How many batches `path` holds, and their sums."""
     if path is None or not path.exists():
         return 0, None
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = read_tensors(path, "delete it")
     if content.pop("identity") != identity:
         return 0, None
     note_output(path)
@@ -169,7 +170,7 @@ def _resume(path: Path | None, identity: str) -> tuple[int, Sums | None]:
 
 def load_sums(path: Path) -> Sums:
     """Finished sums, mapped from their file: they are read as they are used."""
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    content = read_tensors(path, "delete it", mmap=True)
     return Sums(**{name: content[name] for name in Sums.__dataclass_fields__})
 
 

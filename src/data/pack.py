@@ -44,6 +44,12 @@ def pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None] | No
     changes meanwhile, or the cache cannot be written; then nothing of the build is left.
     """
     folder = Path(folder)
+    with manifest.alone(folder):
+        _pack(mouse, folder, build or _build)
+    manifest.note_output(folder / "manifest.json")
+
+
+def _pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None]) -> None:
     if not _is_current(folder, mouse):
         if folder.is_dir() and any(folder.iterdir()) and not (folder / "source.json").exists():
             raise DataError(
@@ -53,13 +59,12 @@ def pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None] | No
         partial = folder.with_name(f".{folder.name}.partial")
         try:
             if not _is_current(partial, mouse):
-                (build or _build)(mouse, partial)
+                build(mouse, partial)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
         except (OSError, DataError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise _explained(error, mouse, folder) from None
-    manifest.note_output(folder / "manifest.json")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Arrays of npy, npz and .mat files: whole and never unpickled, or a DataError naming the file."""
+"""Files of arrays and tensors: read whole and never unpickled, or a DataError that names them."""
 
 from __future__ import annotations
 
+import pickle
 import tokenize
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
@@ -44,6 +46,16 @@ def read_npz(path: Path, remedy: str = AGAIN) -> dict[str, np.ndarray]:
     if other := [name for name, value in found.items() if not isinstance(value, np.ndarray)]:
         raise DataError(f"{path}: {other[0]} is no array: {remedy}")
     return found
+
+
+def read_tensors(path: Path, remedy: str = AGAIN, **options: Any) -> Any:
+    """What torch.save wrote of tensors and plain values, on the CPU; other objects are refused."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, **options)
+    except (*UNREADABLE, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).split("\n")[0]
+        what = "is cut off, or holds more than tensors and plain values"
+        raise DataError(f"{path} {what} ({reason}): {remedy}") from None
 
 
 def read_mat(path: Path, names: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:

@@ -111,14 +111,15 @@ def extract(
     if early := [layer.name for layer in chosen if layer.constant]:
         raise DataError(uninformative(network, early))
     description = _description(network, images, chosen, reductions, batch, dtype)
-    if not is_current(folder, description):
-        build = FeatureBuild(folder, description, dtype)
-        try:
-            _fill(build, network, images, chosen, reductions)
-            build.finish(made_by=manifest.environment(), device=_device(network.module).type)
-        except DataError:
-            build.discard()
-            raise
+    with manifest.alone(folder):
+        if not is_current(folder, description):
+            build = FeatureBuild(folder, description, dtype)
+            try:
+                _fill(build, network, images, chosen, reductions)
+                build.finish(made_by=manifest.environment(), device=_device(network.module).type)
+            except DataError:
+                build.discard()
+                raise
     manifest.note_output(folder / "manifest.json")
     return folder
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
+from src.data.stored import read_tensors
 from src.models.encoder import BEHAVIORS, BOX, Encoder, SessionFacts
 
 FIRST, STEM = "core.features.layer0.conv.weight", "core.features.layer-1.scale.weight"
@@ -56,7 +57,7 @@ def load_upstream(
     ValueError with the difference of keys or shapes where they do not match exactly.
     """
     if not isinstance(source, Mapping):
-        source = torch.load(source, map_location="cpu", weights_only=True)
+        source = read_tensors(Path(source))
     config = _config(source, linear)
     wide = isinstance(config.core, WideCoreConfig)
     image_shape = image_shape or ((1, 144, 256) if wide else (1, 36, 64))

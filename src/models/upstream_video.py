@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from src.config import InputConfig, ModelConfig
+from src.data.stored import read_tensors
 from src.models.encoder import Encoder, SessionFacts
 from src.parts import HierarchicalReadoutConfig, VideoCoreConfig
 
@@ -71,7 +71,7 @@ def load_dynamic_vfm(
     (defect 2). ValueError with the difference of keys or shapes where they do not match.
     """
     if not isinstance(source, Mapping):
-        source = torch.load(source, map_location="cpu", weights_only=True)
+        source = read_tensors(Path(source))
     state = {k.removeprefix("module."): v for k, v in source.get("model", source).items()}
     config = _config(state, tuple(levels))
     encoder = Encoder(config, _facts(state, sessions, image_shape), seed=0)

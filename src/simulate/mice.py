@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from src.config import as_plain
-from src.manifest import fingerprint, replacing, save_json
+from src.manifest import clear_leftovers, explained, fingerprint, replacing, save_json
 from src.simulate.config import PRESETS, SimulatedMouse, SimulationConfig
 from src.simulate.layout import Write, write_mouse
 from src.simulate.truth import save_truth
@@ -70,8 +72,7 @@ def claim(folder: Path, record: dict[str, Any]) -> None:
         )
     else:
         save_json(record, path)
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink()
+    clear_leftovers(folder)
 
 
 def _simulate(
@@ -105,7 +106,7 @@ def _nothing(path: Path) -> Iterator[Write]:
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Write]:
     """Writes into a hidden folder that takes its name when complete; what is there is kept."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
     def write(name: str, array: np.ndarray) -> None:
         file = partial / f"{name}.npy"
@@ -113,8 +114,13 @@ def _new_folder(path: Path) -> Iterator[Write]:
         with open(file, "wb") as opened:
             np.lib.format.write_array(opened, array, allow_pickle=False)
 
-    yield write
-    partial.replace(path)
+    try:
+        with explained(path):
+            yield write
+            if not path.exists():  # another process may have been as fast, with the same bytes
+                partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

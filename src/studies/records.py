@@ -15,6 +15,7 @@ from src.config import (
     RecognizerConfig,
     TrainingConfig,
 )
+from src.names import UnknownName, nearest
 from src.studies.search import PARTS, Search
 
 
@@ -210,8 +211,9 @@ class Profile:
 
     def _called(self, lacks: str, name: str, known: dict[str, Any]) -> Any:
         if name not in known:
-            raise KeyError(
-                f"profile {self.name!r} {lacks} {name!r}: choose one of {', '.join(known)}"
+            near = nearest(name, known)
+            raise UnknownName(
+                f"profile {self.name!r} {lacks} {name!r}{near}: choose one of {', '.join(known)}"
             )
         return known[name]
 
@@ -243,7 +245,9 @@ class Study:
     def profile(self, name: str) -> Profile:
         """The profile called `name`."""
         if name not in self.profiles:
-            raise KeyError(f"{self.name} has no profile {name!r}: use {', '.join(self.profiles)}")
+            near = nearest(name, self.profiles)
+            known = ", ".join(self.profiles)
+            raise UnknownName(f"{self.name} has no profile {name!r}{near}: use {known}")
         return self.profiles[name]
 
 

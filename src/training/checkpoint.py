@@ -11,10 +11,13 @@ from zipfile import is_zipfile
 import torch
 
 from src import manifest
+from src.data.errors import DataError
 from src.data.session import Session
+from src.data.stored import read_tensors
 from src.models.encoder import Encoder
 from src.training.provenance import differences, model_config, session_facts, session_record
 
+REMEDY = "delete it and train again"
 PER_SESSION = ("readouts", "shifters", "modulators", "offsets")  # of an encoder
 
 
@@ -34,8 +37,11 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: run 02_train")
     if not is_zipfile(path):
-        raise CheckpointError(f"{path} is cut off or no checkpoint: delete it and train again")
-    return torch.load(path, map_location="cpu", weights_only=True)
+        raise CheckpointError(f"{path} is cut off or no checkpoint: {REMEDY}")
+    try:
+        return read_tensors(path, REMEDY)
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def current_content(path: Path, inputs: Mapping[str, Any]) -> dict[str, Any] | None:

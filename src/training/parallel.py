@@ -91,11 +91,16 @@ class Group:
             distributed.barrier()
 
 
+def in_a_group() -> bool:
+    """Whether torchrun started this process."""
+    return "LOCAL_RANK" in os.environ
+
+
 @contextmanager
 def process_group(device: str = "auto") -> Iterator[Group]:
     """The group torchrun started this process in; alone without it."""
     chosen = pick_device(device)
-    if "LOCAL_RANK" not in os.environ:
+    if not in_a_group():
         yield Group(chosen)
         return
     if parent := os.environ.get(PARENT):

@@ -55,17 +55,18 @@ def pretrain(
     weights, resume = Path(folder) / "weights.pt", Path(folder) / "resume.pt"
     inputs = _recorded_inputs(network, parts, config, seed, prepare)
     network.to(pick_device(device))
-    if content := current_content(weights, inputs):
-        manifest.note_output(weights)
-    else:
-        keep_memory()
-        with threads(config.threads):
-            run = Run(network, pictures, held_out, config, seed, prepare)
-            content = run.to_the_end(resume, inputs, progress)
-        checkpoint.write(weights, content)
-    history = pd.DataFrame(content["history"], columns=COLUMNS)
-    manifest.save_table(history, weights.with_name("history.csv"))
-    resume.unlink(missing_ok=True)
+    with manifest.alone(weights.parent):
+        if content := current_content(weights, inputs):
+            manifest.note_output(weights)
+        else:
+            keep_memory()
+            with threads(config.threads):
+                run = Run(network, pictures, held_out, config, seed, prepare)
+                content = run.to_the_end(resume, inputs, progress)
+            checkpoint.write(weights, content)
+        history = pd.DataFrame(content["history"], columns=COLUMNS)
+        manifest.save_table(history, weights.with_name("history.csv"))
+        resume.unlink(missing_ok=True)
     network.load_state_dict(content["state"])
     network.eval()
     if progress:

@@ -7,6 +7,7 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from src.training.launch import in_processes
 from src.training.losses import batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
 from src.training.own_best import OwnBest, unit_scores
-from src.training.parallel import Group, process_group
+from src.training.parallel import Group, in_a_group, process_group
 from src.training.progress import reporting
 from src.training.provenance import recorded_inputs, session_record, versions
 from src.training.requirements import require_consistent, require_trials
@@ -78,28 +79,31 @@ def train(
     require_devices(device, processes)
     splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
     inputs = recorded_inputs(encoder, sessions, splits, config, seed, teachers)
-    content = current_content(weights, inputs)
-    if content is None and processes > 1:
-        if watch:
-            raise ValueError("watch sees the epochs of one process: leave it out, or processes")
-        given = encoder, sessions, splits, config, seed, folder, device, progress, None, teachers
-        in_processes(processes, train, *given)
+    with nullcontext() if in_a_group() else manifest.alone(folder):
+        if not in_a_group():
+            manifest.clear_leftovers(folder)
         content = current_content(weights, inputs)
-    with process_group(device) as group:
-        encoder.to(group.device)
-        if content:
-            manifest.note_output(weights)
-        else:
-            keep_memory()
-            with threads(config.threads):
-                run = Run(encoder, sessions, splits, config, seed, teachers, group)
-                content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
+        if content is None and processes > 1:
+            if watch:
+                raise ValueError("watch sees the epochs of one process: leave it out, or processes")
+            given = encoder, sessions, splits, config, seed, folder, device, progress, None
+            in_processes(processes, train, *given, teachers)
+            content = current_content(weights, inputs)
+        with process_group(device) as group:
+            encoder.to(group.device)
+            if content:
+                manifest.note_output(weights)
+            else:
+                keep_memory()
+                with threads(config.threads):
+                    run = Run(encoder, sessions, splits, config, seed, teachers, group)
+                    content = run.to_the_end(resume, inputs, progress, watch or (lambda row: None))
+                if group.first:
+                    checkpoint.write(weights, content)
             if group.first:
-                checkpoint.write(weights, content)
-        if group.first:
-            write_tables(content, config, folder)
-            resume.unlink(missing_ok=True)
-        group.wait()
+                write_tables(content, config, folder)
+                resume.unlink(missing_ok=True)
+            group.wait()
     encoder.load_state_dict(content["state"])
     encoder.eval()
     return pd.read_csv(folder / "history.csv")
@@ -150,9 +154,6 @@ class Run:
     ) -> dict[str, Any]:
         """Train, from where `resume` left off if it is current; returns the final checkpoint."""
         first = self.group.first
-        if first:
-            for leftover in resume.parent.glob(".*.tmp"):  # of a run killed while it wrote
-                leftover.unlink()
         if content := current_content(resume, inputs):
             self.load_state(content)
         else:
