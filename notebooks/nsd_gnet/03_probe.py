@@ -181,7 +181,7 @@ for axis, curves in zip(axes[0, 1:], wave_curves(every) if waves else (), strict
 if waves:
     axes[0, 1].set(xlabel="cycles an image", ylabel="mean weight")
     axes[0, 1].set_xticks(
-        range(len(plan.layers)), [name.split("/f")[1].lstrip("0") for name in plan.layers]
+        range(len(plan.layers)), [name.rsplit("f", 1)[1].lstrip("0") for name in plan.layers]
     )
     axes[0, 2].set(xlabel="orientation (°)")
     axes[0, 2].set_xticks(range(6), range(0, 180, 30))
