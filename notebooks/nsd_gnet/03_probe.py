@@ -180,9 +180,8 @@ for axis, curves in zip(axes[0, 1:], wave_curves(every) if waves else (), strict
 # %%
 if waves:
     axes[0, 1].set(xlabel="cycles an image", ylabel="mean weight")
-    axes[0, 1].set_xticks(
-        range(len(plan.layers)), [name.split("/f")[1].lstrip("0") for name in plan.layers]
-    )
+    ticks = [layer.removeprefix("f").lstrip("0") for _, layer in plan.pairs]
+    axes[0, 1].set_xticks(range(len(ticks)), ticks)
     axes[0, 2].set(xlabel="orientation (°)")
     axes[0, 2].set_xticks(range(6), range(0, 180, 30))
     axes[0, 2].legend(loc="center left", bbox_to_anchor=(1, 0.5))
