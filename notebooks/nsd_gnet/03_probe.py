@@ -39,8 +39,8 @@
 # Means over the trials of an image take the place of trials. With the number of trials as weight
 # this is not an approximation: the equations are the same, and there are a third as many rows.
 #
-# What the published solver did differently can be had with `legacy`: it standardized features with
-# the held-out images among them, penalized the constant, and kept the weights of nine tenths. The
+# What the published solver did differently can be had with `legacy`: it standardised features with
+# the held-out images among them, penalised the constant, and kept the weights of nine tenths. The
 # profile `legacy` asks for it, as for all that the published code did differently.
 #
 # The answer is a file of predictions for `04_evaluate`, and the fields in the figure.
@@ -180,9 +180,8 @@ for axis, curves in zip(axes[0, 1:], wave_curves(every) if waves else (), strict
 # %%
 if waves:
     axes[0, 1].set(xlabel="cycles an image", ylabel="mean weight")
-    axes[0, 1].set_xticks(
-        range(len(plan.layers)), [name.rsplit("f", 1)[1].lstrip("0") for name in plan.layers]
-    )
+    ticks = [layer.removeprefix("f").lstrip("0") for _, layer in plan.pairs]
+    axes[0, 1].set_xticks(range(len(ticks)), ticks)
     axes[0, 2].set(xlabel="orientation (°)")
     axes[0, 2].set_xticks(range(6), range(0, 180, 30))
     axes[0, 2].legend(loc="center left", bbox_to_anchor=(1, 0.5))

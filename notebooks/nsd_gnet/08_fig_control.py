@@ -93,7 +93,6 @@ declare(*tables.values(), *drawn.values())
 # %%
 pictures = draw_scenes(numpy_stream(seed, "control images"), images, 48)
 train, test = np.split(np.arange(images), [images * 8 // 10])
-none = train[:0]  # no images held out: each chooses in turn, as in 03_probe
 candidates, lambdas = field_grid(0.06, 2.0, sizes=4), np.logspace(-1, 4, 6)
 draws = Draws.make(test, resamples, numpy_stream(seed, "control draws"))
 print(f"{len(pictures)} images, {4 * voxels} voxels, {len(candidates)} candidate windows")
@@ -102,39 +101,42 @@ print(f"{len(pictures)} images, {4 * voxels} voxels, {len(candidates)} candidate
 # ## Two worlds, three times
 #
 # The noise model is fitted to simulated trials: a signal, noise of its own for each voxel, and two
-# patterns of noise that all voxels share. Then it makes the trials that are used.
+# patterns of noise that all voxels share. Then it makes the trials that are used. No image is held
+# out for the choice of windows and ridge parameters: each is left out in turn, as in `03_probe`.
 
 # %%
-rows, matrices = [], {}
+levels, nothing = [float(level) for level in noises.split()], train[:0]
+responses, predicted, areas = {}, {}, {}
 for world in ("hierarchical", "branched"):
     cells = Voxels.draw(voxels, world, seed, "control")
-    signal = signals(pictures, cells, world, seed)
-    trunks = trunk_maps(pictures, world, seed)
-    for level in map(float, noises.split()):
+    signal, areas[world] = signals(pictures, cells, world, seed), cells.area
+    for level in levels:
         rng = numpy_stream(seed, "control noise", world, str(level))
         common = rng.standard_normal((images, 2)) @ rng.standard_normal((2, len(signal[0]))) / 2
         errors = level * (0.8 * rng.standard_normal(signal.shape) + 0.6 * common)
-        drawn_from = noise_model(signal + errors, signal)
-        y = np.mean([drawn_from.draw(signal, rng) for _ in range(3)], 0) if level else signal
-        fits = [fit_fields(maps, y, candidates, train, none, lambdas) for maps in trunks]
-        seen = zip(trunks, fits, strict=True)
-        predicted = [fit.predict([m[test] for m in t]) for t, fit in seen]
-        r = np.array([pearson(p, y[test]) for p in predicted])
-        again = np.stack([unit_samples("single", p, y[test], test, draws) for p in predicted], 1)
-        own = cells.area, np.arange(len(cells.area))
-        matrix, _ = transfer_matrix(r, r[own], cells.area)
-        found, given = asymmetry(matrix), (again, again[:, *own], cells.area, resamples, rng)
-        low, high = interval(asymmetry_samples(*given)[:, 2])
-        row = {
-            "world": world,
-            "noise": level,
-            "r": r[own].mean(),
-            "up": found.up,
-            "down": found.down,
-        }
-        row |= {"score": found.alpha, "low": low, "high": high, "verdict": verdict(low, high)}
-        rows.append(row | {"other orders": np.mean(other_orders(matrix) >= found.alpha)})
-        matrices[world, level] = matrix
+        model = noise_model(signal + errors, signal)
+        y = np.mean([model.draw(signal, rng) for _ in range(3)], 0) if level else signal
+        responses[world, level] = y
+    every = np.hstack([responses[world, level] for level in levels])  # one fit for all of them
+    for trunk, maps in zip(EARLY, trunk_maps(pictures, world, seed), strict=True):
+        fit = fit_fields(maps, every, candidates, train, nothing, lambdas)
+        parts = np.split(fit.predict([m[test] for m in maps]), len(levels), axis=1)
+        predicted |= {(world, level, trunk): p for level, p in zip(levels, parts, strict=True)}
+
+# %%
+rows, matrices = [], {}
+for (world, level), y in responses.items():
+    on_trunks, area = [predicted[world, level, trunk] for trunk in EARLY], areas[world]
+    r = np.array([pearson(p, y[test]) for p in on_trunks])
+    again = np.stack([unit_samples("single", p, y[test], test, draws) for p in on_trunks], 1)
+    own, rng = (area, np.arange(len(area))), numpy_stream(seed, "alpha", world, str(level))
+    matrix, _ = transfer_matrix(r, r[own], area)
+    found, others = asymmetry(matrix), np.mean(other_orders(matrix) >= asymmetry(matrix).alpha)
+    low, high = interval(asymmetry_samples(again, again[:, *own], area, resamples, rng)[:, 2])
+    row = {"world": world, "noise": level, "r": r[own].mean(), "up": found.up, "down": found.down}
+    row |= {"score": found.alpha, "low": low, "high": high, "verdict": verdict(low, high)}
+    rows.append(row | {"other orders": others})
+    matrices[world, level] = matrix
 
 # %%
 alpha = pd.DataFrame(rows)

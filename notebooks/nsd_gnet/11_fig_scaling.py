@@ -106,10 +106,11 @@ for key, session in sessions.items():
             few, many = np.split(some, [int(held_out * n)])
             dealt = y.copy()
             dealt[some] = y[rng.permutation(some)]
-            for kind, target in {"fitted": y, "dealt anew": dealt}.items():
-                rows_of = np.sort(many), np.sort(few)
-                fit = fit_fields(maps, target, candidates, *rows_of, lambdas, counts)
-                r = pearson(fit.predict(maps)[session.image_index[test]], measured)
+            halves = np.sort(many), np.sort(few)
+            fit = fit_fields(maps, np.hstack([y, dealt]), candidates, *halves, lambdas, counts)
+            made = fit.predict(maps)[session.image_index[test]]
+            for kind, of in zip(("fitted", "dealt anew"), np.split(made, 2, axis=1), strict=True):
+                r = pearson(of, measured)
                 row = {"session": key, "images": n, "trials": counts[some].sum(), "part": part}
                 again = rng.choice(r, (500, len(r)))
                 low, high = interval(np.median(again, axis=1))
