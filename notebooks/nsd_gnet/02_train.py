@@ -41,7 +41,7 @@
 # below, and `two_pass`, `contiguous` and the split `acquisition` bring the published ways back.
 # Does the half of the work cost accuracy? On a simulated subject, with the same epochs, the median
 # validation correlation differs by -.002 (95 % interval over four seeds -.018 to .014) at 55 % of
-# the time; with the same *time*, 27 epochs for 15, ours is ahead by .04
+# the time; with the same *time*, 27 epochs for 15, ours is ahead by .044 (.039 to .048)
 # (`tests/benchmarks/gnet_accuracy.py`).
 #
 # The answer is the figure: the median correlation with single trials of images never seen.
