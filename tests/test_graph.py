@@ -272,7 +272,7 @@ def test_a_killed_runner_is_told_and_run_again(house):
 
 def test_mistakes_in_the_graph_are_told(house):
     done = house.run_all(profile="huge")
-    assert done.returncode == 1 and "has no profile 'huge'" in done.stderr
+    assert done.returncode == 2 and "has no profile 'huge'" in done.stderr
     house.notebook("04_evaluate").unlink()
     done = house.run_all()
     assert done.returncode == 1 and "04_evaluate.py" in done.stderr

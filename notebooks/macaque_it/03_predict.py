@@ -44,6 +44,7 @@ from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.studies import STUDIES
 from src.training.checkpoint import load_encoder
+from src.training.found import found_plan
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -66,7 +67,7 @@ declare(*(folder / f"{key}.npz" for key in sessions))
 # %%
 members = range(1, plan.members + 1)
 weights = [note_input(places.member(model, m) / "weights.pt") for m in members]
-encoders = [load_encoder(path, sessions) for path in weights]
+encoders = [load_encoder(path, sessions, model=found_plan(plan, places).model) for path in weights]
 provenance = [
     {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
     for m, path in zip(members, weights, strict=True)

@@ -74,7 +74,7 @@ declare(*(folder / f"{key}.npz" for key in sessions))
 
 # %%
 weights = [note_input(places.member(model, m + 1) / "weights.pt") for m in range(plan.members)]
-encoders = [load_encoder(path, sessions) for path in weights]
+encoders = [load_encoder(path, sessions, model=plan.model) for path in weights]
 provenance = [
     {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
     for m, path in enumerate(weights, start=1)

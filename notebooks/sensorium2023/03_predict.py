@@ -85,7 +85,7 @@ declare(*tables, *(folder / f"{key}.npz" for key in sessions))
 
 # %%
 weights = [note_input(places.member(model, m) / "weights.pt") for m in members]
-encoders = [load_encoder(path, sessions) for path in weights]
+encoders = [load_encoder(path, sessions, model=plan.model) for path in weights]
 provenance = [
     {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
     for m, path in zip(members, weights, strict=True)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from src.data.errors import DataError
 from src.data.sensorium import FULL_FRAME
+from src.data.stored import read_npz
 from src.manifest import file_sha256, note_input, save_arrays
 from src.seeds import numpy_stream
 
@@ -50,8 +51,8 @@ def read_boxes(folder: Path, key: str, index: np.ndarray) -> tuple[np.ndarray, n
     """
     supplied, shipped = Path(folder) / FILE, Path(folder) / "xywh.npy"
     if supplied.exists():
-        with np.load(note_input(supplied), allow_pickle=False) as stored:
-            return stored["boxes"][index], stored["found"][index], str(stored["origin"])
+        stored = read_npz(note_input(supplied), "re-run 01_preprocess")
+        return stored["boxes"][index], stored["found"][index], str(stored["origin"])
     if not shipped.exists():
         raise DataError(
             f"session '{key}' has no boxes (data/xywh/*.npy): supply them, a table or detector "

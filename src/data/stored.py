@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -51,11 +52,14 @@ def read_npz(path: Path, remedy: str = AGAIN) -> dict[str, np.ndarray]:
 def read_tensors(path: Path, remedy: str = AGAIN, **options: Any) -> Any:
     """What torch.save wrote of tensors and plain values, on the CPU; other objects are refused."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, **options)
+        with warnings.catch_warnings():  # torch warns of protocols it does not write itself
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True, **options)
     except (*UNREADABLE, RuntimeError, pickle.UnpicklingError) as error:
         reason = str(error).split("\n")[0]
-        what = "is cut off, or holds more than tensors and plain values"
-        raise DataError(f"{path} {what} ({reason}): {remedy}") from None
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it is cut off, or holds more than tensors and plain values"
+        raise DataError(f"{path} is no file of weights ({reason}): {remedy}") from None
 
 
 def read_mat(path: Path, names: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import torch
 
 from src.data.errors import DataError
 from src.data.hashes import trial_sha256
+from src.data.stored import read_npz
 from src.manifest import note_input, save_arrays
 from src.training.device import pick_device, threads
 from src.training.provenance import versions
@@ -144,11 +145,14 @@ def save_prediction(prediction: Prediction, path: Path) -> Path:
 
 def load_prediction(path: Path) -> Prediction:
     """Read what `save_prediction` wrote."""
-    with np.load(note_input(Path(path)), allow_pickle=False) as stored:
-        ids = (stored[name] for name in ("trial_ids", "image_ids", "unit_ids"))
-        provenance = json.loads(str(stored["provenance"]))
-        values, hashes = stored["predictions"], stored.get("image_sha256")
-        return Prediction(values, *ids, provenance, str(path), image_sha256=hashes)
+    remedy = "re-run 03_predict"
+    stored = read_npz(note_input(Path(path)), remedy)
+    names = ("predictions", "trial_ids", "image_ids", "unit_ids", "provenance")
+    if missing := [name for name in names if name not in stored]:
+        raise DataError(f"{path} holds no prediction, it lacks {', '.join(missing)}: {remedy}")
+    values, *ids, provenance = (stored[name] for name in names)
+    hashes, made_by = stored.get("image_sha256"), json.loads(str(provenance))
+    return Prediction(values, *ids, made_by, str(path), image_sha256=hashes)
 
 
 def side_by_side(parts: Sequence[Prediction]) -> Prediction:

@@ -6,7 +6,6 @@ Nothing is downloaded: where a file is missing, the error says which one goes wh
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from src import manifest
 from src.data.errors import DataError
+from src.data.stored import read_tensors
 from src.models.activations import activations, evaluating, prepare
 from src.models.networks import Network, NetworkRecord
 from src.seeds import stream
@@ -105,13 +105,7 @@ def _read(file: Path, record: NetworkRecord) -> dict[str, Tensor]:
     They may be the `state_dict` of a whole checkpoint, and of a module wrapped to be trained on
     several devices, whose names begin with `module.` (defect C12).
     """
-    try:
-        state = _inner(torch.load(file, map_location="cpu", weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{file} is no file of weights ({reason}): get it again, or save the state dict alone"
-        ) from None
+    state = _inner(read_tensors(file, "get it again, or save the state dict alone"))
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise DataError(f"{file} holds no plain state dict: save module.state_dict()")
     named = {}

@@ -11,11 +11,18 @@ from zipfile import is_zipfile
 import torch
 
 from src import manifest
+from src.config import ModelConfig
 from src.data.errors import DataError
 from src.data.session import Session
 from src.data.stored import read_tensors
 from src.models.encoder import Encoder
-from src.training.provenance import differences, model_config, session_facts, session_record
+from src.training.provenance import (
+    differences,
+    model_config,
+    plain_model,
+    session_facts,
+    session_record,
+)
 
 REMEDY = "delete it and train again"
 PER_SESSION = ("readouts", "shifters", "modulators", "offsets")  # of an encoder
@@ -74,14 +81,22 @@ def _standalone(value: Any) -> Any:
 
 
 def load_encoder(
-    path: Path, sessions: Mapping[str, Session] | None = None, only: bool = False
+    path: Path,
+    sessions: Mapping[str, Session] | None = None,
+    only: bool = False,
+    model: ModelConfig | None = None,
 ) -> Encoder:
     """The trained encoder of a `weights.pt`, in evaluation mode on the CPU.
 
     With `sessions`: CheckpointError unless it was trained on each of them (same unit ids, image
     shape and cache). `only`: the encoder has no other sessions, and says which it leaves out.
+    With `model`: CheckpointError naming what differs, where it holds another.
     """
     content = read(Path(path))
+    if model and (other := differences(content["inputs"]["model"], plain_model(model))):
+        raise CheckpointError(
+            f"{path} holds another model than asked for ({'; '.join(other)}): re-run 02_train"
+        )
     records, inputs, state = content["sessions"], content["inputs"], content["state"]
     for key, session in (sessions or {}).items():
         _require_same(path, records, key, session_record(session))

@@ -1,4 +1,4 @@
-"""Do the tests notice? Twelve deliberate mistakes, one at a time, in a copy of the repository.
+"""Do the tests notice? Sixteen deliberate mistakes, one at a time, in a copy of the repository.
 
 `python tests/benchmarks/mutations.py [--only NAME]`
 
@@ -116,6 +116,34 @@ MUTATIONS = (
         "return order[np.searchsorted(found[order], wanted)]",
         "return np.arange(len(wanted))",
         ("tests/evaluation/test_prediction.py",),
+    ),
+    Mutation(
+        "loading: pickles are run",
+        "src/data/stored.py",
+        'map_location="cpu", weights_only=True',
+        'map_location="cpu", weights_only=False',
+        ("tests/test_untrusted.py",),
+    ),
+    Mutation(
+        "volumes: the checksum of gzip is not read",
+        "src/data/nifti.py",
+        "more = stream.read(1)",
+        'more = b""',
+        ("tests/data/test_nifti.py",),
+    ),
+    Mutation(
+        "two runs: nobody waits",
+        "src/manifest.py",
+        "fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(stream, fcntl.LOCK_SH)",
+        ("tests/test_mistakes.py::test_a_second_run_waits_for_the_first_even_if_that_is_killed",),
+    ),
+    Mutation(
+        "checkpoints: any model will do",
+        "src/training/checkpoint.py",
+        "if model and (other := differences(",
+        "if not model and (other := differences(",
+        ("tests/training/test_checkpoint.py",),
     ),
 )
 

@@ -73,10 +73,13 @@ def test_what_is_no_volume_is_refused(tmp_path):
         read_volume(tmp_path / "w.nii.gz")
     with pytest.raises(DataError, match=r"not a series"):
         read_series(path, np.array([0]))
-    whole = gzip.decompress(path.read_bytes())
+    stored = path.read_bytes()
+    whole = gzip.decompress(stored)
     for content, text in (
+        (stored[:-8] + bytes(8), r"damaged \(CRC check failed"),
+        (gzip.compress(whole + b"xx"), "longer than its header says"),
         (gzip.compress(whole[:-8]), "cut off"),
-        (path.read_bytes()[:-20], "damaged|cut off"),
+        (stored[:-20], "damaged|cut off"),
         (b"n" * 400, "no NIfTI-1 file"),
         (whole[:70] + b"\x20\0" + whole[72:], "data type 32"),
     ):

@@ -127,3 +127,16 @@ def test_differences_name_each_changed_entry():
     expected = ["training.max_epochs: 200 -> 9", "gone: 0 -> None", "new: None -> 0"]
     assert differences(old, new) == expected
     assert differences(old, old) == []
+
+
+def test_another_model_is_named_by_what_differs(trained):
+    encoder, path = trained
+    assert load_encoder(path, model=encoder.config).config == encoder.config
+    core = dataclasses.replace(encoder.config.core, channels=encoder.config.core.channels + 1)
+    other = dataclasses.replace(encoder.config, core=core, name="other")
+    with pytest.raises(
+        CheckpointError, match=r"another model than asked for \(name: .* -> other; "
+    ):
+        load_encoder(path, model=other)
+    with pytest.raises(CheckpointError, match=r"core\.channels: \d+ -> \d+\): re-run 02_train"):
+        load_encoder(path, model=other)
