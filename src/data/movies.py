@@ -21,6 +21,7 @@ from src.data.errors import DataError
 from src.data.frame_statistics import FrameStatistics, nonzero, response_scales, stored
 from src.data.movie_mouse import KINDS
 from src.data.movie_pack import VIDEOS, missing_videos
+from src.data.npy_rows import npy_header, read_rows
 from src.data.pack import REMEDY, read_manifest
 from src.data.session import copy_rows
 from src.data.stimulus_types import stimulus_types
@@ -30,6 +31,7 @@ FRAMES = 30  # of a clip, one second
 SKIP = 50  # first frames of a trial, which are never scored (specification sensorium2023, 4.4)
 CUT = 300  # provided statistics end there, and with them the official frames
 FIELDS = {"behavior": "behavior", "pupil_center": "pupil"}  # of InputConfig and Batch, by kind
+Clips = tuple[np.ndarray, np.ndarray, int]  # trials, first frames, and how many of each
 Normal = tuple[np.ndarray | None, np.ndarray]  # what frames are centered on and multiplied by
 
 
@@ -202,10 +204,9 @@ class MovieSession:
         """
         index, starts = np.asarray(index, int), np.asarray(starts, int)
         self._require_inside(index, starts, frames)
-        where = list(zip(index.tolist(), starts.tolist(), strict=True))
-        asked = where, frames, torch.device(device)
+        asked = (index, starts, frames), torch.device(device)
         sides = {
-            field: self._frames(kind, *asked) if getattr(self.inputs, field) else None
+            field: self._sides(kind, *asked) if getattr(self.inputs, field) else None
             for kind, field in FIELDS.items()
         }
         withheld = self._withheld[index].any()
@@ -222,7 +223,8 @@ class MovieSession:
         """The same session of a mouse that never moves: behavior and pupil at their means."""
         still = copy.copy(self)
         still._still = True
-        still.__dict__.pop("_files", None)
+        for made in ("_files", "_sides_file"):
+            still.__dict__.pop(made, None)
         return still
 
     def video(self, trial: int, start: int = 0, frames: int | None = None) -> np.ndarray:
@@ -232,45 +234,66 @@ class MovieSession:
         path = f"{self._videos}/{name}.npy"
         frames = int(self.video_lengths[trial]) - start if frames is None else frames
         if name not in self._headers_file:
-            self._headers_file[name] = _header(path)
-        dtype, offset = self._headers_file[name]
-        count, skip = frames * h * w, start * h * w * dtype.itemsize
-        return np.fromfile(path, dtype, count, offset=offset + skip).reshape(-1, h, w)
+            self._headers_file[name] = npy_header(path)
+        return read_rows(path, self._headers_file[name], start, (frames, h, w))
 
     def _require_inside(self, index: np.ndarray, starts: np.ndarray, frames: int) -> None:
-        outside = np.flatnonzero((starts < 0) | (starts + frames > self.lengths[index]))
-        if len(outside):
-            trial, start = index[outside[0]], starts[outside[0]]
+        outside = (starts < 0) | (starts + frames > self.lengths[index])
+        if outside.any():
+            trial, start = index[outside.argmax()], starts[outside.argmax()]
             raise DataError(
                 f"session '{self.key}': frames {start} to {start + frames - 1} of trial {trial} "
                 f"are asked for, which has {self.lengths[trial]} valid ones: crop inside them"
             )
 
-    def _frames(
-        self, kind: str, where: list[tuple[int, int]], frames: int, device: torch.device
-    ) -> torch.Tensor:
-        """Frames of one kind, normalised where it is not raw: -> (n, t, ...); 0 if not recorded."""
-        row = {"videos": tuple(self.manifest["shape"]), "responses": (self.n_units,)}.get(
-            kind, (2,)
-        )
-        if kind not in self.kinds:
-            return torch.zeros(len(where), frames, *row, device=device)
+    def _frames(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
+        """Frames of videos or responses, normalised where they are not raw: -> (n, t, ...).
+
+        Each is turned into float32 and normalised while it is in the cache; to another device the
+        batch goes as it was packed.
+        """
+        index, starts, frames = asked
+        where = list(zip(index.tolist(), starts.tolist(), strict=True))
+        parts = [self._part(kind, i, start, frames) for i, start in where]
+        out = torch.empty(len(where), frames, *self._row(kind), device=device)
+        if device.type != "cpu" and len({part.dtype for part in parts}) == 1:
+            parts = torch.stack(parts).to(device)
         mean, factor = self._placed(kind, device)
-        out = torch.empty(len(where), frames, *row, device=device)
-        for k, (i, start) in enumerate(where):
-            clip = out[k].copy_(torch.from_numpy(self._read(kind, i, start, frames)))
-            here = slice(start, start + frames)
+        for clip, part, (_, start) in zip(out, parts, where, strict=True):
+            clip.copy_(part)
             if mean is not None:
-                clip.sub_(mean[here])
+                clip.sub_(mean[start : start + frames])
             if factor is not None:
-                clip.mul_(factor[here])
+                clip.mul_(factor[start : start + frames])
         return out
 
-    def _read(self, kind: str, i: int, start: int, frames: int) -> np.ndarray:
+    def _part(self, kind: str, i: int, start: int, frames: int) -> torch.Tensor:
+        """Frames of one trial as they are packed, responses without a copy: -> (t, ...)."""
         if kind == "videos":
-            return self.video(i, start, frames)
-        first = self._starts[i, KINDS.index(kind)] + start
-        return np.array(self._files[kind][first : first + frames])
+            return torch.from_numpy(self.video(i, start, frames))
+        first = int(self._starts[i, KINDS.index(kind)]) + start
+        return self._responses_file[first : first + frames]
+
+    def _row(self, kind: str) -> tuple[int, ...]:
+        return tuple(self.manifest["shape"]) if kind == "videos" else (self.n_units,)
+
+    def _sides(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
+        """Frames of behavior or pupil, normalised: -> (n, t, 2); 0 if not recorded."""
+        index, starts, frames = asked
+        if kind not in self.kinds:
+            return torch.zeros(len(index), frames, 2, device=device)
+        first = self._starts[index, KINDS.index(kind)] + starts
+        if (kind, device) not in self._sides_file:
+            self._sides_file[kind, device] = torch.from_numpy(self._whole(kind)).to(device)
+        rows = torch.from_numpy(first[:, None] + np.arange(frames)).to(device)
+        return self._sides_file[kind, device][rows]
+
+    def _whole(self, kind: str) -> np.ndarray:
+        """All of a small kind, normalised, in memory: -> (frames of all trials, 2) float32."""
+        mean, factor = self._normal[kind]
+        frame = np.concatenate([np.arange(n) for n in self._valid[:, KINDS.index(kind)]])
+        values = self._files[kind].astype(np.float32)
+        return (values if mean is None else values - mean[frame]) * factor[frame]
 
     def _placed(self, kind: str, device: torch.device) -> tuple[torch.Tensor | None, ...]:
         """Mean and factor of every frame on a device; of raw videos none."""
@@ -285,12 +308,21 @@ class MovieSession:
 
     # Made when first used, and again in a process that receives a pickled session.
     @cached_property
+    def _sides_file(self) -> dict[tuple[str, torch.device], torch.Tensor]:
+        return {}
+
+    @cached_property
     def _placed_file(self) -> dict[tuple[str, torch.device], tuple[torch.Tensor | None, ...]]:
         return {}
 
     @cached_property
     def _headers_file(self) -> dict[str, tuple[np.dtype, int]]:
         return {}
+
+    @cached_property
+    def _responses_file(self) -> torch.Tensor:
+        # mapped anew: torch takes no array that cannot be written; what is written stays private
+        return torch.from_numpy(np.load(self.folder / "responses.npy", mmap_mode="c"))
 
     @cached_property
     def _files(self) -> dict[str, np.ndarray]:
@@ -303,14 +335,6 @@ class MovieSession:
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_files" and not k.endswith("_file")}
-
-
-def _header(path: str) -> tuple[np.dtype, int]:
-    """Dtype of an npy file and where its numbers begin."""
-    with open(path, "rb") as stream:
-        np.lib.format.read_magic(stream)
-        dtype = np.lib.format.read_array_header_1_0(stream)[2]
-        return dtype, stream.tell()
 
 
 def open_movie_sessions(folder: Path, inputs: InputConfig) -> dict[str, MovieSession]:

@@ -5,7 +5,8 @@
 Writes a few full-size simulated trials (36 x 64 pixels, T = 324, float64) to a temporary folder,
 packs them, and times both ways to a clip on a warm page cache: ours, and a plain re-writing of the
 published order (specification sensorium2023, 4.2): load the four files, normalise all padded
-frames of all units, cut at the first NaN of any kind, crop. Then the size on disk and in memory.
+frames of all units, cut at the first NaN of any kind, crop. Its resize to the size that videos have
+already, 13 ms there, is left out. Then the size on disk and in memory.
 """
 
 from __future__ import annotations

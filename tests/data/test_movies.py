@@ -22,6 +22,7 @@ from src.data.movie_mouse import open_movie_mice, open_movie_mouse
 from src.data.movie_pack import pack_movies, whole_numbers
 from src.data.movie_tables import MICE, differences, session_table
 from src.data.movies import MovieSession, open_movie_sessions
+from src.data.npy_rows import npy_header, read_rows
 from src.data.stimulus_types import stimulus_types
 from src.paths import ROOT
 from src.simulate.movie_failures import ERRORS, MOVIE_FAILURES, WARNINGS, plant_in_movies
@@ -476,3 +477,13 @@ def test_a_mouse_at_rest_sees_the_same_and_does_nothing(films):
     np.testing.assert_allclose(raw._files["behavior"][7], mean, rtol=1e-6)
     assert float(b.behavior.std(dim=1).max()) < float(a.behavior.std(dim=1).max())
     assert not moving._still
+
+
+def test_rows_of_a_file_are_read_alone_and_a_short_file_is_an_error(tmp_path):
+    path, values = str(tmp_path / "rows.npy"), np.arange(60, dtype=np.float16).reshape(5, 3, 4)
+    np.save(path, values)
+    header = npy_header(path)
+    np.testing.assert_array_equal(read_rows(path, header, 1, (3, 3, 4)), values[1:4])
+    assert read_rows(path, header, 5, (0, 3, 4)).shape == (0, 3, 4)
+    with pytest.raises(DataError, match="ends before row 6"):
+        read_rows(path, header, 4, (2, 3, 4))
