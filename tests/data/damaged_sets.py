@@ -125,8 +125,10 @@ def read_films(root: Path, out: Path) -> Found:
     for i, n in enumerate(map(int, session.lengths)):
         silent = session.withheld_trials(np.array([i]))[0]
         for kind in KINDS:
-            count = 0 if silent and kind == "responses" else n
-            found[f"{kind}/{i}"] = session._read(kind, i, 0, count).astype(np.float32)
+            first = session._starts[i, KINDS.index(kind)]
+            rows = slice(first, first + (0 if silent and kind == "responses" else n))
+            values = session.video(i, 0, n) if kind == "videos" else session._files[kind][rows]
+            found[f"{kind}/{i}"] = values.astype(np.float32)
     return found
 
 
