@@ -72,9 +72,12 @@ _DEMO = (
     MovieMouse("90012-4-2", 1, "scored", units=32, short="pupil_center", overlong=True, pad=340),
 )
 
+# Few minutes of training are to be enough: little noise, mostly linear units, neighbors alike.
+_EASY = replace(MovieSimulation(()).cortex, energy_fraction=0.25, similarity_um=400.0, noise=0.5)
+
 PRESETS: Mapping[str, MovieSimulation] = MappingProxyType(
     {
         "films_tiny": MovieSimulation(_PAIR, train=40, own=2, main=1, repeats=(4, 4), none=1),
-        "films_demo": MovieSimulation(_DEMO),
+        "films_demo": MovieSimulation(_DEMO, envelope=0.2, cortex=_EASY),
     }
 )

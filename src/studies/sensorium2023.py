@@ -173,7 +173,7 @@ _DEMO = replace(
 _DEMO_COMPACT = replace(
     COMPACT, core=SeparableVideoCoreConfig((12, 16), stem=8, stride=4, temporal=9, smooth=1.0)
 )
-_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=18)
+_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=10)
 _DEMO_LINEAR = replace(LINEAR, core=FactorizedCoreConfig((6,), (12,), (9,), stride=4, linear=True))
 _DEMO_MEMBERS = [_small("gated", ())]
 _DEMO_MEMBERS += [_small(f, levels) for levels in (GROUPS, (2, 4)) for f in ("mean", "gated")]
@@ -199,7 +199,7 @@ DEMO = Profile(
     (
         *_ensemble(_DEMO_MEMBERS, _DEMO, "gated_0", "mean_2_4_8_16"),
         Plan(_DEMO_COMPACT, _DEMO_COMPACT_RECIPE),
-        Plan(_DEMO_LINEAR, replace(_DEMO_COMPACT_RECIPE, max_epochs=12)),
+        Plan(_DEMO_LINEAR, _DEMO_COMPACT_RECIPE),
         _causal(_DEMO_MAIN),
     ),
     simulation="films_demo",
