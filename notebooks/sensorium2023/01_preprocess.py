@@ -80,9 +80,10 @@ declare(*tables.values(), *figures.values())
 # forbids passing the data on, so that the demo *simulates* mice in the very same layout: panning
 # textures with the spectrum of natural scenes, neurons that see motion in one place after a lag,
 # are scaled by running and moved by the pupil, and answer with Poisson noise. They are easier than
-# real ones, so that networks learn something of them within minutes: less noise, fewer of them
-# nonlinear, neighbors more alike. What is true of them is stored outside their folders. `python -m src.fetch sensorium2023` fetches the ten zips one by
-# one, and a download that breaks off goes on where it was; look at their terms first.
+# real ones, so that networks learn something of them within minutes: less noise, and fewer
+# of them nonlinear. What is true of them is stored outside their folders.
+# `python -m src.fetch sensorium2023` fetches the ten zips one by one, and a download that breaks
+# off goes on where it was; look at their terms first.
 
 # %%
 if simulated:

@@ -72,8 +72,8 @@ _DEMO = (
     MovieMouse("90012-4-2", 1, "scored", units=32, short="pupil_center", overlong=True, pad=340),
 )
 
-# Few minutes of training are to be enough: little noise, mostly linear units, neighbors alike.
-_EASY = replace(MovieSimulation(()).cortex, energy_fraction=0.25, similarity_um=400.0, noise=0.5)
+# Few minutes of training are to be enough: little noise, mostly linear units.
+_EASY = replace(MovieSimulation(()).cortex, energy_fraction=0.25, noise=0.5)
 
 PRESETS: Mapping[str, MovieSimulation] = MappingProxyType(
     {

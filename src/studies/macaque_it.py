@@ -169,7 +169,7 @@ SMOKE = _simulated(
 _SMALL = _trained(narrow(IT_CNN, 16, 32, 64, hidden=128), replace(IT_RECIPE, batch_size=64))
 DEMO = _simulated(
     "demo",
-    draws=4,
+    draws=5,
     epochs=7,
     trees=15,
     redraws=7,
