@@ -16,6 +16,7 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -170,13 +171,15 @@ def explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Work on `path`, a file or a folder, while no other process does; until then wait.
+    """Work on `path`, a file or a folder, while no other process of this machine does; else wait.
 
-    The system holds the lock, and lets it go when a process ends, however it ends. Where a file
-    system knows no locks nobody waits.
+    The system holds the lock, and lets it go when a process ends, however it ends. Its file lies
+    with temporary files, so that a folder holds nothing but what was made. Where a file system
+    knows no locks nobody waits.
     """
-    path = Path(path)
-    with lock(path.with_name(f".{path.name}.lock"), f"{path} is in use by another process"):
+    path = Path(path).resolve()
+    file = Path(tempfile.gettempdir()) / f"striate-{os.getuid()}" / f"{fingerprint(str(path))}.lock"
+    with lock(file, f"{path} is in use by another process"):
         yield
 
 

@@ -253,7 +253,7 @@ def test_odd_voxels_are_reported_and_nothing_else(tiny):
         ("missing_scan", "lacks betas_session02, but has betas_session03"),
         ("truncated_scan", "betas_session02.hdf5 is not a complete HDF5 file|damaged"),
         ("wrong_shape", r"prf-visualrois is \(9, 12, 11\), Kastner2015 \(10, 12, 11\)"),
-        ("damaged_images", "nsd_stimuli.hdf5: imgBrick is missing or damaged"),
+        ("damaged_images", "nsd_stimuli.hdf5 is not a complete HDF5 file"),
     ],
 )
 def test_planted_failures_are_named(tiny, tmp_path, failure, message):
