@@ -272,8 +272,12 @@ def test_failed_write_is_one_error_and_leaves_nothing_new(
 
 
 def test_read_only_data_root_is_one_error(write_mouse, tmp_path, monkeypatch):
+    make = Path.mkdir
+
     def refuse(path, *args, **kwargs):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        if tmp_path in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        make(path, *args, **kwargs)
 
     mouse = open_mouse(write_mouse().folder)
     monkeypatch.setattr(Path, "mkdir", refuse)
