@@ -19,6 +19,8 @@ from src.data.errors import DataError
 from src.names import UnknownName, nearest
 from src.studies import STUDIES
 
+DRY = {"-n", "--dry-run", "--dryrun"}  # of Snakemake: it writes nothing, so that it need not wait
+
 
 def chosen_studies(profile: str, recording: str, study: str, data_root: str = "") -> list[str]:
     """Names of the studies of a run. DataError for an unknown name, or recording."""
@@ -86,7 +88,8 @@ def main() -> int:
     try:
         studies = chosen_studies(given.profile, given.recording, given.study, given.data_root)
         run = given.recording or given.profile
-        _hold(lock_files(studies, run, given.data_root, given.output_root))
+        if not DRY & set(given.command):
+            _hold(lock_files(studies, run, given.data_root, given.output_root))
     except (DataError, OSError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2
