@@ -180,7 +180,7 @@ summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).
 # so far from the truth that no gradient leads back: on mice like these, with 400 training images,
 # each of three members of the winner's network lost one mouse, which it predicted with a
 # correlation of 0.11 to 0.16 where the others reached 0.25 to 0.40. Started in the center of the
-# image, no mouse was lost in any run: five seeds of our model on three other mice scored 0.41 to
+# image, no mouse was lost in those runs: five seeds of our model on three other mice scored 0.41 to
 # 0.57 from random starts, 0.56 to 0.58 from the center.
 #
 # **Behavior acts on each unit's output, not as planes of the image**, and the pupil's shifts start
