@@ -208,5 +208,5 @@ summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).
 # the compact network stands at a single-trial correlation of 0.520 on validation images, the
 # winner's at 0.025; after four minutes at 0.667, where it has settled, and at 0.436, still
 # rising. How far the winner's would come with its full recipe, some hundred epochs, was not
-# measured. By itself on the card, an epoch takes 10 seconds of the winner's network, 4 of the
+# measured. By itself on the card, an epoch takes 11 seconds of the winner's network, 5 of the
 # compact one.
