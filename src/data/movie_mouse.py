@@ -26,7 +26,6 @@ TIERS = (
     *("train", "oracle", "live_test_main", "live_test_bonus"),
     *("final_test_main", "final_test_bonus", "none"),
 )
-BEHAVIOR = ("pupil size", "running speed")  # rows of a behavior file
 RATE = 30.0  # frames a second
 KEY_IN_NAME = re.compile(r"dynamic(\d+-\d+-\d+)(?:-|$)")
 SUFFIXES = {
