@@ -13,29 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from src.correlation import pearson
-from src.data.splits import Split
-from src.models.encoder import Encoder
-from src.training.validation import batches
-
-
-@torch.no_grad()
-def unit_scores(
-    encoder: Encoder,
-    sessions: Mapping[str, Any],
-    splits: Mapping[str, Split],
-    size: int,
-    device: torch.device,
-) -> dict[str, np.ndarray]:
-    """Correlation of each unit with single validation trials: -> (u,) by session."""
-    encoder.eval()
-    found = {}
-    for key, split in splits.items():
-        given = batches(sessions[key], split.validation, size, device)
-        parts = [(encoder(batch, key).cpu(), batch.responses.cpu()) for batch in given]
-        found[key] = pearson(*(torch.cat(x).numpy() for x in zip(*parts, strict=True)))
-    return found
-
 
 class OwnBest:
     """The best score and epoch of each unit so far, and how their weights are put together."""

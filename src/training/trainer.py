@@ -33,7 +33,7 @@ from src.training.distillation import lessons
 from src.training.launch import in_processes
 from src.training.losses import batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
-from src.training.own_best import OwnBest, unit_scores
+from src.training.own_best import OwnBest
 from src.training.parallel import Group, in_a_group, process_group
 from src.training.progress import reporting
 from src.training.provenance import recorded_inputs, session_record, versions
@@ -183,9 +183,7 @@ class Run:
         row["validation"], measured = self.validate(), self.watched
         verdict = schedule.step(row["validation"])
         if self.own:
-            given = self.sessions, self.splits, self.config.batch_size, self.device
-            scores, now = unit_scores(self.kept, *given), self.kept.state_dict()
-            self.own.keep(row["epoch"], scores, self.best, now)
+            self.own.keep(row["epoch"], self.unit_scores, self.best, self.kept.state_dict())
         elif verdict.improved:
             self.best = self.weights()
         if verdict.restore:
@@ -293,9 +291,9 @@ class Run:
         return responses.lerp(taught, self.config.distilled)
 
     def validate(self) -> float:
-        """The score on validation trials; what else is measured is noted in `watched`."""
+        """The score on validation trials; the rest is noted in `watched` and `unit_scores`."""
         given = self.sessions, self.splits, self.config, self.group
-        score, self.watched = validate(self.kept, *given)
+        score, self.watched, self.unit_scores = validate(self.kept, *given)
         return score
 
     def weights(self) -> dict[str, torch.Tensor]:

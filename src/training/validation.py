@@ -38,8 +38,8 @@ def validate(
     splits: Mapping[str, Split],
     config: TrainingConfig,
     group: Group,
-) -> tuple[float, dict[str, float]]:
-    """Single-trial correlation on validation trials, mean or median over all units; and more.
+) -> tuple[float, dict[str, float], dict[str, np.ndarray]]:
+    """Single-trial correlation on validation trials, mean or median over all units; more; by unit.
 
     Beside a median stand quantiles over units. A regression also has its loss, mean EV over units
     that vary, and how many predictions do not; a model that names objects, the share it names.
@@ -66,7 +66,7 @@ def validate(
         measured |= dict(zip(QUANTILES, levels.tolist(), strict=True))
     if config.object_weight:
         measured |= {name: float(np.concatenate(right).mean()) for name in NAMED}
-    return score, measured
+    return score, measured, dict(zip(splits, scores, strict=True))
 
 
 def _measured(
