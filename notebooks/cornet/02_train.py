@@ -34,8 +34,9 @@
 # - after the last epoch the whole training set was read once more for one validation.
 #
 # In the `demo` profile the pictures are simulated, of eight categories, and networks are trained
-# for a few epochs at 64 pixels, on the processor. `full` takes ImageNet, and days; several
-# `processes` share them, on a GPU each, as do those of `python -m src.cornet train --ngpus 2`.
+# for a few epochs at 64 pixels (RT at 32), on the processor. `full` takes ImageNet, and days;
+# several `processes` share them, on a GPU each, as do those of `python -m src.cornet train
+# --ngpus 2`.
 #
 # The answer is the learning curve.
 

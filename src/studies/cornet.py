@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from src.config import RecognitionConfig, RecognizerConfig
 from src.studies.records import (
@@ -29,36 +30,37 @@ STEPS_R = ("V1-t0", "V2-t1", "V4-t1", "IT-t1", "IT-t4", "decoder")
 STEPS_RT = ("V1-t0", "V2-t1", "V4-t2", "IT-t3", "IT-t4", "decoder")
 
 
-def _drawn(size: int, pool: int, others: int, *letters: str) -> tuple[FrozenNetwork, ...]:
-    """The network that simulated sites read, and random ones: other draws, other architectures."""
-    how = {"start": "random", "size": size, "pool": pool}
-    steps = {"r": STEPS_R, "rt": STEPS_RT}
-    return (
-        FrozenNetwork("planted", "cornet_z", **how),
-        *(
-            FrozenNetwork(f"cornet_z_random_{k}", "cornet_z", draw=k, **how)
-            for k in range(1, others + 1)
-        ),
-        *(
-            FrozenNetwork(f"cornet_{x}_random", f"cornet_{x}", layers=steps.get(x, ()), **how)
-            for x in letters
-        ),
-    )
+def _pool(size: int) -> int:
+    """Places a side that maps are averaged to, of images of `size` pixels; 0: as many as ever."""
+    return min(size // 8, 14) or 14
 
 
-def _learned(plan: Recognizer, pool: int) -> FrozenNetwork:
+def _drawn(size: int, others: int, size_rt: int = 0) -> tuple[FrozenNetwork, ...]:
+    """The network that simulated sites read, other draws of it, and a random RT of a size."""
+
+    def one(name: str, size: int, letter: str = "z", **more: Any) -> FrozenNetwork:
+        how = {"start": "random", "size": size, "pool": _pool(size), **more}
+        return FrozenNetwork(name, f"cornet_{letter}", **how)
+
+    names = [f"cornet_z_random_{k}" for k in range(1, others + 1)]
+    others_z = [one(name, size, draw=k) for k, name in enumerate(names, 1)]
+    recurrent = [one("cornet_rt_random", size_rt, "rt", layers=STEPS_RT)] if size_rt else []
+    return one("planted", size), *others_z, *recurrent
+
+
+def _learned(plan: Recognizer) -> FrozenNetwork:
     """What a plan has learned, frozen."""
     model = plan.model
     steps = {"cornet_r": STEPS_R, "cornet_rt": STEPS_RT}.get(model.network, ())
-    how = {"start": "trained", "layers": steps, "size": model.size, "pool": pool}
+    how = {"start": "trained", "layers": steps, "size": model.size, "pool": _pool(model.size)}
     return FrozenNetwork(model.name, model.network, **how)
 
 
 def _profile(
-    name: str, plans: tuple[Recognizer, ...], networks: tuple[FrozenNetwork, ...], pool: int
+    name: str, plans: tuple[Recognizer, ...], networks: tuple[FrozenNetwork, ...]
 ) -> Profile:
     """A simulated profile: networks of one architecture, trained and not, are a probe."""
-    networks = (*networks, *(_learned(plan, pool) for plan in plans))
+    networks = (*networks, *(_learned(plan) for plan in plans))
     kinds = dict.fromkeys(one.network for one in networks)
     alike = {kind: tuple(n.name for n in networks if n.network == kind) for kind in kinds}
     return Profile(
@@ -80,17 +82,15 @@ def _small(letter: str, size: int, **recipe: int | float) -> Recognizer:
 SMOKE = _profile(
     "smoke",
     (_small("z", 32, epochs=2, batch_size=32, step_size=2),),
-    _drawn(32, 4, 0),
-    4,
+    _drawn(32, 0),
 )
 DEMO = _profile(
     "demo",
     (
         _small("z", 64, epochs=8, batch_size=32, step_size=4, learning_rate=0.02),
-        _small("rt", 64, epochs=3, batch_size=32, step_size=2, learning_rate=0.02),
+        _small("rt", 32, epochs=5, batch_size=32, step_size=4, learning_rate=0.003),
     ),
-    _drawn(64, 8, 1, "rt"),
-    8,
+    _drawn(64, 1, 32),
 )
 
 _LETTERS = tuple(RECIPES)
@@ -105,7 +105,7 @@ _RANDOM = tuple(
 FULL = Profile(
     "full",
     _OWN,
-    (*_PUBLISHED, *_RANDOM, *(_learned(plan, 14) for plan in _OWN)),
+    (*_PUBLISHED, *_RANDOM, *(_learned(plan) for plan in _OWN)),
     tuple(
         Probe(n, "layers", (n,))
         for x in _LETTERS

@@ -171,14 +171,14 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=7,
-    trees=15,
-    redraws=7,
+    trees=10,
+    redraws=5,
     plans=(
         _SMALL,
-        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=8, epochs=3, startup=3),
+        _searched(_SMALL, Range("jitter", 0, 4, integer=True), trials=6, epochs=3, startup=2),
         _trained(
             replace(FIELD_CNN, core=replace(FIELD_CNN.core, channels=24)),
-            replace(FIELD_RECIPE, max_epochs=26),
+            replace(FIELD_RECIPE, max_epochs=20),
         ),
         _trained(
             map_head("objects/block3", 64, hidden=128),

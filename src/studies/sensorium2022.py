@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from src.config import (
     BaselineCoreConfig,
@@ -125,11 +126,13 @@ def _box_plans(
     members: int,
     *names: str,
     readout: GaussianReadoutConfig = WIDE.readout,
+    scale: Literal["full", "quarter"] = "full",
 ) -> tuple[Plan, ...]:
     """A plan for each condition; members of equal number have equal seeds."""
+    seen = replace(WINNER_INPUT, scale=scale)
     return tuple(
         Plan(
-            ModelConfig(name, core, replace(WINNER_INPUT, **_BOXES[name]), readout),
+            ModelConfig(name, core, replace(seen, **_BOXES[name]), readout),
             training,
             members,
             question="14_fig_boxes",
@@ -143,10 +146,10 @@ _SMOKE = TrainingConfig(batch_size=32, max_epochs=2)
 _DEMO = TrainingConfig(
     batch_size=16, max_epochs=12, learning_rate=0.005, schedule="cosine", average=0.95
 )
-_DEMO_BOXES = replace(_DEMO, batch_size=8, max_epochs=3, learning_rate=0.006)
+_DEMO_BOXES = replace(_DEMO, max_epochs=6, learning_rate=0.008)
 _DEMO_BRIEF = replace(_DEMO, max_epochs=8, schedule="fixed", average=0.0)
 _DEMO_STEPS = replace(_DEMO_BRIEF, max_epochs=7, steps_per_epoch=20)  # as with 320 images
-_DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=12)
+_DEMO_WINNER = replace(_WINNER, batch_size=32, max_epochs=10)
 _OWN = TrainingConfig(
     batch_size=32, learning_rate=0.006, patience=3, max_decays=2, max_epochs=36, jitter=4
 )
@@ -220,23 +223,23 @@ SMOKE = Profile(
     contest=("student", "wide", "ln"),
 )
 
-_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=18), members=3, split="resplit")
+_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=15), members=3, split="resplit")
 
 DEMO = Profile(
     "demo",
     (
-        Plan(_small(LN, 24), _DEMO),
-        Plan(_small(CNN, 24), _DEMO),
-        Plan(replace(CNN_FREE, core=COMPACT.core), replace(_DEMO, max_epochs=14)),
+        Plan(_small(LN, 24), replace(_DEMO, max_epochs=9)),
+        Plan(_small(CNN, 24), replace(_DEMO, max_epochs=10)),
+        Plan(replace(CNN_FREE, core=COMPACT.core), _DEMO),
         Plan(_narrow(WIDE, 12, 24, 32, 32), _DEMO_WINNER, members=3, split="resplit"),
-        Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=8)),
+        Plan(_small(WIDE_PLUS, 12, 24, 32, 32), replace(_DEMO, max_epochs=6)),
         _DEMO_COMPACT,
         _taught("student", _DEMO_COMPACT),
         _kfold(_strided(_small(WIDE, 8, 16, 24, 24)), _DEMO_BRIEF, 3),
         *_by_size(Plan(_strided(_small(LN, 16)), _DEMO_STEPS), 40, 110, 320),
         *_by_size(Plan(_strided(_small(CNN, 16)), _DEMO_STEPS), 40, 110, 320),
-        *_box_plans(_TINY, _DEMO_BOXES, 3, readout=CLOSE),
-        _small_vit(16),
+        *_box_plans(replace(_TINY, pool=1), _DEMO_BOXES, 3, readout=CLOSE, scale="quarter"),
+        _small_vit(13),
     ),
     simulation="demo",
     detector=DetectorTraining(),
