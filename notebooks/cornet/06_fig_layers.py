@@ -79,13 +79,14 @@ declare(places.tables / "06_permuted.csv", places.figures / "06_regions.png")
 
 # %%
 use_style()
-wide = layers.pivot_table("raw", ["model", "place"], "region", sort=False)
-names = list(layers["model"].unique())
-widths = [len(wide.loc[name]) for name in names]
-figure, axes = plt.subplots(1, len(names), figsize=(2 + 0.34 * sum(widths), 2.2), sharey=True,
+parts = {
+    name: part.pivot_table("raw", "region", "place", sort=False).loc[list(study.sessions)]
+    for name, part in layers.groupby("model", sort=False)
+}
+widths = [part.shape[1] for part in parts.values()]
+figure, axes = plt.subplots(1, len(parts), figsize=(2 + 0.34 * sum(widths), 2.2), sharey=True,
                             width_ratios=widths, squeeze=False)  # fmt: skip
-for axis, name in zip(axes[0], names, strict=True):
-    part = wide.loc[name][list(study.sessions)].T
+for axis, (name, part) in zip(axes[0], parts.items(), strict=True):
     panels.value_map(axis, part.to_numpy(), study.sessions, list(part.columns))
     axis.set_title(name.removeprefix("cornet_").replace("_", " "), fontsize=8)
 if simulated:
@@ -108,14 +109,14 @@ data = "simulated" if simulated else "recorded"
 
 # %%
 rows = []
-for name in names:
-    last = wide.loc[name].index[-2]  # before the decoder
+for name, part in parts.items():
+    last = part.columns[-2]  # before the decoder
     x = stored_sets(places.features, name, path)[last]
     moved = replace(x, values=x.values[rng.permutation(len(x.values))])
     for region in study.sessions:
         row = {"model": name, "region": region, "layer": x.layer}
         row["permuted"] = score(moved, assembly, "pls", region, settings=how).raw
-        rows.append({**row, "true": wide.loc[(name, last), region]})
+        rows.append({**row, "true": part.loc[region, last]})
 
 # %%
 permuted = pd.DataFrame(rows)
