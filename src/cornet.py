@@ -49,6 +49,7 @@ from src.models.registry import cornet_record, network_record, own_weights
 from src.studies.cornet import RECIPES
 from src.training.device import pick_device
 from src.training.launch import torchrun
+from src.training.parallel import in_a_group, sole
 from src.training.recognition import Saving, recognizer, train_recognizer
 
 Measured = Callable[[FeatureSet], list[ScoreRecord]]
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(given: argparse.Namespace) -> int:
     """Train one network on folders of pictures; on several devices by torchrun."""
-    if given.ngpus > 1 and "LOCAL_RANK" not in os.environ:
+    if given.ngpus > 1 and not in_a_group():
         return _on_several(given)
     letter = given.model.lower()
     chosen = {name: getattr(given, name) for name in RECIPE if getattr(given, name) is not None}
@@ -106,7 +107,7 @@ def train(given: argparse.Namespace) -> int:
 
 def _on_several(given: argparse.Namespace) -> int:
     """The same command once a device, all on this machine."""
-    with torchrun(given.ngpus, "src.cornet", *given.line) as started:
+    with sole(given.output_path), torchrun(given.ngpus, "src.cornet", *given.line) as started:
         return started.wait()
 
 

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import manifest, paths
+from src import locks, manifest, paths
 from src.imports import code_sha256
 from src.kernel import USAGE
 from src.kernel_manager import kernel_manager
@@ -124,7 +124,7 @@ def _alone(job: Job) -> Iterator[None]:
     with ExitStack() as held:
         with redirect_stdout(sys.stderr):
             for place in sorted(places):
-                held.enter_context(manifest.lock(place, f"{job.name} runs in another process"))
+                held.enter_context(locks.lock(place, f"{job.name} runs in another process"))
         yield
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from src import manifest, paths
+from src import locks, paths
 from src.data.errors import DataError
 from src.names import UnknownName, nearest
 from src.studies import STUDIES
@@ -63,7 +63,7 @@ def lock_files(studies: list[str], run: str, data_root: str, output_root: str) -
 def _hold(files: Iterator[Path]) -> None:
     """Lock files until this process, whatever it becomes, has ended."""
     for file in files:
-        stream = manifest.lock(file, f"another run works in {file.parent}")
+        stream = locks.lock(file, f"another run works in {file.parent}")
         os.set_inheritable(os.dup(stream.fileno()), True)
 
 

@@ -22,6 +22,7 @@ LAYERS = (
     ("parts",),
     ("paths", "config", "seeds", "correlation", "lifetime", "names"),
     ("studies", "manifest"),
+    ("locks",),
     ("data",),
     ("simulate",),
     ("models",),
@@ -45,7 +46,7 @@ COMMANDS = {
     "imports",
     "summary",
 }
-BELOW_COMMANDS = {"paths", "manifest", "lifetime", "names"}
+BELOW_COMMANDS = {"paths", "manifest", "locks", "lifetime", "names"}
 
 
 def package(path: Path) -> str:

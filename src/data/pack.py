@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from src import manifest
+from src import locks, manifest
 from src.data.build import REMEDY, SCHEMA, Build
 from src.data.checks import WIDTHS
 from src.data.errors import DataError
@@ -44,7 +44,7 @@ def pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None] | No
     changes meanwhile, or the cache cannot be written; then nothing of the build is left.
     """
     folder = Path(folder)
-    with manifest.alone(folder):
+    with locks.alone(folder):
         _pack(mouse, folder, build or _build)
     manifest.note_output(folder / "manifest.json")
 

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from src import manifest
+from src import locks, manifest
 from src.config import PretrainingConfig, as_plain
 from src.models.activations import evaluating
 from src.seeds import numpy_stream
@@ -55,7 +55,7 @@ def pretrain(
     weights, resume = Path(folder) / "weights.pt", Path(folder) / "resume.pt"
     inputs = _recorded_inputs(network, parts, config, seed, prepare)
     network.to(pick_device(device))
-    with manifest.alone(weights.parent):
+    with locks.alone(weights.parent):
         if content := current_content(weights, inputs):
             manifest.note_output(weights)
         else:

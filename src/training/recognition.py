@@ -34,7 +34,7 @@ from src.training import checkpoint
 from src.training.checkpoint import current_content
 from src.training.device import keep_memory, pick_device, require_devices, threads
 from src.training.launch import in_processes
-from src.training.parallel import Group, process_group
+from src.training.parallel import Group, process_group, sole
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
 from src.training.shown import Loader, Shown
@@ -84,33 +84,35 @@ def train_recognizer(
 
     Leaves the last weights in `network`, in evaluation mode, and in `weights.pt` with all they
     depend on; `history.csv`, and `log.csv`, which grows a line at a time. A finished run of the
-    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`.
+    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`; a second
+    one in the folder waits for the first.
     `processes` share each batch, as do those of torchrun where it started this; the first writes.
     """
     folder = Path(folder)
     require_devices(device, processes)
     inputs = _recorded_inputs(network, folders, config, seed)
-    if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
-        how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
-        call = partial(train_recognizer, **how, progress=progress)
-        in_processes(processes, call, network, folders, config, seed, folder)
-    with process_group(device) as group, threads(config.threads):
-        network.module.to(group.device)
-        content = current_content(folder / "weights.pt", inputs)
-        if content is None:
-            keep_memory()
-            run = Run(network, folders, config, seed, group, workers)
-            content = run.to_the_end(folder, inputs, saving, restore, progress and group.first)
+    with sole(folder):
+        if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
+            how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
+            call = partial(train_recognizer, **how, progress=progress)
+            in_processes(processes, call, network, folders, config, seed, folder)
+        with process_group(device) as group, threads(config.threads):
+            network.module.to(group.device)
+            content = current_content(folder / "weights.pt", inputs)
+            if content is None:
+                keep_memory()
+                run = Run(network, folders, config, seed, group, workers)
+                content = run.to_the_end(folder, inputs, saving, restore, progress and group.first)
+                if group.first:
+                    checkpoint.write(folder / "weights.pt", content)
+            else:
+                manifest.note_output(folder / "weights.pt")
+            group.wait()
             if group.first:
-                checkpoint.write(folder / "weights.pt", content)
-        else:
-            manifest.note_output(folder / "weights.pt")
-        group.wait()
-        if group.first:
-            (folder / "resume.pt").unlink(missing_ok=True)
-            history = pd.DataFrame(content["history"], columns=HISTORY)
-            manifest.save_table(history, folder / "history.csv")
-        group.wait()
+                (folder / "resume.pt").unlink(missing_ok=True)
+                history = pd.DataFrame(content["history"], columns=HISTORY)
+                manifest.save_table(history, folder / "history.csv")
+            group.wait()
     network.module.load_state_dict(content["state"])
     network.module.eval()
     return pd.read_csv(folder / "history.csv")

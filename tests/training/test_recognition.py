@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import active_children
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from src import cornet
+from src import cornet, locks
 from src.config import RecognitionConfig, RecognizerConfig
 from src.data.errors import DataError
 from src.data.folders import open_folders
@@ -346,9 +347,29 @@ def test_two_processes_train_as_one(data, whole, tmp_path, monkeypatch):
     np.testing.assert_allclose(*both, rtol=1e-3)
 
 
+def test_a_second_training_in_a_folder_waits_for_the_first(data, whole, tmp_path, capsys):
+    with ThreadPoolExecutor(1) as pool:
+        with locks.alone(tmp_path):
+            second = pool.submit(trained, data, tmp_path)
+            said = ""
+            while not second.done() and "waiting" not in said:
+                said += capsys.readouterr().out
+            assert f"{tmp_path} is in use by another process (process {os.getpid()} on " in said
+            assert not second.done() and not list(tmp_path.iterdir())
+        network, _ = second.result()
+    assert same(network, whole[0])
+
+
 def test_several_devices_are_one_argument(data, tmp_path, monkeypatch):
-    """The same line, once a device, by torchrun."""
+    """The same line, once a device, by torchrun; the folder is theirs."""
     started = []
+
+    @contextmanager
+    def alone(folder):
+        assert folder == tmp_path
+        started.append("alone")
+        yield
+        started.append("free")
 
     @contextmanager
     def torchrun(*words):
@@ -356,9 +377,10 @@ def test_several_devices_are_one_argument(data, tmp_path, monkeypatch):
         yield SimpleNamespace(wait=lambda: 0)
 
     monkeypatch.setattr(cornet, "torchrun", torchrun)
+    monkeypatch.setattr(locks, "alone", alone)
     line = ["train", "--data_path", str(data), "-o", str(tmp_path), "--ngpus", "3"]
     assert cornet.main(line) == 0
-    assert started == [(3, "src.cornet", *line)]
+    assert started == ["alone", (3, "src.cornet", *line), "free"]
 
 
 def test_folders_are_named_as_they_come(data, tmp_path):
