@@ -1,7 +1,7 @@
 """Provenance, and the one way to write a file: atomic, and noted for the running notebook's record.
 
 A process started by `src.run` finds in the variable `STRIATE_RECORD` the file its notes go to, one
-JSON line each. Without it (a notebook open in JupyterLab) artefacts are written just the same and
+JSON line each. Without it (a notebook open in JupyterLab) artifacts are written just the same and
 nothing is noted.
 """
 
@@ -96,7 +96,7 @@ def note_input(path: Path) -> Path:
 
 
 def note_output(path: Path) -> Path:
-    """Note a finished artefact: just written, or found to be current by its recorded inputs."""
+    """Note a finished artifact: just written, or found to be current by its recorded inputs."""
     if os.environ.get(RECORD_VARIABLE):
         _note("output", path, sha256=file_sha256(path))
     return path

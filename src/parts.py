@@ -111,7 +111,7 @@ class VideoCoreConfig:
 
 @dataclass(frozen=True)
 class FactorizedCoreConfig:
-    """Convolutions over space, then time, of the organisers of SENSORIUM 2023; all without padding.
+    """Convolutions over space, then time, of the organizers of SENSORIUM 2023; all without padding.
 
     Defaults are theirs. One frame at a time and `recurrent`: in the spirit of their GRU.
     """

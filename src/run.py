@@ -1,6 +1,6 @@
 """Execute one notebook safely and record it: `python -m src.run NOTEBOOK -p member 3`.
 
-papermill alone exits 0 on a misspelt parameter and on a notebook that swallowed its own error and
+papermill alone exits 0 on a misspelled parameter and on a notebook that swallowed its own error and
 wrote nothing. This exits 2 on a parameter the notebook does not have or a value of another type;
 and 1 on a cell that raised or did not complete, a killed kernel, and a declared output not written.
 The executed notebook is saved, also a failed one, and beside it a JSON record, the manifest's part.

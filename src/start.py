@@ -1,7 +1,7 @@
 """Start a run: check what was asked for, keep other runs out of its folders, become Snakemake.
 
 `python -m src.start --profile P ... -- COMMAND`, in run_all.sh. Exits 2, in one line, where a name
-is misspelt, a recording was never imported, or a folder is a file or cannot be written. A second
+is misspelled, a recording was never imported, or a folder is a file or cannot be written. A second
 run of a study in the same folders waits until the first has ended, however it ends.
 """
 

@@ -230,12 +230,12 @@ def test_a_changed_recipe_trains_only_its_model(house):
     assert house.would_run() == {"02_train_ln_1", "03_predict_ln", "04_evaluate", "05_fig_any"}
 
 
-def test_a_missing_artefact_is_made_again(house):
+def test_a_missing_artifact_is_made_again(house):
     (house.results / "tables/02_wide_2.csv").unlink()
     assert house.would_run() == {"02_train_wide_2"} | AFTER_TRAINING_WIDE
 
 
-def test_an_edited_artefact_is_made_again(house):
+def test_an_edited_artifact_is_made_again(house):
     table = house.results / "tables/02_wide_2.csv"
     table.write_text("edited")
     done = house.run_all()

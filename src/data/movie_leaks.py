@@ -17,7 +17,7 @@ from src.data.movie_mouse import TIERS
 from src.data.splits import Split
 
 EVALUATED = TIERS[2:6]
-NEAR = 2.0  # grey levels, root mean square over frames: less than the eye or a network tells apart
+NEAR = 2.0  # gray levels, root mean square over frames: less than the eye or a network tells apart
 LOOKED_AT = 8  # frames that decide which videos are compared whole
 BLOCK = 4  # pixels a side that are averaged then
 
@@ -46,7 +46,7 @@ def shared_videos(sessions: Mapping[str, Any]) -> pd.DataFrame:
 def near_copies(sessions: Mapping[str, Any], within: float = NEAR) -> pd.DataFrame:
     """Videos that differ, but hardly: a film saved once more, or a pixel changed.
 
-    Columns video, other (hashes), difference (root mean square, grey levels, over the frames both
+    Columns video, other (hashes), difference (root mean square, gray levels, over the frames both
     have, from the first on), shown and other_shown (session tier, ...). All pairs are compared in
     a few coarse frames, whose difference is at most that of the frames themselves, so that no pair
     is lost that is near in those; what is near there is compared whole.

@@ -181,7 +181,7 @@ def _require_same(file: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, T
 
 @contextmanager
 def _drawing(record: NetworkRecord, seed: int) -> Iterator[None]:
-    """PyTorch's initialisation draws from a stream of its own; the global one stays as it was."""
+    """PyTorch's initialization draws from a stream of its own; the global one stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(stream(seed, "network", record.name).get_state())
         yield
@@ -221,7 +221,7 @@ def calibrated(network: Network, images: np.ndarray) -> Network:
 
 
 def synthetic_image(size: int) -> np.ndarray:
-    """A fixed picture in color without any symmetry: () -> (1, 3, size, size) uint8."""
+    """A fixed image in color without any symmetry: () -> (1, 3, size, size) uint8."""
     y, x = np.mgrid[:size, :size] / size
     waves = [np.sin(k * (4 * x + 9 * y * y) + k) + np.cos(k * 7 * x * y) for k in (2, 3, 5)]
     blob = np.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 0.02)

@@ -86,7 +86,7 @@ def _pasted(
 
 
 def random_crop(image: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """A random part of a picture, mirrored every other time: (h, w, 3) -> (size, size, 3) uint8.
+    """A random part of an image, mirrored every other time: (h, w, 3) -> (size, size, 3) uint8.
 
     8 % to all of its area, 3:4 to 4:3 in shape (Szegedy et al. 2015), stretched to the square by
     PIL's bilinear filter. Where ten such parts do not fit, the largest in the middle that does.

@@ -397,8 +397,8 @@ def test_folders_are_named_as_they_come(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: (d / "val/d").mkdir(), "holds no picture"),
-        (lambda d: [f.unlink() for f in (d / "val/a").iterdir()], "holds no picture"),
+        (lambda d: (d / "val/d").mkdir(), "holds no image"),
+        (lambda d: [f.unlink() for f in (d / "val/a").iterdir()], "holds no image"),
         (lambda d: (d / "val/a").rename(d / "val/e"), r"it lacks \['a'\], and has besides \['e'\]"),
         (lambda d: (d / "val").rename(d / "valid"), "no folder val_in_folders or val"),
     ],
