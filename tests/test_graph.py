@@ -1,6 +1,5 @@
 """The graph of notebooks, tried in a copy of the house with notebooks that do next to nothing."""
 
-import importlib.util
 import json
 import os
 import re
@@ -348,10 +347,8 @@ def test_a_cluster_is_a_file(house):
     assert "threads: 16" in told and "slurm_partition=my_cpu_partition" in told
 
 
-def test_kubernetes_is_a_file_too(house, monkeypatch):
-    """Its records go through a storage plugin; where there is none, a stand-in takes its place."""
-    if importlib.util.find_spec("snakemake_storage_plugin_fs") is None:
-        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/plugins"))
+def test_kubernetes_is_a_file_too(house):
+    """Its records go through a storage plugin."""
     shutil.rmtree(house.folder / "figures")
     dry = "--", "--dry-run", "--printshellcmds"
     done = house.run_all("--cluster", "kubernetes", *dry, profile="full")
