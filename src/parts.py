@@ -104,7 +104,7 @@ class VideoCoreConfig:
     # are the same in all
     shift: Literal["always", "alternate"] = "always"
     norm: Literal["none", "pre"] = "none"  # pre: layer norm before attention and feed-forward
-    # tokens that fill up the last windows: visible as published, or seen by no token of the video
+    # tokens that fill up the last windows: visible as published, or seen by no token of the film
     pad_keys: Literal["visible", "masked"] = "visible"
     causal: bool = False  # a token sees no later one
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from src import locks, paths
 from src.data.errors import DataError
+from src.data.stimulus_kinds import imported
 from src.names import UnknownName, nearest
 from src.studies import STUDIES
 
@@ -46,6 +47,9 @@ def _unknown_recording(recording: str, study: str, data_root: str) -> str:
     runs = {p.name for p in raw.parents[1].glob(f"{study or '*'}/*") if p.is_dir()}
     known = sorted(r for r in runs if (r[0] != "." and not r.endswith("_truth")))
     there = f", which has {', '.join(known)}" if known else ""
+    others = [s for s in STUDIES if paths.run_paths(s, recording, data_root).raw.is_dir()]
+    if others:  # of another study than the one that was asked for
+        return f"{study} has no recording {recording!r}; {imported(recording, others[0])}"
     return (
         f"no recording {recording!r} was imported under {raw.parents[1]}{there}"
         f"{nearest(recording, known)}: import it with notebooks/{study or '<study>'}"

@@ -9,6 +9,7 @@ import pytest
 
 from src import locks
 from src.paths import ROOT
+from tests.waiting import said_until_it_waits
 
 HOLD = """
 import sys, time
@@ -45,11 +46,10 @@ def test_who_has_a_lock_is_said_and_a_kill_frees_it(tmp_path):
 def test_the_second_waits_until_the_first_is_done(tmp_path, capsys):
     with ThreadPoolExecutor(1) as pool:
         with locks.alone(tmp_path / "made"):
-            second, said = pool.submit(waited, tmp_path / "made"), ""
-            while not second.done() and "\n" not in said:
-                said += capsys.readouterr().out
+            second = pool.submit(waited, tmp_path / "made")
+            said = said_until_it_waits(second, capsys)
             assert said.startswith(f"{tmp_path}/made is in use by another process (process ")
-            assert said.endswith(": waiting for it\n") and not second.done()
+            assert said.rstrip().endswith(": waiting for it") and not second.done()
             (tmp_path / "made").write_text("whole")
         assert second.result() == "whole"
     assert [p.name for p in tmp_path.iterdir()] == ["made"]

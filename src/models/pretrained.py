@@ -23,6 +23,7 @@ from src.data.errors import DataError
 from src.data.stored import read_tensors
 from src.models.activations import activations, evaluating, prepare
 from src.models.networks import Network, NetworkRecord
+from src.models.states import state_differences
 from src.seeds import stream
 
 TOLERANCE = 2e-3  # of a layer's standard deviation: other processors round otherwise
@@ -168,13 +169,7 @@ def _complete(
 
 
 def _require_same(file: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    differences = [f"missing {name}" for name in ours if name not in theirs]
-    differences += [f"unexpected {name}" for name in theirs if name not in ours]
-    for name in (name for name in ours if name in theirs):
-        expected, found = tuple(ours[name].shape), tuple(theirs[name].shape)
-        if expected != found:
-            differences.append(f"{name} is {found}, expected {expected}")
-    if differences:
+    if differences := state_differences(ours, theirs):
         more = f"; and {len(differences) - 8} more" if differences[8:] else ""
         raise DataError(f"{file} does not fit: {'; '.join(differences[:8])}{more}")
 

@@ -27,12 +27,12 @@ def jitter(batch: Batch, pixels: int, generator: torch.Generator | None) -> Batc
 
 
 def rotate(batch: Batch, generator: torch.Generator | None) -> Batch:
-    """A batch of videos turned by a random number of quarter turns, all alike: Batch -> same."""
+    """A batch of films turned by a random number of quarter turns, all alike: Batch -> same."""
     return rotated(batch, int(torch.randint(4, (), generator=generator)))
 
 
 def rotated(batch: Batch, turns: int) -> Batch:
-    """Videos (n, c, t, h, w) turned left, the pupil's center by the same matrix: Batch -> same.
+    """Films (n, c, t, h, w) turned left, the pupil's center by the same matrix: Batch -> same.
 
     The display is turned as a square whose sides run from -1 to 1: after a quarter turn the frame
     is stretched back to its shape, so that nothing is cut off or filled in, as it was in published

@@ -36,6 +36,7 @@ from src.training.recognition import (
     train_recognizer,
 )
 from src.training.shown import Loader, Shown
+from tests.waiting import said_until_it_waits
 
 RECIPE = RecognitionConfig(epochs=2, batch_size=8, learning_rate=0.02, step_size=1)
 MODEL = RecognizerConfig("small", "cornet_z", 32)
@@ -351,9 +352,7 @@ def test_a_second_training_in_a_folder_waits_for_the_first(data, whole, tmp_path
     with ThreadPoolExecutor(1) as pool:
         with locks.alone(tmp_path):
             second = pool.submit(trained, data, tmp_path)
-            said = ""
-            while not second.done() and "waiting" not in said:
-                said += capsys.readouterr().out
+            said = said_until_it_waits(second, capsys)
             assert f"{tmp_path} is in use by another process (process {os.getpid()} on " in said
             assert not second.done() and not list(tmp_path.iterdir())
         network, _ = second.result()
