@@ -7,10 +7,10 @@ Last, where several studies run, the notebooks of the folder summary, which read
 processes (that share each training).
 
 A job's output is its record, written last and only by a notebook that kept its promises; the record names
-every artefact. So Snakemake never deletes a checkpoint before making it anew: a notebook that runs again
+every artifact. So Snakemake never deletes a checkpoint before making it anew: a notebook that runs again
 reuses what its recorded inputs prove current. A job runs again when its notebook, the files of `src` it
 imports, its part of src/studies or a record before it changed (in content: a git checkout alone changes
-nothing), and when one of its artefacts is gone or was edited.
+nothing), and when one of its artifacts is gone or was edited.
 """
 
 import atexit

@@ -34,7 +34,7 @@ class InputConfig:
         "quarter"  # quarter: exact bilinear 0.25 (mean of central 2x2)
     )
     behavior: bool = False  # pupil size, its derivative, running speed (3 values)
-    pupil: bool = False  # pupil centre (2 values), drives the shifter
+    pupil: bool = False  # pupil center (2 values), drives the shifter
     boxes: Literal["none", "file", "full_frame", "shuffled", "flag"] = (
         "none"  # object box: x, y, w, h in 0..1; shuffled: of another image; flag: and if found
     )
@@ -42,10 +42,10 @@ class InputConfig:
     raw: bool = False  # pixel values as recorded, 0 to 255: for a core with a scale of its own
     objects: bool = False  # which object an image shows, for a model that names it as well
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
-    center_behavior: bool = False  # subtract the mean of behaviour before dividing by its std
+    center_behavior: bool = False  # subtract the mean of behavior before dividing by its std
     # of videos: responses are divided by the std of each unit and frame (official), of each unit,
     # or not at all; statistics come with the recording or are those of its training trials; scored
-    # frames are those the organisers' winners predicted, or all from the 50th on
+    # frames are those the organizers' winners predicted, or all from the 50th on
     response_scale: Literal["per_frame", "per_unit", "none"] = "per_frame"
     statistics: Literal["provided", "train"] = "provided"
     frame_policy: Literal["official", "full"] = "official"
@@ -206,7 +206,7 @@ class ReconstructionConfig(PretrainingConfig):
 
 @dataclass(frozen=True)
 class RecognizerConfig:
-    """A network that learns to name the pictures of folders, a class each."""
+    """A network that learns to name the images of folders, a class each."""
 
     name: str  # how tables, folders and figures call it
     network: str = "cornet_z"  # cornet_z, cornet_r, cornet_rt or cornet_s
@@ -216,7 +216,7 @@ class RecognizerConfig:
 
 @dataclass(frozen=True)
 class RecognitionConfig:
-    """Training to name pictures as the CORnets were: SGD, a rate cut by ten at even intervals.
+    """Training to name images as the CORnets were: SGD, a rate cut by ten at even intervals.
 
     Kubilius et al. 2018 and 2019; defaults are the recipe of CORnet-Z.
     """

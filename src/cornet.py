@@ -49,6 +49,7 @@ from src.models.registry import cornet_record, network_record, own_weights
 from src.studies.cornet import RECIPES
 from src.training.device import pick_device
 from src.training.launch import torchrun
+from src.training.parallel import in_a_group, sole
 from src.training.recognition import Saving, recognizer, train_recognizer
 
 Measured = Callable[[FeatureSet], list[ScoreRecord]]
@@ -77,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(given: argparse.Namespace) -> int:
-    """Train one network on folders of pictures; on several devices by torchrun."""
-    if given.ngpus > 1 and "LOCAL_RANK" not in os.environ:
+    """Train one network on folders of images; on several devices by torchrun."""
+    if given.ngpus > 1 and not in_a_group():
         return _on_several(given)
     letter = given.model.lower()
     chosen = {name: getattr(given, name) for name in RECIPE if getattr(given, name) is not None}
@@ -106,12 +107,12 @@ def train(given: argparse.Namespace) -> int:
 
 def _on_several(given: argparse.Namespace) -> int:
     """The same command once a device, all on this machine."""
-    with torchrun(given.ngpus, "src.cornet", *given.line) as started:
+    with sole(given.output_path), torchrun(given.ngpus, "src.cornet", *given.line) as started:
         return started.wait()
 
 
 def features(given: argparse.Namespace) -> int:
-    """Features of a folder of pictures, an npz and a csv."""
+    """Features of a folder of images, an npz and a csv."""
     network = opened(given.model, given.weights, given.times, given.seed)
     step = None if given.all_steps else given.time_step
     print(_exported(given, network, given.data_path, f"{given.layer}.{given.sublayer}", step))
@@ -121,7 +122,7 @@ def features(given: argparse.Namespace) -> int:
 def _exported(
     given: argparse.Namespace, network: Network, source: Path, part: str, step: int | None
 ) -> Path:
-    """The npz of one part of a network, pictures shown as the flags say."""
+    """The npz of one part of a network, images shown as the flags say."""
     network.module.to(pick_device(given.device or ("auto" if given.ngpus else "cpu")))
     how = {"size": given.imsize, "crop": given.crop, "batch": given.batch_size, "pool": given.pool}
     screen = Screen(given.shown, given.field, given.looks, given.radius)
@@ -143,12 +144,12 @@ def opened(model: str, weights: str, times: int, seed: int) -> Network:
 
 
 def assembly(given: argparse.Namespace) -> int:
-    """Pictures and an array of responses to them, as the file that `score` takes."""
+    """Images and an array of responses to them, as the file that `score` takes."""
     arrays = SessionArrays(given.images, given.data_path)
     found = recorded_assembly(given.output_path.stem, arrays, given.region)
     print(found.save(given.output_path))
     n = found.stimuli["stimulus_id"].nunique()
-    print(f"{len(found.values)} presentations of {n} pictures, {len(found.units)} units")
+    print(f"{len(found.values)} presentations of {n} images, {len(found.units)} units")
     return 0
 
 
@@ -193,7 +194,7 @@ def _responses(given: argparse.Namespace) -> Measured:
 def _choices(given: argparse.Namespace) -> Measured:
     """Scores of features against a table of choices; --fitting names images to fit a readout to."""
     if not given.fitting:
-        raise DataError("give --fitting, a csv of stimulus_id and object_name of other pictures")
+        raise DataError("give --fitting, a csv of stimulus_id and object_name of other images")
     trials, fitting = open_choices(given.data_path), pd.read_csv(given.fitting, dtype=str)
     how = Settings(version=given.formula or None, resamples=given.resamples, seed=given.seed)
     source = Source("own", data=given.data_path.stem)
@@ -201,7 +202,7 @@ def _choices(given: argparse.Namespace) -> Measured:
 
 
 def _feature_sets(given: argparse.Namespace) -> Iterator[FeatureSet]:
-    """Features from files, or of pictures by a network, one layer after the other."""
+    """Features from files, or of images by a network, one layer after the other."""
     for path in given.features:
         yield from open_feature_sets(path, given.model)
     if given.features:
@@ -255,7 +256,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, "folder with train/<class> and val_in_folders/<class> or val/<class>")
     add, recipe = parser.add_argument, "published recipe of the model if not given"
     add("--model", choices=LETTERS, default="Z", help="which CORnet (Z)")
-    add("-j", "--workers", type=int, default=4, help="processes that load pictures (4)")
+    add("-j", "--workers", type=int, default=4, help="processes that load images (4)")
     for name in RECIPE:
         kind = type(getattr(RecognitionConfig(), name))
         names = ["--lr", "--learning_rate"] if name == "learning_rate" else [f"--{name}"]
@@ -270,7 +271,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
-    _add_common(parser, "folder or zip of pictures")
+    _add_common(parser, "folder or zip of images")
     _add_part(parser)
     add = parser.add_argument
     add("--model", choices=LETTERS, default="Z", help="which CORnet (Z)")
@@ -286,9 +287,9 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
     add("--sublayer", default="avgpool", help="module within it, such as output (avgpool)")
     add("--imsize", type=int, default=224, help="pixels a side (224)")
     add("--crop", action="store_true", help="the middle, as in validation, and not stretched")
-    add("--batch_size", type=int, default=32, help="pictures at once (32)")
+    add("--batch_size", type=int, default=32, help="images at once (32)")
     add("--pool", type=int, default=0, help="average maps to so many cells a side (0: do not)")
-    add("--shown", type=float, default=8.0, help="degrees that pictures were shown at (8)")
+    add("--shown", type=float, default=8.0, help="degrees that images were shown at (8)")
     add("--field", type=float, default=8.0, help="degrees that the network sees (8)")
     add("--looks", type=int, default=1, help="small shifts whose features are averaged (1)")
     add("--radius", type=float, default=0.05, help="degrees within which they lie (0.05)")
@@ -296,7 +297,7 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
 
 def _add_assembly(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--images", type=Path, required=True, help="folder, zip or npy of pictures")
+    add("--images", type=Path, required=True, help="folder, zip or npy of images")
     add("--data_path", type=Path, required=True, help="npy (units, images[, repeats])")
     add("-o", "--output_path", type=Path, required=True, help="the file to write, .h5")
     add("--region", default="", help="of all units")
@@ -309,10 +310,10 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default="", help="name of the model; with --images: Z, alexnet, ...")
     add("--features", type=Path, nargs="+", default=[], help="npz of `features`, or assemblies")
-    add("--images", type=Path, help="in place of --features: pictures named as the stimuli")
+    add("--images", type=Path, help="in place of --features: images named as the stimuli")
     choices = (*METRICS, SPANTIME, *CONSISTENCIES)
     add("--metric", choices=choices, default="pls", help="(pls); i1 to i2n: of choices")
-    add("--fitting", type=Path, help="for choices: csv of pictures and objects to fit to")
+    add("--fitting", type=Path, help="for choices: csv of images and objects to fit to")
     add("--region", help="units of this region (each by itself)")
     add("--time_bin", type=float, nargs=2, metavar=("START", "END"), help="ms (every bin)")
     add("--ceiling", choices=get_args(Ceiling), default="repetitions")

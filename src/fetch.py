@@ -17,7 +17,9 @@ from src import paths
 from src.data.errors import DataError
 from src.data.fetch import alone, by_hand, fetch, mirrored
 from src.data.registry import RemoteFile, registered, remote_files
+from src.manifest import WriteError
 from src.models.registry import network_record
+from src.names import UnknownName
 from src.studies import STUDIES
 from src.studies.records import FrozenNetwork, Profile
 
@@ -157,8 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         root = Path(given.data_root).expanduser().resolve() if given.data_root else paths.DATA
         with alone(root):
             failed = fetch_all(files, root, given.mirror)
-    except (DataError, KeyError) as error:
-        print(f"src.fetch: {error.args[0]}", file=sys.stderr)
+    except (DataError, UnknownName, WriteError) as error:
+        print(f"src.fetch: {error}", file=sys.stderr)
         return 2
     for line in failed:
         print(f"src.fetch: {line}", file=sys.stderr)

@@ -1,14 +1,13 @@
 """Provenance, and the one way to write a file: atomic, and noted for the running notebook's record.
 
 A process started by `src.run` finds in the variable `STRIATE_RECORD` the file its notes go to, one
-JSON line each. Without it (a notebook open in JupyterLab) artefacts are written just the same and
+JSON line each. Without it (a notebook open in JupyterLab) artifacts are written just the same and
 nothing is noted.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -16,13 +15,12 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from src import paths
 
@@ -98,7 +96,7 @@ def note_input(path: Path) -> Path:
 
 
 def note_output(path: Path) -> Path:
-    """Note a finished artefact: just written, or found to be current by its recorded inputs."""
+    """Note a finished artifact: just written, or found to be current by its recorded inputs."""
     if os.environ.get(RECORD_VARIABLE):
         _note("output", path, sha256=file_sha256(path))
     return path
@@ -167,41 +165,6 @@ def explained(path: Path) -> Iterator[None]:
         if isinstance(cause, OSError) and (cause.errno in OF_DISKS or _full(cause)):
             raise write_error(cause, path) from None
         raise
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Work on `path`, a file or a folder, while no other process of this machine does; else wait.
-
-    The system holds the lock, and lets it go when a process ends, however it ends. Its file lies
-    with temporary files, so that a folder holds nothing but what was made. Where a file system
-    knows no locks nobody waits.
-    """
-    path = Path(path).resolve()
-    file = Path(tempfile.gettempdir()) / f"striate-{os.getuid()}" / f"{fingerprint(str(path))}.lock"
-    with lock(file, f"{path} is in use by another process"):
-        yield
-
-
-def lock(file: Path, busy: str) -> IO[str]:
-    """Lock a file for this process until it is closed; where another has it, say so and wait."""
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        stream = file.open("a+")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.seek(0)
-        who = stream.read().strip()
-        print(f"{busy}{f' ({who})' if who else ''}: waiting for it", flush=True)
-        fcntl.flock(stream, fcntl.LOCK_EX)
-    except OSError:  # a file system without locks
-        return stream
-    with suppress(OSError):  # a full disk keeps nobody from working
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()} on {platform.node()}\n")
-        stream.flush()
-    return stream
 
 
 @contextmanager

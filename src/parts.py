@@ -104,14 +104,14 @@ class VideoCoreConfig:
     # are the same in all
     shift: Literal["always", "alternate"] = "always"
     norm: Literal["none", "pre"] = "none"  # pre: layer norm before attention and feed-forward
-    # tokens that fill up the last windows: visible as published, or seen by no token of the video
+    # tokens that fill up the last windows: visible as published, or seen by no token of the film
     pad_keys: Literal["visible", "masked"] = "visible"
     causal: bool = False  # a token sees no later one
 
 
 @dataclass(frozen=True)
 class FactorizedCoreConfig:
-    """Convolutions over space, then time, of the organisers of SENSORIUM 2023; all without padding.
+    """Convolutions over space, then time, of the organizers of SENSORIUM 2023; all without padding.
 
     Defaults are theirs. One frame at a time and `recurrent`: in the spirit of their GRU.
     """

@@ -37,7 +37,7 @@ def outdated(record: Path, given: Mapping[str, Any], code: str) -> str | None:
     """Why an existing record cannot stand for a job with the parameters `given`; None if it can.
 
     code: sha256 of the notebook and of what it imports, as they are now. A parameter that is not
-    given must have had its default, and no artefact may be gone or newer.
+    given must have had its default, and no artifact may be gone or newer.
     """
     content = json.loads(record.read_text())
     used = content["parameters"]

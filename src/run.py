@@ -1,6 +1,6 @@
 """Execute one notebook safely and record it: `python -m src.run NOTEBOOK -p member 3`.
 
-papermill alone exits 0 on a misspelt parameter and on a notebook that swallowed its own error and
+papermill alone exits 0 on a misspelled parameter and on a notebook that swallowed its own error and
 wrote nothing. This exits 2 on a parameter the notebook does not have or a value of another type;
 and 1 on a cell that raised or did not complete, a killed kernel, and a declared output not written.
 The executed notebook is saved, also a failed one, and beside it a JSON record, the manifest's part.
@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import manifest, paths
+from src import locks, manifest, paths
 from src.imports import code_sha256
 from src.kernel import USAGE
 from src.kernel_manager import kernel_manager
@@ -124,7 +124,7 @@ def _alone(job: Job) -> Iterator[None]:
     with ExitStack() as held:
         with redirect_stdout(sys.stderr):
             for place in sorted(places):
-                held.enter_context(manifest.lock(place, f"{job.name} runs in another process"))
+                held.enter_context(locks.lock(place, f"{job.name} runs in another process"))
         yield
 
 

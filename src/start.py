@@ -1,7 +1,7 @@
 """Start a run: check what was asked for, keep other runs out of its folders, become Snakemake.
 
 `python -m src.start --profile P ... -- COMMAND`, in run_all.sh. Exits 2, in one line, where a name
-is misspelt, a recording was never imported, or a folder is a file or cannot be written. A second
+is misspelled, a recording was never imported, or a folder is a file or cannot be written. A second
 run of a study in the same folders waits until the first has ended, however it ends.
 """
 
@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from src import manifest, paths
+from src import locks, paths
 from src.data.errors import DataError
+from src.data.stimulus_kinds import imported
 from src.names import UnknownName, nearest
 from src.studies import STUDIES
 
@@ -46,6 +47,9 @@ def _unknown_recording(recording: str, study: str, data_root: str) -> str:
     runs = {p.name for p in raw.parents[1].glob(f"{study or '*'}/*") if p.is_dir()}
     known = sorted(r for r in runs if (r[0] != "." and not r.endswith("_truth")))
     there = f", which has {', '.join(known)}" if known else ""
+    others = [s for s in STUDIES if paths.run_paths(s, recording, data_root).raw.is_dir()]
+    if others:  # of another study than the one that was asked for
+        return f"{study} has no recording {recording!r}; {imported(recording, others[0])}"
     return (
         f"no recording {recording!r} was imported under {raw.parents[1]}{there}"
         f"{nearest(recording, known)}: import it with notebooks/{study or '<study>'}"
@@ -63,7 +67,7 @@ def lock_files(studies: list[str], run: str, data_root: str, output_root: str) -
 def _hold(files: Iterator[Path]) -> None:
     """Lock files until this process, whatever it becomes, has ended."""
     for file in files:
-        stream = manifest.lock(file, f"another run works in {file.parent}")
+        stream = locks.lock(file, f"another run works in {file.parent}")
         os.set_inheritable(os.dup(stream.fileno()), True)
 
 

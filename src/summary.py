@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from src import paths
@@ -53,9 +53,11 @@ def summary_lines(manifest: Path, table: str = "scores.csv") -> Iterator[str]:
     """The scores in `table`, figures and cost of the run that `manifest` records."""
     content, outputs = _read(manifest)
     yield f"\n{content['title']}\n"
-    for found in (p for p in outputs if (p.parent.name, p.name) == ("tables", table)):
+    tables = [p for p in outputs if (p.parent.name, p.name) == ("tables", table)]
+    for found in (path for path in tables if path.is_file()):
         yield from table_lines(found)
         yield ""
+    yield from _absent(path for path in tables if not path.is_file())
     yield "Figures"
     drawn = _drawn(manifest, outputs)
     each = [path for path in drawn if path.name.startswith(EACH) and SUMMARY not in path.parts]
@@ -64,6 +66,12 @@ def summary_lines(manifest: Path, table: str = "scores.csv") -> Iterator[str]:
         yield f"  and {len(each)} of single members and models, 02_*.png and 03_*.png beside them"
     yield f"\n{_cost(content)}"
     yield f"What each used and made: {short(manifest)}"
+
+
+def _absent(files: Iterable[Path]) -> Iterator[str]:
+    """A line that names what is not there, if anything is not."""
+    if names := ", ".join(map(short, files)):
+        yield f"{names}: not there yet; the same command without --until or the like makes it"
 
 
 def _read(manifest: Path) -> tuple[dict, list[Path]]:
@@ -83,7 +91,12 @@ def _cost(content: dict) -> str:
 
 
 def all_lines(manifests: list[Path]) -> Iterator[str]:
-    """What several runs came to: each in a line and all in the summary, or else one by one."""
+    """What several runs came to: each in a line and all in the summary, or else one by one.
+
+    A run of a part of the notebooks may leave no manifest, or less than an older manifest says.
+    """
+    yield from _absent(path for path in manifests if not path.is_file())
+    manifests = [path for path in manifests if path.is_file()]
     last = [path for path in manifests if path.parent.parent.name == SUMMARY]
     for path in (path for path in manifests if path not in last):
         if last:

@@ -142,7 +142,7 @@ ROWS = {  # row: file of src, then tests
     ),
     "BS-09": (
         "data/screen.py",
-        "data/test_screen.py::test_a_larger_field_is_grey_around_the_picture",
+        "data/test_screen.py::test_a_larger_field_is_gray_around_the_picture",
         "data/test_screen.py::test_a_smaller_field_is_the_middle",
         f"{COMMAND}::test_a_picture_is_placed_and_looked_at_from_more_than_one_place",
     ),

@@ -99,7 +99,7 @@ ROWS = {  # row: file of src, then tests
     ),
     "NSD-18": (
         "analyses/wave_tuning.py",
-        "analyses/test_wave_tuning.py::test_voxels_of_one_grating_are_recognised",
+        "analyses/test_wave_tuning.py::test_voxels_of_one_grating_are_recognized",
         "models/test_gabor.py::test_frequencies_have_the_specified_sizes",
         "models/test_gabor.py::test_planted_fields_and_orientations_are_found",
     ),

@@ -71,7 +71,7 @@ ROWS = {  # row: file of src, then tests
     ),
     "S23-11": (
         "data/movies.py",
-        f"{MOVIES}::test_crops_equal_the_crops_of_whole_normalised_trials",
+        f"{MOVIES}::test_crops_equal_the_crops_of_whole_normalized_trials",
         f"{MOVIES}::test_rows_of_a_file_are_read_alone_and_a_short_file_is_an_error",
     ),
     "S23-12": (

@@ -23,7 +23,7 @@ RNG, N = np.random.default_rng(0), 40
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Forty pictures, grey, RGBA and color, by numbers that do not sort as text."""
+    """Forty pictures, gray, RGBA and color, by numbers that do not sort as text."""
     root = tmp_path_factory.mktemp("shown")
     for i in range(N):
         mode = ("L", "RGBA", "RGB")[i % 3]
@@ -232,7 +232,7 @@ def test_a_recording_of_ones_own_is_scored(tmp_path, capsys):
     mine = tmp_path / "mine.h5"
     line = ("--images", folder, "--data_path", tmp_path / "responses.npy", "--region", "V4")
     assert run("assembly", *line, "-o", mine) == 0
-    assert "160 presentations of 40 pictures, 3 units" in capsys.readouterr().out
+    assert "160 presentations of 40 images, 3 units" in capsys.readouterr().out
     line = (
         "score",
         "--data_path",

@@ -26,7 +26,7 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-ELSEWHERE = {"neuralpredictors", "snakemake-interface-storage-plugins"}  # that is in snakemake
+ELSEWHERE = {"neuralpredictors"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -100,3 +100,10 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
 def test_mistakes_are_told(tmp_path, capsys, options, said):
     assert main(["sensorium2022", *options, "--data-root", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_data_root_that_is_a_file_is_told(tmp_path, capsys):
+    (tmp_path / "data").write_text("not a folder")
+    assert main(["sensorium2022", "--data-root", str(tmp_path / "data")]) == 2
+    told = capsys.readouterr().err
+    assert "a file is where a folder should be" in told and told.count("\n") == 1

@@ -1,9 +1,11 @@
 """House rules a machine can hold: which way imports flow, where words live, how long things are."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
@@ -22,6 +24,7 @@ LAYERS = (
     ("parts",),
     ("paths", "config", "seeds", "correlation", "lifetime", "names"),
     ("studies", "manifest"),
+    ("locks",),
     ("data",),
     ("simulate",),
     ("models",),
@@ -45,7 +48,7 @@ COMMANDS = {
     "imports",
     "summary",
 }
-BELOW_COMMANDS = {"paths", "manifest", "lifetime", "names"}
+BELOW_COMMANDS = {"paths", "manifest", "locks", "lifetime", "names"}
 
 
 def package(path: Path) -> str:
@@ -200,6 +203,60 @@ def test_words_of_source_files_stay_where_they_are_translated():
     assert not [str(f.relative_to(ROOT)) for f in others if words.search(f.read_text())]
 
 
+BRITISH = re.compile(
+    r"colour|behaviour|centre|centring|grey|neighbour|favour|honour|labell|modell|cancell|travell"
+    r"|licence|defence|artefact|misspelt|learnt|metres?\b|fibre|analys(e|ed|ing)\b|judgement|whilst"
+    r"|(initial|optim|minim|maxim|normal|standard|summar|recogn|organ|penal|regular|general|visual"
+    r"|random|synchron|character|emphas|real|util|local|binar|quant|discret|parametr|equal)is(e|ing|ation)",
+    re.IGNORECASE,
+)
+# Not ours to spell: a map of matplotlib, this rule, a wrong field of the registry in its test.
+GREYS = re.compile(r"\bGreys(_r)?\b")
+SPELLED_SO = {"LICENSE", "tests/test_house.py", "tests/data/test_fetch.py"}
+
+
+def tracked(*endings: str) -> list[Path]:
+    """Files that git tracks, of some endings or all."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    )
+    found = [ROOT / name for name in listed.stdout.split("\0") if name.endswith(endings or "")]
+    return [path for path in found if path.is_file()]
+
+
+def test_spelling_is_american():
+    endings = (".py", ".md", ".sh", ".toml", ".yaml", ".yml", ".json", ".mplstyle", "Snakefile")
+    texts = {p.relative_to(ROOT).as_posix(): p for p in tracked(*endings)}
+    assert len(texts) > 600
+    found = {
+        name: match[0]
+        for name, path in texts.items()
+        if name not in SPELLED_SO and (match := BRITISH.search(GREYS.sub("", path.read_text())))
+    }
+    assert not found
+    assert all(
+        map(BRITISH.search, ("behaviour", "Normalised", "a micrometre", "_grey", "artefacts"))
+    )
+    assert not any(map(BRITISH.search, ("analyses", "parameter", "noise", "a centered gray image")))
+
+
+def prose(path: Path) -> str:
+    """Comments and docstrings of a file, without what stands in backticks or is a path."""
+    tree, text = ast.parse(path.read_text()), path.read_text()
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef
+    parts = [ast.get_docstring(n) or "" for n in ast.walk(tree) if isinstance(n, kinds)]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    parts += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return re.sub(r"`[^`]*`|\S*/\S*", "", "\n".join(parts))
+
+
+def test_a_stimulus_is_an_image_or_a_film():
+    """Words of notebooks/README.md; what a figure shows may be a picture."""
+    said = re.compile(r"\b(pictures?|photos?)\b", re.IGNORECASE)
+    sources = [f for f in SOURCES if package(f) != "figures"]
+    assert not {f.name: match[0] for f in sources if (match := said.search(prose(f)))}
+
+
 def functions(path: Path) -> list[tuple[str, int]]:
     """Names and lengths in lines of all functions of a file."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
@@ -238,11 +295,7 @@ def test_ruff_is_content(arguments):
 
 def test_nothing_names_a_machine_or_a_person():
     """No tracked file holds an absolute home or build folder, or one place's package registry."""
-    listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
-    )
-    texts = [ROOT / name for name in listed.stdout.split("\0") if name]
     places = re.compile(rb"/(?:home|Users|root|work|opt)/\w|find-links|index-url|file://")
     ours = Path(__file__)
-    found = [p for p in texts if p != ours and p.suffix not in (".png", ".pdf") and p.exists()]
+    found = [p for p in tracked() if p != ours and p.suffix not in (".png", ".pdf")]
     assert not [str(p.relative_to(ROOT)) for p in found if places.search(p.read_bytes())]

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import torch
 
-from src import manifest
+from src import locks, manifest
 from src.data.errors import DataError
 from src.data.registry import require_raw
 from src.paths import ROOT
@@ -133,7 +133,7 @@ def test_a_file_where_a_folder_should_be(tmp_path):
     (tmp_path / "data").write_text("not a folder\n")
     says = r"data/runs.* was not written: Not a directory.*: a file is where a folder should be"
     with pytest.raises(manifest.WriteError, match=says):
-        manifest.lock(next(lock_files(["cornet"], "demo", str(tmp_path / "data"), "")), "")
+        locks.lock(next(lock_files(["cornet"], "demo", str(tmp_path / "data"), "")), "")
 
 
 def test_a_notebook_is_looked_for_where_one_stands(tmp_path):
@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         with pytest.raises(manifest.WriteError, match=says):
             manifest.save_table(pd.DataFrame({"x": [1]}), fixed / "table.csv")
         with pytest.raises(manifest.WriteError, match=r"Read-only.*: choose a data_root and an"):
-            manifest.lock(next(lock_files(["cornet"], "demo", str(fixed), "")), "")
+            locks.lock(next(lock_files(["cornet"], "demo", str(fixed), "")), "")
 
 
 # 10 Two runs at once (and tests/test_run.py, of one notebook) -------------------------------------

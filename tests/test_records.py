@@ -12,19 +12,19 @@ GIVEN = {"profile": "smoke", "recording": "", "member": 2}
 
 @pytest.fixture
 def finished(tmp_path):
-    """A record and the artefact it names."""
-    artefact = tmp_path / "scores.csv"
-    artefact.write_text("r\n0.5\n")
+    """A record and the artifact it names."""
+    artifact = tmp_path / "scores.csv"
+    artifact.write_text("r\n0.5\n")
     content = {
         "notebook": "notebooks/study/02_train.py",
         "code": "c0de",
         "parameters": {**GIVEN, "seed": 42},
         "changed": ["profile", "member"],
-        "outputs": {str(artefact): "0" * 64},
+        "outputs": {str(artifact): "0" * 64},
     }
     record = tmp_path / "02_train_wide_2.json"
     record.write_text(json.dumps(content))
-    return record, artefact
+    return record, artifact
 
 
 def test_a_record_stands_for_its_job(finished):
@@ -58,15 +58,15 @@ def test_other_code_outdates_a_record(finished):
     assert "changed, or what it imports" in records.outdated(finished[0], GIVEN, "c0de")
 
 
-def test_a_missing_artefact_outdates_its_record(finished):
+def test_a_missing_artifact_outdates_its_record(finished):
     finished[1].unlink()
     assert "scores.csv is gone" in records.outdated(finished[0], GIVEN, "c0de")
 
 
-def test_an_edited_artefact_outdates_its_record(finished):
-    record, artefact = finished
+def test_an_edited_artifact_outdates_its_record(finished):
+    record, artifact = finished
     later = record.stat().st_mtime_ns + 1
-    os.utime(artefact, ns=(later, later))
+    os.utime(artifact, ns=(later, later))
     assert "scores.csv was changed" in records.outdated(record, GIVEN, "c0de")
 
 

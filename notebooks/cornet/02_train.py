@@ -33,7 +33,7 @@
 #   used;
 # - after the last epoch the whole training set was read once more for one validation.
 #
-# In the `demo` profile the pictures are simulated, of eight categories, and networks are trained
+# In the `demo` profile the images are simulated, of eight categories, and networks are trained
 # for a few epochs at 64 pixels (RT at 32), on the processor. `full` takes ImageNet, and days;
 # several `processes` share them, on a GPU each, as do those of `python -m src.cornet train
 # --ngpus 2`.
@@ -62,7 +62,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
 processes: int = 1  # that share the training, on a GPU each where there are GPUs
-workers: int = 0  # processes that load pictures; 0: this one
+workers: int = 0  # processes that load images; 0: this one
 seed: int = 42  # seed of weights, order and crops, together with the number of the run
 
 # %%

@@ -88,9 +88,9 @@ rows = []
 for name, p in {"trained": probabilities, "as it started": untrained}.items():
     ranked = np.argsort(-p, axis=1) == held_out.labels[:, None]
     row = {"model": model, "weights": name, "top1": ranked[:, 0].mean()}
-    rows.append({**row, "top5": ranked[:, :5].any(1).mean(), "n_pictures": len(p)})
+    rows.append({**row, "top5": ranked[:, :5].any(1).mean(), "n_images": len(p)})
 guessing = {"model": model, "weights": "guessing", "top1": 1 / len(held_out.classes)}
-guessing |= {"top5": min(1, 5 / len(held_out.classes)), "n_pictures": len(held_out)}
+guessing |= {"top5": min(1, 5 / len(held_out.classes)), "n_images": len(held_out)}
 accuracy = pd.DataFrame([*rows, guessing])
 accuracy.insert(0, "data", "simulated" if simulated else "recorded")
 save_table(accuracy, table)

@@ -178,7 +178,7 @@ if asked:
 if asked:
     figure, axes = plt.subplots(1, 2, figsize=(7, 3.4))
     by_object = images.groupby("object_name")[["human", "model"]].mean()
-    for axis, table, name in zip(axes, (images, by_object), ("picture", "object"), strict=True):
+    for axis, table, name in zip(axes, (images, by_object), ("image", "object"), strict=True):
         axis.scatter(table["human"], table["model"], point_size(len(table)), "#222222", alpha=0.6)
         r = table["human"].corr(table["model"])
         axis.set(xlabel="d′, people", title=f"one dot: {name}")

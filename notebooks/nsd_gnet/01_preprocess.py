@@ -131,7 +131,7 @@ readable(pd.DataFrame(cost).rename_axis("part").reset_index())
 # %% [markdown]
 # ## Which voxels
 #
-# Early visual areas, as moving bars found them, are what is modelled here. An atlas knows more
+# Early visual areas, as moving bars found them, are what is modeled here. An atlas knows more
 # areas and more voxels of these, the brain all the rest. Six slices through each of the three
 # masks:
 
@@ -148,7 +148,7 @@ save_figure(figure, places.figures / "01_masks.png")
 print({f"{name}, voxels": int(mask.sum()) for name, mask in masks.items()})
 
 # %% [markdown]
-# **What one sees.** Grey the brain, light blue the areas of the atlas, dark blue those of V1 to hV4
+# **What one sees.** Gray the brain, light blue the areas of the atlas, dark blue those of V1 to hV4
 # that moving bars reached. A simulated brain has little but its areas, which lie in
 # stripes.
 #

@@ -39,8 +39,8 @@
 # Means over the trials of an image take the place of trials. With the number of trials as weight
 # this is not an approximation: the equations are the same, and there are a third as many rows.
 #
-# What the published solver did differently can be had with `legacy`: it standardised features with
-# the held-out images among them, penalised the constant, and kept the weights of nine tenths. The
+# What the published solver did differently can be had with `legacy`: it standardized features with
+# the held-out images among them, penalized the constant, and kept the weights of nine tenths. The
 # profile `legacy` asks for it, as for all that the published code did differently.
 #
 # The answer is a file of predictions for `04_evaluate`, and the fields in the figure.

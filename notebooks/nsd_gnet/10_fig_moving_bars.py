@@ -24,7 +24,7 @@
 # $$r_v(t) = b_v + a_v \sum_p e^{-|p - c_v|^2 / 2 s_v^2}\, m(t, p).$$
 #
 # Between the screen and the scanner there is blood. It answers to a moment of activity only five
-# seconds later, and for twenty, so the movie $m$ is first smeared in time by that answer, a
+# seconds later, and for twenty, so the film $m$ is first smeared in time by that answer, a
 # difference of two gamma densities that has hardly changed since Friston et al. (1998).
 #
 # A recording of human V1 comes with the toolbox *braincoder* (one person of Szinte 2024), together
@@ -148,7 +148,7 @@ save_figure(figure, drawn["agreement"])
 
 # %% [markdown]
 # **What one sees.** A dot a voxel, ours against theirs, and the line where both are the same.
-# Positions are what a movie of bars says most clearly: a bar comes from both sides, and the middle
+# Positions are what a film of bars says most clearly: a bar comes from both sides, and the middle
 # between its two arrivals is the place. Sizes are harder. A voxel whose window is mostly off the
 # screen can be a large one far away or a smaller one near the edge, and explains the same: such
 # dots pile up where the search ends, at one and a half screens. The largest sizes belong to voxels

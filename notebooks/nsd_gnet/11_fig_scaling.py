@@ -155,7 +155,7 @@ save_figure(figure, drawn)
 
 # %% [markdown]
 # **What one sees.** A dot a part, its line an interval over voxels; the curve joins their means.
-# Grey is a model whose images were dealt out anew, near zero at any size. The dashed line is the
+# Gray is a model whose images were dealt out anew, near zero at any size. The dashed line is the
 # ceiling. What is between the end of a curve and the ceiling is not for more images alone to close:
 # a perfect model must have the right features, too. The last panel is the published curve, of
 # 15,660 voxels of one subject, stored with the notebooks; its features come from AlexNet trained on

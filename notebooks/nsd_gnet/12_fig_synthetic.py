@@ -23,7 +23,7 @@
 # well. One that has found what goes along with it in photographs should not.
 #
 # Every subject has 744 trials of them; 220 images are common to all, 64 stand in colors of the
-# subject's own. The pictures fill the screen, and what is taken of them is the middle square, where
+# subject's own. The images fill the screen, and what is taken of them is the middle square, where
 # NSD's photographs were. Responses are standardized over the trials of the session, as in every
 # other one.
 #

@@ -11,13 +11,13 @@
 # ---
 
 # %% [markdown]
-# # 00 · Import a recording of a movie
+# # 00 · Import a recording of a film
 #
-# **How do my own movie and responses enter this study, so that its models can be trained on them?**
+# **How do my own film and responses enter this study, so that its models can be trained on them?**
 #
 # A model of this study looks at a second of film and says what neurons do in its last frames.
 # Nothing in it is about mice, two-photon microscopes or 36 x 64 pixels. Whoever has shown a long
-# movie to a retina, a thalamus or a cortex, and counted spikes or measured calcium frame by frame,
+# film to a retina, a thalamus or a cortex, and counted spikes or measured calcium frame by frame,
 # can fit the same models. What is needed is two plain arrays:
 #
 # - `movie_<session>.npy`, frames `(t, h, w)`, any numbers, at any frame rate;
@@ -27,7 +27,7 @@
 # - or a MATLAB file with two variables, whose names are parameters below.
 #
 # One thing must be decided with care. A neuron responds to what it saw *before*, and consecutive
-# frames of a movie resemble each other. Random frames for testing would be surrounded by training
+# frames of a film resemble each other. Random frames for testing would be surrounded by training
 # frames, and a model could copy. So time is cut into **blocks**: each goes to training, to early
 # stopping (`oracle`) or to testing, and between two blocks some frames, the *guard*, belong to
 # neither. A guard as long as a model looks back means that no frame is input on two sides. Blocks
@@ -35,7 +35,7 @@
 # because a trial's first fifty are never scored.
 #
 # The answer stands at the end: a table of what was imported, and how well a *linear* model does
-# on it, which any video model has to beat.
+# on it, which any model of films has to beat.
 
 # %%
 from pathlib import Path

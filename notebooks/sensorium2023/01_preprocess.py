@@ -22,7 +22,7 @@
 # tier eight to ten times. Beside natural films there are five kinds that no model was trained on:
 # flashed images, drifting Gabors, Gaussian dots, random dot kinematograms and pink noise.
 #
-# A trial is thus no longer a picture and a number a neuron, but a film and a trace a neuron: one
+# A trial is thus no longer an image and a number a neuron, but a film and a trace a neuron: one
 # axis more. This notebook goes from raw files to packed sessions:
 #
 # 1. find the mice (in the profiles `demo` and `smoke`, *simulate* them),

@@ -27,7 +27,7 @@ class NoiseModel:
     clipped: float  # sum of the eigenvalues below 0 that were set to 0, as a positive number
 
     def draw(self, signal: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Responses to a standardised signal: (n, u) -> (n, u)."""
+        """Responses to a standardized signal: (n, u) -> (n, u)."""
         noise = generator.standard_normal(signal.shape)
         return self.gain * signal + noise @ self.mixing.T
 

@@ -151,7 +151,7 @@ def accumulate(
 
 
 def _keep(path: Path, record: dict[str, Any], sums: Sums, last: bool) -> None:
-    """Write the sums so far; only the last are an artefact."""
+    """Write the sums so far; only the last are an artifact."""
     content = record | vars(sums.to("cpu"))
     with replacing(path, note=last) as temporary, open(temporary, "wb") as stream:
         torch.save(content, stream)

@@ -1,8 +1,8 @@
-"""Population receptive fields: the Gaussian through which a voxel saw a movie.
+"""Population receptive fields: the Gaussian through which a voxel saw a film.
 
     r_v(t) = b_v + a_v sum_p exp(-|p - c_v|^2 / (2 s_v^2)) m(t, p)
 
-m is the movie after the delay of blood flow. The best of many candidate fields is where a descent
+m is the film after the delay of blood flow. The best of many candidate fields is where a descent
 begins. Gain and baseline follow from the field by least squares, so that only x, y and the size
 are searched. Source: Dumoulin & Wandell 2008, NeuroImage 39:647; variable projection: Golub &
 Pereyra 1973, in the form of Kaufman 1975.
@@ -38,7 +38,7 @@ def field_candidates(
 
 
 def seen(movie: np.ndarray, pixels: np.ndarray, fields: np.ndarray) -> np.ndarray:
-    """What fields see of a movie: (t, p), (p, 2), (k, 3) -> (k, t)."""
+    """What fields see of a film: (t, p), (p, 2), (k, 3) -> (k, t)."""
     found = np.empty((len(fields), len(movie)))
     for first in range(0, len(fields), BLOCK):
         some = slice(first, first + BLOCK)

@@ -25,7 +25,7 @@ UNITS_AT_ONCE = 32
 
 
 def as_seen(noise: Tensor, upsample: int = 1) -> Batch:
-    """Noise as a model's input: (n, c, h, w) in 0..1 -> Batch of standardised images.
+    """Noise as a model's input: (n, c, h, w) in 0..1 -> Batch of standardized images.
 
     Each pixel becomes upsample x upsample. Behavior and pupil are at rest (0) and the box is the
     full frame; a model takes of these what it needs.

@@ -51,7 +51,7 @@ def legend_image(low: np.ndarray, high: np.ndarray, size: int = 64) -> np.ndarra
 class AffineMap:
     """mu = offset + soma @ matrix, fitted by least squares."""
 
-    matrix: np.ndarray  # (2 soma, 2 mu), image units per micrometre
+    matrix: np.ndarray  # (2 soma, 2 mu), image units per micrometer
     offset: np.ndarray  # (2,)
     r2: float  # share of the variance of mu, both coordinates together, in the fitted units
 

@@ -1,6 +1,6 @@
 """Which frequency and orientation a unit prefers, by its weights on a pyramid of Gabor filters.
 
-Features are standardised, so a weight is the change of the response with one standard deviation of
+Features are standardized, so a weight is the change of the response with one standard deviation of
 a channel's energy. Source: specification nsd_gnet, NSD-18.
 """
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from src.data.errors import DataError
 from src.data.pictures import open_pictures
+from src.data.stimulus_kinds import IMAGES, arrays_hint
 from src.data.stored import read_npy
 
 SHAPES = {
@@ -58,8 +59,9 @@ def discover_sessions(source: str | Path, only: Iterable[str] = ()) -> dict[str,
     means = _by_session(source, "responses_*.npy")
     responses = {n: f for n, f in means.items() if f not in raw.values()} | raw
     known = sorted(images.keys() | responses.keys())
-    if not known:
-        raise DataError(f"{source} holds no images_<session>.zip: give the folder that does")
+    hint = "" if images else arrays_hint(source, IMAGES)
+    if hint or not known:
+        raise DataError(f"{source} holds no images_<session>.zip: give the folder that does{hint}")
     for name in only:
         if name not in known:
             raise DataError(f"{source} has no session '{name}': choose of {', '.join(known)}")

@@ -119,7 +119,7 @@ class Assembly:
         ids, first, index = np.unique(self.stimulus_ids, return_index=True, return_inverse=True)
         same = [c for c in self.stimuli if self._agrees(c, first[index])]
         if "object_name" in self.stimuli and "object_name" not in same:
-            raise DataError(f"{self.source}: a stimulus_id has two object_name: name pictures anew")
+            raise DataError(f"{self.source}: a stimulus_id has two object_name: name images anew")
         means = mean_by(index, len(ids), self.values)
         return replace(self, values=means, stimuli=self.stimuli[same].iloc[first])
 

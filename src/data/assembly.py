@@ -5,7 +5,7 @@
     units/<coordinate>     (u,) neuroid_id, animal, region, subregion, arr
     images/pixels          (i, h, w) uint8, and images/stimulus_id (i,)
 
-That is the layout of `assemblies.Assembly` with pictures. Here values stay on disk, and each monkey
+That is the layout of `assemblies.Assembly` with images. Here values stay on disk, and each monkey
 is a session whose trials are presentations, so that ceilings can be computed; the means
 of all IT sites make the arrays of an `IT_data.h5`.
 """
@@ -34,7 +34,7 @@ RATE_BIN = np.array([[70, 170]])  # ms
 
 
 class ObjectAssembly:
-    """Tables of one assembly, i pictures in order of stimulus id; values stay on disk.
+    """Tables of one assembly, i images in order of stimulus id; values stay on disk.
 
     Tiers are drawn from `seed`: an assembly has none.
     """
@@ -43,17 +43,17 @@ class ObjectAssembly:
         self.path = path
         _require_layout(path)
         pictured = read(path, IMAGES[1])
-        self.row_of_image = np.argsort(pictured)  # (i,) where images/pixels has each picture
+        self.row_of_image = np.argsort(pictured)  # (i,) where images/pixels has each image
         self.stimulus_ids = pictured[self.row_of_image]  # (i,) str, ascending
         shown = read(path, "stimuli/stimulus_id")
         if len(unknown := np.setdiff1d(shown, pictured)):
             raise DataError(f"{path}: {IMAGES[1]} lacks {len(unknown)} shown, first {unknown[0]!r}")
-        self.image = np.searchsorted(self.stimulus_ids, shown)  # (n,) picture of each presentation
+        self.image = np.searchsorted(self.stimulus_ids, shown)  # (n,) image of each presentation
         self.repetition = read(path, "stimuli/repetition").astype(int)  # (n,)
         self.repetitions = np.bincount(self.image, minlength=len(pictured))  # (i,)
         if not self.repetitions.all():
             never = self.stimulus_ids[np.argmin(self.repetitions)]
-            raise DataError(f"{path}: picture {never!r} was never presented: remove it from images")
+            raise DataError(f"{path}: image {never!r} was never presented: remove it from images")
         first = np.unique(self.image, return_index=True)[1]
         self.objects = read(path, "stimuli/object_name")[first]  # (i,) str
         categories_of(self.objects)  # refuses unknown names
@@ -73,7 +73,7 @@ class ObjectAssembly:
         return values
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
-        """Pictures by their place in `stimulus_ids`: (k,) -> (k, h, w) uint8."""
+        """Images by their place in `stimulus_ids`: (k,) -> (k, h, w) uint8."""
         rows, back = np.unique(self.row_of_image[images], return_inverse=True)
         return read(self.path, IMAGES[0], rows)[back]
 
@@ -83,7 +83,7 @@ class ObjectAssembly:
         return [range(i, min(i + ROWS, n)) for i in range(0, n, ROWS)]
 
     def means(self) -> np.ndarray:
-        """Mean over repetitions of each picture: -> (i, u)."""
+        """Mean over repetitions of each image: -> (i, u)."""
         total = np.zeros((len(self.stimulus_ids), len(self.sites)))
         for rows in self.blocks():
             np.add.at(total, self.image[rows.start : rows.stop], self.values(rows))

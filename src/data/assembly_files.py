@@ -103,7 +103,7 @@ def _of_csv(path: Path) -> Assembly:
 
 
 def _of_means(path: Path) -> Assembly:
-    """`IT_data.h5`: means of the pictures whose rates are not withheld; no repetitions."""
+    """`IT_data.h5`: means of the images whose rates are not withheld; no repetitions."""
     file = open_inferotemporal(path)
     rows = np.isin(file.tiers, list(RATES))
     stimuli = pd.DataFrame(

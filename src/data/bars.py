@@ -88,5 +88,5 @@ def stretched_times(seconds: float) -> np.ndarray:
 
 
 def delayed(frames: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """What blood flow makes of a movie: (t, p), (k,) -> (t, p); before it there was nothing."""
+    """What blood flow makes of a film: (t, p), (k,) -> (t, p); before it there was nothing."""
     return lfilter(kernel, 1.0, frames, axis=0)

@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True)
 class Batch:
-    """Normalised float32 tensors of n trials of one session; absent information is None.
+    """Normalized float32 tensors of n trials of one session; absent information is None.
 
     Of movies, n clips of t frames: all has one more axis, and behavior no derivative.
     """

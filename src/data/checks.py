@@ -7,8 +7,8 @@ responses, absent behavior). A problem that occurs in many files is one line wit
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,9 +80,17 @@ def _unreadable_tables(mouse: Mouse) -> Iterator[Finding]:
         yield Finding("error", "meta/trials", "image ids", text)
     statistics = (f"meta/statistics/{k}/all/{s}" for k in KINDS for s in ("mean", "std"))
     neurons = (f"meta/neurons/{n}" for n in (*NEURON_ARRAYS, "animal_ids", "sessions", "scan_idx"))
-    for name in (*(f"meta/trials/{n}" for n in TRIAL_ARRAYS), *neurons, *statistics):
+    trials = (f"meta/trials/{n}" for n in TRIAL_ARRAYS)
+    yield from unreadable(mouse, mouse.optional, (*trials, *neurons, *statistics))
+
+
+def unreadable(
+    mouse: NpyRecording, read: Callable[[str], Any], names: Iterable[str]
+) -> Iterator[Finding]:
+    """An error for each array of a recording that cannot be read."""
+    for name in names:
         try:
-            mouse.optional(name)
+            read(name)
         except DataError as error:
             text = str(error).replace(f"{mouse.path}/", "")
             yield Finding("error", f"{name}.npy", name.split("/")[-1], text)

@@ -6,7 +6,6 @@ whole is moved. A ledger in the data folder says what was fetched, from where, w
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import pooch
 
+from src import locks
 from src.data.download import Resuming, Unreachable
 from src.data.errors import DataError
 from src.data.registry import RemoteFile
@@ -29,12 +29,12 @@ LEDGER = "fetched.json"
 @contextmanager
 def alone(data_root: Path) -> Iterator[None]:
     """Nobody else fetches to these folders; DataError if somebody does."""
-    data_root.mkdir(parents=True, exist_ok=True)
-    with open(data_root / ".fetch.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(f"{data_root}: another process fetches to it: let it finish") from None
+    busy = f"{data_root}: another process fetches to it"
+    try:
+        held = locks.lock(data_root / ".fetch.lock", busy, wait=False)
+    except locks.Busy as error:
+        raise DataError(f"{error}: let it finish") from None
+    with held:
         yield
 
 

@@ -1,4 +1,4 @@
-"""Pictures in folders, one a class, as ImageNet comes:
+"""Images in folders, one a class, as ImageNet comes:
 
 <data>/train/<class>/*
 <data>/val_in_folders/<class>/*     or <data>/val/<class>/*
@@ -22,7 +22,7 @@ HASHED = 2**30  # bytes: folders up to this size are known by their content, oth
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """n pictures of k classes, read when asked for; it can be sent to another process."""
+    """n images of k classes, read when asked for; it can be sent to another process."""
 
     root: Path
     names: tuple[str, ...]  # class/file
@@ -33,7 +33,7 @@ class PictureFolder:
         return len(self.names)
 
     def read(self, i: int) -> np.ndarray:
-        """Picture `i`: -> (h, w, 3) uint8. DataError names a file that is no picture."""
+        """Image `i`: -> (h, w, 3) uint8. DataError names a file that is no image."""
         return decode(str(self.root), self.names[i], self._bytes)
 
     def _bytes(self, name: str) -> bytes:
@@ -51,7 +51,7 @@ class PictureFolder:
 
 
 def open_folders(data: str | Path) -> tuple[PictureFolder, PictureFolder]:
-    """Training and validation pictures; DataError unless both have the same classes."""
+    """Training and validation images; DataError unless both have the same classes."""
     data = Path(data).expanduser()
     train, held_out = (_open(data, part) for part in PARTS)
     if train.classes != held_out.classes:
@@ -75,7 +75,7 @@ def _open(data: Path, part: str) -> PictureFolder:
         files = (f.name for f in (root / name).iterdir() if not is_litter(f.name))
         found = sorted(files, key=natural)
         if not found:
-            raise DataError(f"{root / name} holds no picture: fill or remove it")
+            raise DataError(f"{root / name} holds no image: fill or remove it")
         names += [f"{name}/{file}" for file in found]
         labels += [label] * len(found)
     if len(classes) < 2:

@@ -1,7 +1,7 @@
 """Means and standard deviations of trials frame by frame, and the scales made from them.
 
-The official normalisation of SENSORIUM 2023 divides by a standard deviation per unit and per frame
-index. That is an accident of the data export that the organisers kept (specification
+The official normalization of SENSORIUM 2023 divides by a standard deviation per unit and per frame
+index. That is an accident of the data export that the organizers kept (specification
 sensorium2023, 1 and 4.1), so it is one of three scalings here, chosen by name.
 """
 

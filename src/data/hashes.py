@@ -25,14 +25,14 @@ def image_sha256(images: Images) -> list[str]:
 
 
 def movie_sha256(frames: np.ndarray) -> str:
-    """sha256 of a video's dtype, shape and frames: (t, h, w) -> text."""
+    """sha256 of a film's dtype, shape and frames: (t, h, w) -> text."""
     digest = hashlib.sha256(f"{frames.dtype} {frames.shape}".encode())
     digest.update(np.ascontiguousarray(frames))
     return digest.hexdigest()
 
 
 def trial_sha256(session: Any, trials: np.ndarray) -> np.ndarray:
-    """sha256 of the image or video that each trial shows: Session, (n,) -> (n,) str."""
+    """sha256 of the image or film that each trial shows: Session, (n,) -> (n,) str."""
     if (known := getattr(session, "video_sha256", None)) is not None:
         return known[trials]
     rows, place = np.unique(session.image_index[trials], return_inverse=True)

@@ -1,6 +1,6 @@
-"""`IT_data.h5`: 3200 grey pictures of 64 objects and the mean rates of 168 IT sites to them.
+"""`IT_data.h5`: 3200 gray images of 64 objects and the mean rates of 168 IT sites to them.
 
-    stimulus_{train,val,test}  (n, 3, h, w) float32, ImageNet-normalised
+    stimulus_{train,val,test}  (n, 3, h, w) float32, ImageNet-normalized
     object_{train,val,test}    (n,) bytes, latin-1
     spikes_{train,val}         (n, u) float32, 70-170 ms, mean over repetitions; test is withheld
 
@@ -30,14 +30,14 @@ KEYS = (*STIMULI.values(), *NAMES.values(), *RATES.values())
 # Mean and standard deviation of ImageNet's channels, as torchvision's weights expect them.
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-CHANNELS_AGREE = 1e-3  # of grey pictures after un-normalising
+CHANNELS_AGREE = 1e-3  # of gray images after un-normalizing
 IN_RANGE = (-0.02, 1.02)
 BLOCK_BYTES = 2**25
 
 
-def normalize(grey: np.ndarray) -> np.ndarray:
-    """Grey pictures as three ImageNet-normalised channels: (n, h, w) uint8 -> (n, 3, h, w)."""
-    plain = grey[:, None].astype(np.float32) / 255
+def normalize(gray: np.ndarray) -> np.ndarray:
+    """Gray images as three ImageNet-normalized channels: (n, h, w) uint8 -> (n, 3, h, w)."""
+    plain = gray[:, None].astype(np.float32) / 255
     return (plain - IMAGENET_MEAN[:, None, None]) / IMAGENET_STD[:, None, None]
 
 
@@ -47,26 +47,26 @@ def unnormalize(stored: np.ndarray) -> np.ndarray:
 
 
 def image_problem(stored: np.ndarray) -> tuple[int, str] | None:
-    """First row that is no grey picture normalised once, and why: (n, 3, h, w) -> row, text."""
+    """First row that is no gray image normalized once, and why: (n, 3, h, w) -> row, text."""
     if not np.isfinite(stored).all():
         row = int(np.argmin(np.isfinite(stored).all((1, 2, 3))))
         return row, f"has values that are NaN or infinite: {AGAIN}"
     plain = unnormalize(stored)
-    fits = _is_grey(plain)
+    fits = _is_gray(plain)
     if fits.all():
         return None
     row = int(np.argmin(fits))
-    if _is_grey(unnormalize(plain[row : row + 1])).all():
-        return row, "is ImageNet-normalised twice: normalise it once"
+    if _is_gray(unnormalize(plain[row : row + 1])).all():
+        return row, "is ImageNet-normalized twice: normalize it once"
     picture = plain[row]
     return row, (
-        f"is no grey picture: un-normalised, its channels differ by {np.ptp(picture, 0).max():.3g} "
+        f"is no gray image: un-normalized, its channels differ by {np.ptp(picture, 0).max():.3g} "
         f"(at most {CHANNELS_AGREE}) in {picture.min():.3g} to {picture.max():.3g} "
         f"(at most {IN_RANGE[0]} to {IN_RANGE[1]}): {AGAIN}"
     )
 
 
-def _is_grey(plain: np.ndarray) -> np.ndarray:
+def _is_gray(plain: np.ndarray) -> np.ndarray:
     """Whether channels agree and lie in 0..1, both nearly: (n, 3, h, w) -> (n,) bool."""
     low, high = plain.min((1, 2, 3)), plain.max((1, 2, 3))
     agree = (plain.max(1) - plain.min(1)).max((1, 2)) <= CHANNELS_AGREE
@@ -74,7 +74,7 @@ def _is_grey(plain: np.ndarray) -> np.ndarray:
 
 
 class InferotemporalFile(BlockSource):
-    """The pooled session of one `IT_data.h5`: n pictures in file order, u sites; nothing held."""
+    """The pooled session of one `IT_data.h5`: n images in file order, u sites; nothing held."""
 
     key = "pooled"
 
@@ -105,7 +105,7 @@ class InferotemporalFile(BlockSource):
 
     @cached_property
     def objects(self) -> np.ndarray:
-        """Object in each picture: (n,) str."""
+        """Object in each image: (n,) str."""
         return np.concatenate([read(self.path, key) for key in NAMES.values()])
 
     @cached_property
@@ -126,7 +126,7 @@ class InferotemporalFile(BlockSource):
         return [range(i, min(i + step, entry.shape[0])) for i in range(0, entry.shape[0], step)]
 
     def stored(self, tier: str, rows: range) -> np.ndarray:
-        """Pictures as stored: -> (n, 3, h, w) float32."""
+        """Images as stored: -> (n, 3, h, w) float32."""
         values = read(self.path, STIMULI[tier], slice(rows.start, rows.stop))
         return values.astype(np.float32, copy=False)
 
@@ -186,10 +186,10 @@ def write_inferotemporal(
     return path
 
 
-def _write_images(file: h5py.File, key: str, grey: np.ndarray) -> None:
-    n, *size = grey.shape
+def _write_images(file: h5py.File, key: str, gray: np.ndarray) -> None:
+    n, *size = gray.shape
     rows = min(n, max(1, 2**20 // (12 * int(np.prod(size)))))
     layout = {"chunks": (rows, 3, *size), "compression": "gzip", "compression_opts": 1}
     stored = file.create_dataset(key, (n, 3, *size), np.float32, **layout)
     for first in range(0, n, rows):
-        stored[first : first + rows] = normalize(grey[first : first + rows])
+        stored[first : first + rows] = normalize(gray[first : first + rows])

@@ -31,7 +31,7 @@ CHANCE = 0.01  # p above which a site's rates do not differ between categories
 def check_inferotemporal(source: InferotemporalFile) -> pd.DataFrame:
     """Validation report, errors first: columns severity, file, field, message.
 
-    One streaming pass over the pictures, unless keys, shapes or types are already wrong.
+    One streaming pass over the images, unless keys, shapes or types are already wrong.
     """
     findings = _check_tables(source)
     if not _errors(findings):
@@ -40,7 +40,7 @@ def check_inferotemporal(source: InferotemporalFile) -> pd.DataFrame:
 
 
 def tables_report(source: InferotemporalFile) -> pd.DataFrame:
-    """As `check_inferotemporal`, but no picture is read."""
+    """As `check_inferotemporal`, but no image is read."""
     return _report(_check_tables(source))
 
 
@@ -110,7 +110,7 @@ def _objects(source: InferotemporalFile) -> Iterator[tuple[str, str, str]]:
             text = f"has {len(unknown)} objects that are none of the 64: correct the names"
             yield "error", key, f"{key} {text} (first: {unknown[0]!r})"
         elif absent := [name for name in OBJECTS if name not in names]:
-            text = f"has no picture of {len(absent)} of the 64 objects (first: {absent[0]!r})"
+            text = f"has no image of {len(absent)} of the 64 objects (first: {absent[0]!r})"
             yield "warning", key, f"{key} {text}: scores by object lack them; {AGAIN}"
 
 
@@ -122,8 +122,8 @@ def _rates(source: InferotemporalFile) -> Iterator[tuple[str, str, str]]:
             yield "error", key, f"{key} {text} (first: row {bad[0]}): {AGAIN}"
             continue
         if (most := np.abs(rates).max()) > NORMALIZED:
-            text = f"has rates up to {most:.3g}, normalised ones stay below {NORMALIZED:.0f}"
-            yield "warning", key, f"{key} {text}: normalise each site"
+            text = f"has rates up to {most:.3g}, normalized ones stay below {NORMALIZED:.0f}"
+            yield "warning", key, f"{key} {text}: normalize each site"
         constant = np.ptp(rates, axis=0) == 0
         if constant.all():
             yield "error", key, f"{key} has one constant rate at every site: {AGAIN}"
@@ -140,7 +140,7 @@ def _untuned(
 ) -> Iterator[tuple[str, str, str]]:
     """Sites whose rates do not differ between categories, by a one-way analysis of variance.
 
-    A site of noise alone, or rows that do not belong to the pictures, which no other check of a
+    A site of noise alone, or rows that do not belong to the images, which no other check of a
     file without repetitions can see.
     """
     names = np.array([CATEGORY.get(n, "") for n in source.objects[source.tiers == "train"]])
@@ -154,7 +154,7 @@ def _untuned(
             key,
             f"{key} has {len(untuned)} of {rates.shape[1]} sites whose rates do not differ between "
             f"categories (F test, p > {CHANCE}; first: site {untuned[0]}): noise, or rows that do "
-            "not belong to these pictures; check the order of rows",
+            "not belong to these images; check the order of rows",
         )
 
 
@@ -184,6 +184,6 @@ def _check_images(source: InferotemporalFile) -> Iterator[Finding]:
     for a, b in combinations(shown, 2):
         if len(both := np.intersect1d(shown[a], shown[b])):
             row = int(np.argmax(np.isin(shown[b], both)))
-            text = f"has {len(both)} pictures that are also in {STIMULI[a]} (first: row {row})"
-            remedy = f"{b} scores are not of unseen pictures; move them to one of both"
+            text = f"has {len(both)} images that are also in {STIMULI[a]} (first: row {row})"
+            remedy = f"{b} scores are not of unseen images; move them to one of both"
             yield Finding("warning", name, STIMULI[b], f"{name}: {STIMULI[b]} {text}: {remedy}")

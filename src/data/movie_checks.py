@@ -1,4 +1,4 @@
-"""What is missing or inconsistent in a mouse that watched movies, one line a problem.
+"""What is missing or inconsistent in a mouse that watched films, one line a problem.
 
 Errors stop packing; warnings are for the reader to judge; notes say what was found.
 """
@@ -19,12 +19,14 @@ from src.data.checks import (
     check_units,
     no_divisor,
     raise_first,
+    unreadable,
 )
 from src.data.errors import DataError
 from src.data.movie_mouse import KINDS, REQUIRED_KINDS, TIERS, MovieMouse, MovieTrial
 from src.data.movie_tables import differences, pad_of
 
 STATISTICS = ("mean", "std")
+NEEDED = ("meta/trials/tiers", "meta/neurons/unit_ids", "data/videos/0")
 
 
 def check_movies(mouse: MovieMouse, trials: bool = True) -> pd.DataFrame:
@@ -32,7 +34,7 @@ def check_movies(mouse: MovieMouse, trials: bool = True) -> pd.DataFrame:
 
     Without `trials`, of meta/ and file names only; else every file is read once.
     """
-    findings = list(_unreadable(mouse))
+    findings = list(unreadable(mouse, mouse.array, NEEDED))
     if not findings:
         checks = (
             check_units(mouse),
@@ -55,15 +57,6 @@ def require_valid_movies(
     report = check_movies(mouse, trials) if report is None else report
     raise_first(mouse, report[report.severity == "error"].message.tolist())
     return report
-
-
-def _unreadable(mouse: MovieMouse) -> Iterator[Finding]:
-    for name in ("meta/trials/tiers", "meta/neurons/unit_ids", "data/videos/0"):
-        try:
-            mouse.array(name)
-        except DataError as error:
-            text = str(error).replace(f"{mouse.path}/", "")
-            yield Finding("error", f"{name}.npy", name.split("/")[-1], text)
 
 
 def _published(mouse: MovieMouse) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Which videos are shown on both sides of an evaluation, told by their content.
+"""Which films are shown on both sides of an evaluation, told by their content.
 
 Mice of SENSORIUM 2023 form pairs that saw the same films, test films among them, and the responses
 of one of each pair are public (specification sensorium2023, 3.5).
@@ -17,13 +17,13 @@ from src.data.movie_mouse import TIERS
 from src.data.splits import Split
 
 EVALUATED = TIERS[2:6]
-NEAR = 2.0  # grey levels, root mean square over frames: less than the eye or a network tells apart
-LOOKED_AT = 8  # frames that decide which videos are compared whole
+NEAR = 2.0  # gray levels, root mean square over frames: less than the eye or a network tells apart
+LOOKED_AT = 8  # frames that decide which films are compared whole
 BLOCK = 4  # pixels a side that are averaged then
 
 
 def shared_videos(sessions: Mapping[str, Any]) -> pd.DataFrame:
-    """How many different videos two tiers share, for every pair of tiers of every two sessions.
+    """How many different films two tiers share, for every pair of tiers of every two sessions.
 
     Columns session, tier, other, other_tier, videos (of the tier) and shared; none is left out, but
     a tier with itself.
@@ -44,9 +44,9 @@ def shared_videos(sessions: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def near_copies(sessions: Mapping[str, Any], within: float = NEAR) -> pd.DataFrame:
-    """Videos that differ, but hardly: a film saved once more, or a pixel changed.
+    """Films that differ, but hardly: a film saved once more, or a pixel changed.
 
-    Columns video, other (hashes), difference (root mean square, grey levels, over the frames both
+    Columns video, other (hashes), difference (root mean square, gray levels, over the frames both
     have, from the first on), shown and other_shown (session tier, ...). All pairs are compared in
     a few coarse frames, whose difference is at most that of the frames themselves, so that no pair
     is lost that is near in those; what is near there is compared whole.
@@ -69,7 +69,7 @@ def near_copies(sessions: Mapping[str, Any], within: float = NEAR) -> pd.DataFra
 
 
 def _places(sessions: Mapping[str, Any]) -> dict[str, list[tuple[str, int]]]:
-    """Sessions and trials that show each video, by its hash."""
+    """Sessions and trials that show each film, by its hash."""
     places: dict[str, list[tuple[str, int]]] = {}
     for key, session in sessions.items():
         for i in np.flatnonzero(session.video_lengths > 0).tolist():
@@ -106,8 +106,8 @@ def movie_splits(
 ) -> tuple[dict[str, Split], pd.DataFrame]:
     """Trials of every session for training, early stopping and scoring, and those left out.
 
-    With `stimulus_disjoint`, a trial for training or validation is left out if its video is
-    evaluated in any session, and one for validation if its video is trained on; so are those with
+    With `stimulus_disjoint`, a trial for training or validation is left out if its film is
+    evaluated in any session, and one for validation if its film is trained on; so are those with
     a near copy there, if the table of `near_copies` is given. Trials without responses are never
     trained on nor validated with.
     """
@@ -143,7 +143,7 @@ def _trials(session: Any, tiers: Sequence[str]) -> np.ndarray:
 def _content(
     sessions: Mapping[str, Any], tiers: Sequence[str], copies: pd.DataFrame | None
 ) -> set[str]:
-    """Hashes of the videos of some tiers, and of their near copies."""
+    """Hashes of the films of some tiers, and of their near copies."""
     own = {
         name
         for session in sessions.values()

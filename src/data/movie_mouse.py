@@ -19,6 +19,7 @@ import numpy as np
 
 from src.data.errors import DataError
 from src.data.npy_tree import NpyRecording, NpySource, open_all, open_source
+from src.data.stimulus_kinds import FILMS
 
 KINDS = ("videos", "responses", "behavior", "pupil_center")
 REQUIRED_KINDS = ("videos", "responses")
@@ -56,7 +57,7 @@ class MovieTrial:
 
 
 class MovieMouse(NpyRecording):
-    """One mouse, or an imported recording, whose trials are movies."""
+    """One mouse, or an imported recording, whose trials are films."""
 
     def __init__(self, source: NpySource, name: str, response_dtype: str = "float16") -> None:
         super().__init__(source)
@@ -151,7 +152,7 @@ def _zero_ends(padded: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Valid frames of each kind where padding is zeros, if it is: (T, ...) each -> t each.
 
     A pupil is never of size 0 nor at (0, 0), but a film may be black and all units silent at its
-    end: what pads are frames in which behavior, pupil and video are all zero.
+    end: what pads are frames in which behavior, pupil and film are all zero.
     """
     ends = {kind: len(array) for kind, array in padded.items()}
     sides = {
@@ -178,6 +179,6 @@ def open_movie_mouse(path: str | Path, response_dtype: str = "float16") -> Movie
 def open_movie_mice(folder: str | Path, response_dtype: str = "float16") -> list[MovieMouse]:
     """All mice in a folder, each a sub-folder or a zip, in order of name.
 
-    Raises DataError if there is none, or if two are the same session.
+    Raises DataError if there is none, if one is of images, or if two are the same session.
     """
-    return open_all(folder, partial(open_movie_mouse, response_dtype=response_dtype))
+    return open_all(folder, partial(open_movie_mouse, response_dtype=response_dtype), FILMS)

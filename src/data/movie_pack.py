@@ -1,10 +1,10 @@
-"""Pack a mouse that watched movies once, so that a crop is one read of a few frames.
+"""Pack a mouse that watched films once, so that a crop is one read of a few frames.
 
     <processed>/videos/<sha256>.npy   (t, h, w), each different video once for all sessions
     <processed>/<session>/responses.npy, behavior.npy, pupil_center.npy   (frames of all trials, k)
                           meta.npz    tables, valid lengths, statistics frame by frame
 
-Videos are uint8 where all their pixels are whole numbers from 0 to 255, else float16, and are named
+Films are uint8 where all their pixels are whole numbers from 0 to 255, else float16, and are named
 after their content: a partner mouse that saw the same one adds nothing. Responses are float16 (or
 float32): the manifest says what rounding that means.
 """
@@ -31,9 +31,9 @@ VIDEOS = "videos"  # folder beside the sessions
 
 
 def pack_movies(mouse: MovieMouse, folder: Path) -> None:
-    """Pack `mouse` into `folder`, its videos beside it; does nothing if what is there is current.
+    """Pack `mouse` into `folder`, its films beside it; does nothing if what is there is current.
 
-    Otherwise as `pack`. A session whose videos are gone is packed again.
+    Otherwise as `pack`. A session whose films are gone is packed again.
     """
     folder = Path(folder)
     if (folder / "manifest.json").is_file() and missing_videos(folder):
@@ -42,7 +42,7 @@ def pack_movies(mouse: MovieMouse, folder: Path) -> None:
 
 
 def missing_videos(folder: Path) -> list[str]:
-    """Names of the videos of a packed session that are no longer there."""
+    """Names of the films of a packed session that are no longer there."""
     with np.load(folder / "meta.npz") as tables:
         names = np.unique(tables["sha256"]).tolist()
     return [name for name in names if not (folder.parent / VIDEOS / f"{name}.npy").is_file()]
@@ -55,7 +55,7 @@ def _build(mouse: MovieMouse, folder: Path, videos: Path) -> None:
 
 
 class _MovieBuild(Build):
-    """A build of trials that show movies."""
+    """A build of trials that show films."""
 
     def __init__(self, mouse: MovieMouse, folder: Path, videos: Path) -> None:
         super().__init__(mouse, folder, response_dtype=mouse.response_dtype)
@@ -74,7 +74,7 @@ class _MovieBuild(Build):
         return BLOCK
 
     def add(self, trials: range) -> dict[str, Any]:
-        """Write some trials: new videos, and the valid frames of all else."""
+        """Write some trials: new films, and the valid frames of all else."""
         for i in trials:
             movie = self.mouse.movie(i)
             for kind, rows in self.files.items():
@@ -92,7 +92,7 @@ class _MovieBuild(Build):
         rows.write(sum(trial["lengths"].get(kind, 0) for trial in self.trials), values)
 
     def _found(self, movie: MovieTrial) -> dict[str, Any]:
-        """What the tables say of a trial; its video is stored unless it is there already."""
+        """What the tables say of a trial; its film is stored unless it is there already."""
         video = whole_numbers(movie.kinds["videos"])
         name = movie_sha256(video)
         if not (path := self.videos / f"{name}.npy").is_file():
@@ -184,7 +184,7 @@ class _MovieBuild(Build):
 
 
 def whole_numbers(video: np.ndarray) -> np.ndarray:
-    """A video as uint8 if all pixels are whole numbers from 0 to 255, else as float16."""
+    """A film as uint8 if all pixels are whole numbers from 0 to 255, else as float16."""
     if video.dtype == np.uint8:
         return video
     small = (

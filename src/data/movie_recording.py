@@ -1,4 +1,4 @@
-"""Somebody's own recording of a movie, from plain arrays to the layout of SENSORIUM 2023.
+"""Somebody's own recording of a film, from plain arrays to the layout of SENSORIUM 2023.
 
 A long recording is cut into blocks of time, each on one side of the evaluation, with frames left
 out between them that a model may have looked back at; a block is cut into trials of consecutive
@@ -21,6 +21,7 @@ import scipy.io
 from src.data.errors import DataError
 from src.data.movie_mouse import TIERS
 from src.data.recording import RECORD, read_record, save_npy, staging
+from src.data.stimulus_kinds import FILMS, arrays_hint
 from src.data.stored import read_mat, read_npy
 from src.manifest import fingerprint, note_output, source_sha256
 
@@ -31,7 +32,7 @@ CODE = ("data/movie_recording", "data/movie_mouse")
 
 @dataclass(frozen=True)
 class MovieArrays:
-    """One session: a movie and what units did in each of its frames, arrays or paths of npy."""
+    """One session: a film and what units did in each of its frames, arrays or paths of npy."""
 
     movie: np.ndarray | Path  # time on whichever axis has as many entries as the responses
     responses: np.ndarray | Path  # (t,), (t, u) or (u, t)
@@ -127,7 +128,8 @@ def discover_movies(source: str | Path, rate: float = 30.0) -> dict[str, MovieAr
         more = {kind: file for kind, file in files.items() if file.is_file()}
         found[name] = MovieArrays(movie, responses, **more, rate=rate)
     if not found:
-        raise DataError(f"{source} holds no movie_<session>.npy: give the folder that does")
+        hint = arrays_hint(source, FILMS)
+        raise DataError(f"{source} holds no movie_<session>.npy: give the folder that does{hint}")
     return found
 
 
@@ -239,7 +241,7 @@ def _write(folder: Path, session: RecordedMovie, config: MovieImport) -> dict[st
 
 
 def _write_statistics(folder: Path, kind: str, values: np.ndarray, pad: int) -> None:
-    """Mean and std over training frames, the same in every frame; of a movie over pixels too."""
+    """Mean and std over training frames, the same in every frame; of a film over pixels too."""
     axis = None if kind == "videos" else 0
     row = values.shape[1:]
     for name in ("mean", "std"):

@@ -1,4 +1,4 @@
-"""A packed session of movies: crops of a few frames, normalised as if the whole trial had been.
+"""A packed session of movies: crops of a few frames, normalized as if the whole trial had been.
 
 Videos lie in files of their own, named after their content and shared by sessions; responses and
 behavior of a session are mapped. A crop reads its frames and no others.
@@ -67,7 +67,7 @@ class MovieSession:
         with np.load(self.folder / "meta.npz", allow_pickle=False) as meta:
             tables = {name: meta[name] for name in meta.files}
         self._read_tables(tables)
-        self._normalise(tables)
+        self._normalize(tables)
 
     def _require_known(self) -> None:
         """Refuse what is not a session of movies, and settings that would be ignored."""
@@ -101,7 +101,7 @@ class MovieSession:
         self._withheld = tables["withheld"]
         self.stimuli = stimulus_types(self.key, self.tiers, self.video_lengths, tables["held"])
 
-    def _normalise(self, tables: dict[str, np.ndarray]) -> None:
+    def _normalize(self, tables: dict[str, np.ndarray]) -> None:
         """Mean and std of every frame, and the scale of responses, from files or training trials.
 
         Frames that no training trial reaches have the values of all frames together.
@@ -159,7 +159,7 @@ class MovieSession:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What an artefact made from this session records of it."""
+        """What an artifact made from this session records of it."""
         names = ("key", "role", "fingerprint", "n_trials", "n_units")
         return {name: getattr(self, name) for name in names}
 
@@ -247,9 +247,9 @@ class MovieSession:
             )
 
     def _frames(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
-        """Frames of videos or responses, normalised where they are not raw: -> (n, t, ...).
+        """Frames of videos or responses, normalized where they are not raw: -> (n, t, ...).
 
-        Each is turned into float32 and normalised while it is in the cache; to another device the
+        Each is turned into float32 and normalized while it is in the cache; to another device the
         batch goes as it was packed.
         """
         index, starts, frames = asked
@@ -278,7 +278,7 @@ class MovieSession:
         return tuple(self.manifest["shape"]) if kind == "videos" else (self.n_units,)
 
     def _sides(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
-        """Frames of behavior or pupil, normalised: -> (n, t, 2); 0 if not recorded."""
+        """Frames of behavior or pupil, normalized: -> (n, t, 2); 0 if not recorded."""
         index, starts, frames = asked
         if kind not in self.kinds:
             return torch.zeros(len(index), frames, 2, device=device)
@@ -289,7 +289,7 @@ class MovieSession:
         return self._sides_file[kind, device][rows]
 
     def _whole(self, kind: str) -> np.ndarray:
-        """All of a small kind, normalised, in memory: -> (frames of all trials, 2) float32."""
+        """All of a small kind, normalized, in memory: -> (frames of all trials, 2) float32."""
         mean, factor = self._normal[kind]
         frame = np.concatenate([np.arange(n) for n in self._valid[:, KINDS.index(kind)]])
         values = self._files[kind].astype(np.float32)

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from src.data.errors import DataError
+from src.data.stimulus_kinds import KINDS, StimulusKind, raw_hint, require_kind
 from src.data.stored import UNREADABLE
 from src.manifest import fingerprint
 
@@ -221,16 +222,22 @@ def open_source(path: str | Path) -> NpySource:
     return _Folder(path) if path.is_dir() else _Zip(path)
 
 
-def open_all(folder: str | Path, opened: Callable[[Path], R]) -> list[R]:
+def open_all(folder: str | Path, opened: Callable[[Path], R], kind: StimulusKind) -> list[R]:
     """All recordings in a folder, each a sub-folder or a zip, in order of name.
 
-    Raises DataError if there is none, or if two are the same session.
+    Raises DataError if there is none, if one is of another kind of stimulus, or if two are the same
+    session.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(folder).expanduser().absolute()
     visible = sorted(p for p in folder.glob("[!.]*") if p.is_dir() or p.suffix == ".zip")
     if not visible:
-        raise DataError(f"{folder} holds no recording, neither folder nor zip: put them there")
+        raise DataError(
+            f"{folder} holds no recording, neither folder nor zip: put them there"
+            f"{raw_hint(folder, kind)}"
+        )
     found = [opened(path) for path in visible]
+    for one in found:
+        require_kind(one.path, {k.folder for k in KINDS if one.has_kind(k.folder)}, kind)
     names: dict[str, str] = {}
     for one in found:
         if (other := names.setdefault(one.key, one.path.name)) != one.path.name:

@@ -67,7 +67,7 @@ class NsdSubject(BlockSource):
         return np.concatenate([[0], np.cumsum([shape[0] for shape in self.shapes])])
 
     def statistic(self, kind: str, name: str) -> np.ndarray | None:
-        """Responses are normalised already."""
+        """Responses are normalized already."""
         return np.ones(1) if (kind, name) == ("responses", "std") else None
 
     def optional(self, name: str) -> np.ndarray | None:

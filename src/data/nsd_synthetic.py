@@ -5,7 +5,7 @@
     nsddata/experiments/nsdsynthetic/nsdsynthetic_expdesign.mat                 masterordering, 744
     nsddata_betas/ppdata/subjXX/func1pt8mm/nsdsynthetic<betas>/betas_nsdsynthetic.hdf5
 
-Pictures fill the screen, whose middle square is where NSD's images stand. Source: specification
+Images fill the screen, whose middle square is where NSD's images stand. Source: specification
 nsd_gnet, NSD-34; Gifford et al. 2025.
 """
 
@@ -57,7 +57,7 @@ class NsdSynthetic:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScan:
-    """i images, t trials of them, and responses of u voxels, standardised over the trials."""
+    """i images, t trials of them, and responses of u voxels, standardized over the trials."""
 
     images: np.ndarray  # (i, 3, size, size) uint8
     shown: np.ndarray  # (t,) image of each trial
@@ -82,7 +82,7 @@ def read_synthetic(files: NsdFiles, voxels: np.ndarray, size: int) -> SyntheticS
 
 
 def _squares(path: Path, size: int) -> np.ndarray:
-    """The middle squares of the pictures of a file: -> (i, 3, size, size) uint8."""
+    """The middle squares of the images of a file: -> (i, 3, size, size) uint8."""
     try:
         with h5py.File(path) as file:
             pictures = file["imgBrick"][:]

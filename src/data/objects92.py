@@ -1,8 +1,8 @@
-"""The 92 pictures of Kriegeskorte et al. 2008: human and monkey IT, and models, as RDMs.
+"""The 92 images of Kriegeskorte et al. 2008: human and monkey IT, and models, as RDMs.
 
     92_brainRDMs.mat   human IT of four subjects, two sessions each, (92, 92)
     92_modelRDMs.mat   models, monkey IT among them
-    Kriegeskorte_Neuron2008_supplementalData.mat   the pictures, and RDMs of the paper's Figure 1
+    Kriegeskorte_Neuron2008_supplementalData.mat   the images, and RDMs of the paper's Figure 1
 
 The files come with demonstrations of the RSA toolbox (Nili et al. 2014), not ours to pass on.
 """
@@ -28,10 +28,10 @@ N = 92
 
 @dataclass(frozen=True)
 class Objects92:
-    """i = 92 pictures and dissimilarities of all pairs; larger is less alike."""
+    """i = 92 images and dissimilarities of all pairs; larger is less alike."""
 
     pictures: np.ndarray  # (i, h, w, 3) uint8
-    groups: np.ndarray  # (i,) str, pictures of a group side by side
+    groups: np.ndarray  # (i,) str, images of a group side by side
     human: np.ndarray  # (4, i, i) of each subject, mean over sessions
     monkey: np.ndarray  # (i, i), 674 sites
     published_human: np.ndarray  # (i, i) the paper's mean
@@ -71,7 +71,7 @@ def _square(path: Path, values: np.ndarray) -> np.ndarray:
 
 
 def _group(stimulus: dict[str, Any]) -> str:
-    """One of six kinds of picture."""
+    """One of six kinds of image."""
     human, face, animal, natural = (bool(stimulus[name]) for name in FLAGS)
     if animal:
         return f"{'human' if human else 'animal'} {'faces' if face else 'bodies'}"

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from src import manifest
+from src import locks, manifest
 from src.data.build import REMEDY, SCHEMA, Build
 from src.data.checks import WIDTHS
 from src.data.errors import DataError
@@ -39,12 +39,12 @@ class _NotWhole(Exception):
 def pack(mouse: Source, folder: Path, build: Callable[[Source, Path], None] | None = None) -> None:
     """Pack `mouse` into `folder`, whole or not at all; does nothing if the cache there is current.
 
-    `build` fills an empty folder; without one, trials show pictures. Memory stays bounded by a few
+    `build` fills an empty folder; without one, trials show images. Memory stays bounded by a few
     blocks of trials. Raises DataError if the mouse is inconsistent,
     changes meanwhile, or the cache cannot be written; then nothing of the build is left.
     """
     folder = Path(folder)
-    with manifest.alone(folder):
+    with locks.alone(folder):
         _pack(mouse, folder, build or _build)
     manifest.note_output(folder / "manifest.json")
 
@@ -112,7 +112,7 @@ def _explained(error: OSError | DataError, mouse: Source, folder: Path) -> DataE
 
 
 class _Build(Build):
-    """A build of trials that show pictures."""
+    """A build of trials that show images."""
 
     def __init__(self, mouse: Source, folder: Path, dtype: str = "uint8", reason: str = "") -> None:
         super().__init__(mouse, folder, dtype=dtype, reason=reason)

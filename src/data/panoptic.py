@@ -1,9 +1,9 @@
 """What is where in an image of NSD, by COCO's panoptic maps: things and stuff, pixel by pixel.
 
-    <folder>/annotations/panoptic_train2017.json   which segment of which picture is of which kind
+    <folder>/annotations/panoptic_train2017.json   which segment of which image is of which kind
     <folder>/panoptic_train2017/<12 digits>.png    number of the segment of each pixel
 
-A segment's number is R + 256 G + 65536 B. NSD shows crops of COCO's pictures: the shares cut off
+A segment's number is R + 256 G + 65536 B. NSD shows crops of COCO's images: the shares cut off
 at the top, bottom, left and right stand in nsd_stim_info_merged.csv. Source: specification
 nsd_gnet, NSD-07 and 3.1.
 """
@@ -28,11 +28,11 @@ PART = "panoptic_train2017"
 
 @dataclass(frozen=True, eq=False)
 class Panoptic:
-    """Kinds of things in some pictures of COCO."""
+    """Kinds of things in some images of COCO."""
 
     folder: Path
-    files: Mapping[int, str]  # of each picture, by COCO's number
-    kinds: Mapping[int, Mapping[int, int]]  # by picture, by segment: 1 + place in `names`
+    files: Mapping[int, str]  # of each image, by COCO's number
+    kinds: Mapping[int, Mapping[int, int]]  # by image, by segment: 1 + place in `names`
     names: tuple[str, ...]  # supercategories, in alphabetical order
 
     @classmethod
@@ -57,12 +57,12 @@ class Panoptic:
         return cls(Path(folder) / part, files, kinds, names)
 
     def labels(self, picture: int, box: tuple[float, ...], size: int) -> np.ndarray:
-        """Kinds in what NSD shows of a picture: -> (size, size), 1 + place in `names`, 0 unknown.
+        """Kinds in what NSD shows of an image: -> (size, size), 1 + place in `names`, 0 unknown.
 
         The map is cropped, then brought to size by the nearest pixel, so that no number is mixed.
         """
         if picture not in self.files:
-            raise DataError(f"{self.folder} knows no picture {picture}: give COCO's other part")
+            raise DataError(f"{self.folder} knows no image {picture}: give COCO's other part")
         path = self.folder / self.files[picture]
         try:
             colors = np.asarray(Image.open(path).convert("RGB")).astype(int)

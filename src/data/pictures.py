@@ -75,9 +75,9 @@ def natural(name: str) -> tuple[list[tuple[str, int]], str]:
 
 
 def content(image: np.ndarray) -> str:
-    """sha256 of pixels and shape: (h, w, 3) -> text; equal for a grey image and its RGB copy."""
-    grey = (image == image[..., :1]).all()
-    pixels = np.ascontiguousarray(image[..., 0] if grey else image)
+    """sha256 of pixels and shape: (h, w, 3) -> text; equal for a gray image and its RGB copy."""
+    gray = (image == image[..., :1]).all()
+    pixels = np.ascontiguousarray(image[..., 0] if gray else image)
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
@@ -97,7 +97,7 @@ def prepare(image: np.ndarray, color: bool, height: int | None) -> np.ndarray:
 
 
 def squared(image: np.ndarray, size: int, crop: bool) -> np.ndarray:
-    """A picture for a network: (h, w, 3) -> (size, size, 3) uint8, PIL's bilinear filter.
+    """An image for a network: (h, w, 3) -> (size, size, 3) uint8, PIL's bilinear filter.
 
     Stretched to the square; or with `crop` its middle, of 224 pixels where the short side has 256.
     """
@@ -166,18 +166,18 @@ def decode(where: str, name: str, read: Callable[[str], bytes]) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Small grey copy, by which re-encoded pictures are recognised: (h, w, 3) -> (64, 64) uint8."""
-    grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
-    return np.asarray(grey.resize((64, 64), Image.Resampling.BILINEAR))
+    """Small gray copy, by which re-encoded images are recognized: (h, w, 3) -> (64, 64) uint8."""
+    gray = Image.fromarray(np.ascontiguousarray(image)).convert("L")
+    return np.asarray(gray.resize((64, 64), Image.Resampling.BILINEAR))
 
 
 def same_picture(thumbnails: np.ndarray) -> np.ndarray:
-    """First picture that each one is a copy of: (k, 64, 64) uint8 -> (k,) indices.
+    """First image that each one is a copy of: (k, 64, 64) uint8 -> (k,) indices.
 
-    Copies (another encoding, another resolution) differ by less than 2.5 grey levels (RMS, over
+    Copies (another encoding, another resolution) differ by less than 2.5 gray levels (RMS, over
     16x16 block means) and correlate above .9. JPEG at quality 30 and a round trip through twice
     the size stay under 1.5 on photographs; different stimuli of the macaque V4 recordings that
-    share a background begin at 5.1 (measured). Uniform pictures are never copies.
+    share a background begin at 5.1 (measured). Uniform images are never copies.
     """
     k = len(thumbnails)
     blocks = thumbnails.reshape(k, 16, 4, 16, 4).mean((2, 4), dtype=np.float32).reshape(k, 256)

@@ -38,7 +38,7 @@ def spatial_mean(images: torch.Tensor) -> torch.Tensor:
 def winner_planes(images: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
     """Image, image minus its mean, x, y, w, h: (n, 1, h, w), (n, 4) -> (n, 6, h, w).
 
-    The winner's input (spec 4.4): images are standardised already, boxes are in 0..1.
+    The winner's input (spec 4.4): images are standardized already, boxes are in 0..1.
     """
     if images.shape[1] != 1 or boxes.shape != (len(images), 4):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Pictures and an array of responses to them, as an assembly: what `score` takes."""
+"""Images and an array of responses to them, as an assembly: what `score` takes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from src.data.pictures import content
 
 
 def recorded_assembly(name: str, arrays: SessionArrays, region: str = "") -> Assembly:
-    """An assembly of a session's repeats, a row each; of means, a row a picture.
+    """An assembly of a session's repeats, a row each; of means, a row an image.
 
-    A stimulus is known by its pixels and called by the name of the first file that has them: a
-    picture shown twice is one stimulus, so that no split has it on both sides. Column `split` says
-    train for the first half of the different pictures and test for the others.
+    A stimulus is known by its pixels and called by the name of the first file that has them: an
+    image shown twice is one stimulus, so that no split has it on both sides. Column `split` says
+    train for the first half of the different images and test for the others.
     """
     session = RecordedSession(name, arrays)
     names, keys = session.pictures.names, [content(image) for image in session.pictures]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    originals = [first[key] for key in keys]  # place of the first picture like each one
+    originals = [first[key] for key in keys]  # place of the first image like each one
     trials = session.trials(np.zeros(len(keys), bool))
     shown = np.array([originals[i] for i in trials.images])
     half = sorted(first.values())[len(first) // 2]

@@ -15,6 +15,7 @@ import numpy as np
 
 from src.data.errors import DataError
 from src.data.npy_tree import NpyRecording, NpySource, open_all, open_source
+from src.data.stimulus_kinds import IMAGES
 
 ROLES = {
     "26872-17-20": "sensorium",
@@ -117,6 +118,6 @@ def open_mouse(path: str | Path, fill_boxes: bool = False) -> Mouse:
 def open_mice(folder: Path, fill_boxes: bool = False) -> list[Mouse]:
     """All mice in a folder, each a sub-folder or a zip, in order of name.
 
-    Raises DataError if there is none, or if two are the same session.
+    Raises DataError if there is none, if one is of films, or if two are the same session.
     """
-    return open_all(folder, partial(open_mouse, fill_boxes=fill_boxes))
+    return open_all(folder, partial(open_mouse, fill_boxes=fill_boxes), IMAGES)

@@ -62,7 +62,7 @@ class Session:
     coordinates: np.ndarray | None  # (u, 3) float64, micrometers
     area: np.ndarray | None  # (u,)
     layer: np.ndarray | None  # (u,)
-    mean_response: np.ndarray  # (u,) float32, over training trials, in normalised units
+    mean_response: np.ndarray  # (u,) float32, over training trials, in normalized units
     tiers: np.ndarray  # (n,) str: train, validation, test, final_test
     trial_ids: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,)
@@ -99,7 +99,7 @@ class Session:
         return tuple(rescale_quarter(torch.zeros(c, h, w)).shape)
 
     def _side(self, kind: str, width: int, centered: bool) -> np.ndarray | None:
-        """Behavior or pupil of all trials, normalised: (n, width), or None if missing."""
+        """Behavior or pupil of all trials, normalized: (n, width), or None if missing."""
         path = self.folder / f"{kind}.npy"
         if not path.exists() or not self._meta[f"{kind}_std"].any():
             return None
@@ -156,7 +156,7 @@ class Session:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What an artefact made from this session records of it."""
+        """What an artifact made from this session records of it."""
         names = ("key", "role", "fingerprint", "n_trials", "n_units")
         return {name: getattr(self, name) for name in names}
 
@@ -174,9 +174,9 @@ class Session:
         return trials[np.sort(np.unique(self.image_index[trials], return_index=True)[1])]
 
     def batch(self, index: np.ndarray, device: torch.device | str = "cpu") -> Batch:
-        """Normalised float32 tensors of the trials `index`: (n,) -> Batch of n trials.
+        """Normalized float32 tensors of the trials `index`: (n,) -> Batch of n trials.
 
-        Raw values move to `device` and are normalised there. Missing behavior or pupil is 0.
+        Raw values move to `device` and are normalized there. Missing behavior or pupil is 0.
         """
         rows, inputs = self._rows[np.asarray(index)], self.inputs
         return Batch(
@@ -189,7 +189,7 @@ class Session:
         )
 
     def responses(self, index: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-        """Normalised responses of the trials `index`, without their images: (n,) -> (n, u)."""
+        """Normalized responses of the trials `index`, without their images: (n,) -> (n, u)."""
         return self._responses(self._rows[np.asarray(index)], device)
 
     @property
@@ -228,7 +228,7 @@ class Session:
         return torch.from_numpy(raw).to(device).mul_(scale)
 
     def _images(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
-        """Standardised images: (n,) -> (n, c, h, w); a quarter from exact sums where there are."""
+        """Standardized images: (n,) -> (n, c, h, w); a quarter from exact sums where there are."""
         mean, std = self._image_statistics
         quarter = self.inputs.scale == "quarter"
         packed = quarter and mean.numel() == 1 and "images_quarter.npy" in self.manifest["sha256"]

@@ -1,4 +1,4 @@
-"""Whatever can be packed as a session, recognised by what it is on disk."""
+"""Whatever can be packed as a session, recognized by what it is on disk."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def tier_split(tiers: np.ndarray) -> Split:
 
 
 def official_split(session: Trials) -> Split:
-    """The split the recording came with; of videos the oracle tier validates, live tiers test."""
+    """The split the recording came with; of films the oracle tier validates, live tiers test."""
     if "oracle" not in session.tiers:
         return tier_split(session.tiers)
     tests = [session.trials(f"live_test_{kind}") for kind in ("main", "bonus")]

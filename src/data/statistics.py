@@ -1,4 +1,4 @@
-"""Means and standard deviations that normalise a session: shipped, or computed when packing."""
+"""Means and standard deviations that normalize a session: shipped, or computed when packing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What kind of movie a trial showed, told from its tier, its length and how much it stands still.
+"""What kind of film a trial showed, told from its tier, its length and how much it stands still.
 
-The files do not say it. Valid lengths are 300 frames for natural movies and Gabors, 240 for random
+The files do not say it. Valid lengths are 300 frames for natural films and Gabors, 240 for random
 dot kinematograms, 315 for Gaussian dots, 324 for pink noise, 305 to 326 for flashed images
 (specification sensorium2023, 3.4), and only the last stand still most of the time.
 """

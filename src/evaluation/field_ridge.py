@@ -25,7 +25,7 @@ from src.data.gaussian_fields import field_weights
 from src.evaluation.decomposition import CUT
 from src.evaluation.fields import channel_scale, pool_maps
 
-LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardised features, summed over rows
+LAMBDAS = np.logspace(3, 6, 9)  # in units of X'X of standardized features, summed over rows
 CANDIDATES = 100  # whose features are held at a time: (100, n, f) float32
 EPSILON = 1e-6  # added to standard deviations
 SINGLE = 1e5  # largest trace(X'X) / lambda at which single precision compares candidates
@@ -43,7 +43,7 @@ class FieldRegression:
     used: np.ndarray  # (k,) candidates chosen by any unit, ascending
     mean: np.ndarray  # (k, f) of the features seen through them
     std: np.ndarray  # (k, f) with 1e-6 added
-    weights: np.ndarray  # (u, f) of standardised features
+    weights: np.ndarray  # (u, f) of standardized features
     bias: np.ndarray  # (u,)
 
     def predict(self, maps: Sequence[np.ndarray], block: int = CANDIDATES) -> np.ndarray:
@@ -73,8 +73,8 @@ def fit_fields(
     `train` and `held_out` are rows; with none held out, each training row is predicted without it
     (leave-one-out, exact but for the statistics of features). `counts` (n,) how many trials each
     row is the mean of, which gives the solution of the single trials. By default features are
-    standardised on training rows, the constant is not penalised, and the choice is fitted again on
-    both sets of rows. `legacy` is the published definition: statistics of both, a penalised column
+    standardized on training rows, the constant is not penalized, and the choice is fitted again on
+    both sets of rows. `legacy` is the published definition: statistics of both, a penalized column
     of ones, no second fit. Units try only the candidates that are true in `among` (u, v).
     """
     if legacy and not len(held_out):
@@ -185,7 +185,7 @@ class _Rows:
         return *moments, weights.T, constant
 
     def design(self, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        """Standardised features, and a column of ones where it is penalised: (n, f) -> (n, f')."""
+        """Standardized features, and a column of ones where it is penalized: (n, f) -> (n, f')."""
         z = (x - mean) / std
         return np.column_stack([z, np.ones(len(z), z.dtype)]) if self.legacy else z
 

@@ -118,7 +118,7 @@ def channel_scale(layer: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.n
 def seen_through(
     layer: np.ndarray, weights: np.ndarray, mean: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Weighted means of standardised maps: (i, c, h, w), (v, h, w), (c,), (c,) -> (v, i, c)."""
+    """Weighted means of standardized maps: (i, c, h, w), (v, h, w), (c,), (c,) -> (v, i, c)."""
     seen = pool_maps(layer, weights)
     seen -= mean.astype(np.float32)
     seen /= std.astype(np.float32)

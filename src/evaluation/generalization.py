@@ -1,4 +1,4 @@
-"""Whether a map holds beyond what it was fitted to: other objects, other pictures; and what of it.
+"""Whether a map holds beyond what it was fitted to: other objects, other images; and what of it.
 
 Alphas are chosen anew wherever something is held out. Everything is found on the fitted images of
 the study; those that are scored elsewhere have no say and are not touched.
@@ -43,7 +43,7 @@ def object_folds(objects: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def held_out_objects(gram: np.ndarray, images: ImageResponses, seed: int) -> dict[str, np.ndarray]:
-    """Predictions of pictures held out, of `known` objects and of `new` ones: -> (n, u) each.
+    """Predictions of images held out, of `known` objects and of `new` ones: -> (n, u) each.
 
     One decomposition of the Gram (i, i) serves both. DataError where objects are not known.
     """

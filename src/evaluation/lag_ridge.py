@@ -1,7 +1,7 @@
-"""Ridge from the last frames of a movie to responses: the linear reference of any video model.
+"""Ridge from the last frames of a film to responses: the linear reference of any model of films.
 
 The features of frame t are all pixels of the frames t, t - 1, ..., t - lags + 1. Their Gram is made
-of products of pixels a few frames apart, so that no lagged copy of the movie is ever held.
+of products of pixels a few frames apart, so that no lagged copy of the film is ever held.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _pixels(
 ) -> dict[str, FittedProbe]:
     """Ridge with the right alpha, with the published 1, least squares, and principal components.
 
-    The published 1 is for three channels divided by their standard deviations, grey or in color.
+    The published 1 is for three channels divided by their standard deviations, gray or in color.
     """
     raw = session.images.reshape(len(session.images), -1)
     gram = streamed_gram(raw) / 255**2

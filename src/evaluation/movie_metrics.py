@@ -1,7 +1,7 @@
-"""How well a prediction explains responses to movies, per unit; rows are frames of trials.
+"""How well a prediction explains responses to films, per unit; rows are frames of trials.
 
 All trials and scored frames are concatenated: a correlation is not a mean of those of trials. Rows
-know their video, its frame and their trial, so that repeats are rows of one frame of one video.
+know their film, its frame and their trial, so that repeats are rows of one frame of one film.
 Source: metrics of the SENSORIUM 2023 competition (specification sensorium2023, 7).
 """
 
@@ -22,7 +22,7 @@ HALVES = 10
 
 @dataclass(frozen=True)
 class FrameRows:
-    """Which trial, video and frame each of n rows is."""
+    """Which trial, film and frame each of n rows is."""
 
     trials: np.ndarray  # (n,)
     videos: np.ndarray  # (n,) equal where the content is
@@ -34,28 +34,28 @@ class FrameRows:
 
     @property
     def moments(self) -> np.ndarray:
-        """Number of each row's frame of its video, the same for all repeats: (n,) -> (n,)."""
+        """Number of each row's frame of its film, the same for all repeats: (n,) -> (n,)."""
         pairs = np.stack([np.unique(self.videos, return_inverse=True)[1], self.frames], axis=1)
         return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
 
     def averaged(self, *values: np.ndarray) -> tuple[FrameRows, list[np.ndarray]]:
-        """One row for each frame of each video, with means over repeats: k of (n, u) -> (m, u)."""
+        """One row for each frame of each film, with means over repeats: k of (n, u) -> (m, u)."""
         moments = self.moments
         repeats, first = Repeats.of(moments), np.unique(moments, return_index=True)[1]
         return self.only(first), [repeats.mean(x) for x in values]
 
     def of_videos(self) -> list[np.ndarray]:
-        """Rows of each different video."""
+        """Rows of each different film."""
         return [np.flatnonzero(self.videos == v) for v in np.unique(self.videos)]
 
 
 def average_concatenated(p: np.ndarray, r: np.ndarray, rows: FrameRows) -> np.ndarray:
-    """Correlation of means over repeats over the frames of all videos: (n, u), (n, u) -> (u,)."""
+    """Correlation of means over repeats over the frames of all films: (n, u), (n, u) -> (u,)."""
     return pearson(*rows.averaged(p, r)[1])
 
 
 def average_per_video(p: np.ndarray, r: np.ndarray, rows: FrameRows) -> np.ndarray:
-    """Mean over videos of the correlation of means over repeats: (n, u), (n, u) -> (u,)."""
+    """Mean over films of the correlation of means over repeats: (n, u), (n, u) -> (u,)."""
     means, (p, r) = rows.averaged(p, r)
     return np.mean([pearson(p[v], r[v]) for v in means.of_videos()], axis=0)
 
@@ -74,7 +74,7 @@ def signal_power(r: np.ndarray) -> np.ndarray:
 
 
 def normalized_correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """CC_norm of one video: cov(mean r, mean p) / sqrt(var(mean p) SP): (K, t, u) twice -> (u,).
+    """CC_norm of one film: cov(mean r, mean p) / sqrt(var(mean p) SP): (K, t, u) twice -> (u,).
 
     nan where the signal power SP is 1e-4 or below, 0 for a constant prediction.
     """
@@ -89,7 +89,7 @@ def normalized_correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 
 def cc_norm(p: np.ndarray, r: np.ndarray, rows: FrameRows) -> np.ndarray:
-    """Mean over videos of CC_norm, of those in which it is known: (n, u), (n, u) -> (u,)."""
+    """Mean over films of CC_norm, of those in which it is known: (n, u), (n, u) -> (u,)."""
     each = []
     for video in rows.of_videos():
         trials = [video[rows.trials[video] == t] for t in np.unique(rows.trials[video])]
@@ -113,8 +113,8 @@ def split_half(
 ) -> np.ndarray:
     """Reliability of means over repeats, from halves of whole trials: (n, u) -> (u,).
 
-    Correlation over frames of the means of two halves of each video's trials, corrected to all of
-    them (Spearman-Brown), mean over `halves` random halvings; nan unless every video has repeats.
+    Correlation over frames of the means of two halves of each film's trials, corrected to all of
+    them (Spearman-Brown), mean over `halves` random halvings; nan unless every film has repeats.
     Whole trials, because what a mouse does lasts longer than a frame.
     """
     trials, first = np.unique(rows.trials, return_index=True)

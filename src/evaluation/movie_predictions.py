@@ -1,9 +1,9 @@
-"""Predictions of videos: a row for each scored frame of each trial, in the form of all predictions.
+"""Predictions of films: a row for each scored frame of each trial, in the form of all predictions.
 
-A frame of a trial is to a video what a trial is to an image. So everything that scores, aligns and
-averages predictions of images does the same for videos: a correlation over rows is one over all
+A frame of a trial is to a film what a trial is to an image. So everything that scores, aligns and
+averages predictions of images does the same for films: a correlation over rows is one over all
 trials and frames (specification sensorium2023, 7.1), rows of equal image_ids are repeats of a frame
-of a video (7.2, `concat`).
+of a film (7.2, `concat`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from src.models.stitching import Stitcher, labels, predicted_trials, stitcher_of
 from src.training.device import pick_device, threads
 from src.training.provenance import versions
 
-FRAMES = 512  # more than a trial has; a frame's image_id is that of its video times this, plus it
+FRAMES = 512  # more than a trial has; a frame's image_id is that of its film times this, plus it
 
 
 def movie_predictions(
@@ -31,7 +31,7 @@ def movie_predictions(
     batch_size: int = 32,
     n_threads: int = 1,
 ) -> list[Prediction]:
-    """Responses that k Encoders of videos predict for the trials `index`: one Prediction each.
+    """Responses that k Encoders of films predict for the trials `index`: one Prediction each.
 
     Values are (rows, u), rows the frames of one trial after the other that any policy scores; those
     of the session's own are as if they were alone. trial_ids are "trial/frame". The labels of
@@ -62,7 +62,7 @@ def movie_predictions(
 def frame_ids(
     session: Any, index: np.ndarray, spans: Sequence[range]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of the rows of some trials: "trial/frame" (rows,) str, and of frames of videos int64."""
+    """Ids of the rows of some trials: "trial/frame" (rows,) str, and of frames of films int64."""
     pairs = [(i, f) for i, frames in zip(index, spans, strict=True) for f in frames]
     names = np.array([f"{session.trial_ids[i]}/{f:03d}" for i, f in pairs], np.str_)
     frames = np.array([int(session.image_ids[i]) * FRAMES + f for i, f in pairs], np.int64)

@@ -137,7 +137,7 @@ def unit_table(results: Sequence[MovieResults], seed: int) -> pd.DataFrame:
 def summary(units: pd.DataFrame) -> pd.DataFrame:
     """Means over units: a row for each model and session, then both ways to take them together.
 
-    pooled: over the units of all sessions, as the organisers do; mean of k: of the sessions' means,
+    pooled: over the units of all sessions, as the organizers do; mean of k: of the sessions' means,
     as the winner does (specification sensorium2023, 7.1).
     """
     rows = []

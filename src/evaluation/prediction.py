@@ -27,7 +27,7 @@ from src.training.provenance import versions
 class Prediction:
     """Predicted responses of n trials and u units, with the ids that say which they are."""
 
-    values: np.ndarray  # (n, u) float32, normalised units
+    values: np.ndarray  # (n, u) float32, normalized units
     trial_ids: np.ndarray  # (n,) str
     image_ids: np.ndarray  # (n,)
     unit_ids: np.ndarray  # (u,)

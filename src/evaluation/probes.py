@@ -19,7 +19,7 @@ class ImageResponses:
     """Some of the different images of a session with their responses, means over repeats."""
 
     rows: np.ndarray  # (n,) rows of `Session.images`, ascending
-    responses: np.ndarray  # (n, u) float64, normalised units
+    responses: np.ndarray  # (n, u) float64, normalized units
     objects: np.ndarray | None  # (n,) str, where known
 
     @classmethod

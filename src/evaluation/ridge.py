@@ -1,7 +1,7 @@
 """Ridge regression for all units at once, alpha chosen by exact held-out error without a refit.
 
 With G = U diag(w) U' the scaled, centered Gram of the training rows, the hat matrix of ridge with
-an unpenalised intercept is H = 11'/n + U diag(w / (w + a)) U'. Rows t held out together have the
+an unpenalized intercept is H = 11'/n + U diag(w / (w + a)) U'. Rows t held out together have the
 residual (I - H_tt)^-1 (y - H y)_t, that of a refit without them (leave-one-out: e_i / (1 - h_i);
 Golub, Heath & Wahba 1979; for groups Cook & Weisberg 1982). Center and scale are those of all n.
 """

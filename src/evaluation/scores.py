@@ -15,7 +15,7 @@ SCORES = (
     *("single", "avg", "ev", "r2", "mse", "mae"),
     *("fev", "feve", "oracle_jk", "oracle_cons", "cc_max", "cc_norm"),
 )
-OF_KEPT_UNITS = ("feve", "cc_norm")  # summarised over units with FEV >= 0.15, the others over all
+OF_KEPT_UNITS = ("feve", "cc_norm")  # summarized over units with FEV >= 0.15, the others over all
 TRIAL_COUNTS = ("n_test_trials", "n_test_images", "n_single_trial_images")
 COUNTS = ("n_units", "n_scored", "n_kept", *TRIAL_COUNTS)
 

@@ -1,4 +1,4 @@
-"""Features of an assembly's pictures as 02_extract stored them, ready to be scored."""
+"""Features of an assembly's images as 02_extract stored them, ready to be scored."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from src.models.feature_files import layer_names, open_features
 
 
 def stored_sets(features: Path, network: str, assembly: Path) -> dict[str, FeatureSet]:
-    """A network's features by layer, in order of depth; rows are the pictures of `assembly`.
+    """A network's features by layer, in order of depth; rows are the images of `assembly`.
 
-    `features` holds a folder a network. DataError if they are of other pictures. The layer V2-t1 is
+    `features` holds a folder a network. DataError if they are of other images. The layer V2-t1 is
     area V2 at step 1.
     """
     ids, hashes = (

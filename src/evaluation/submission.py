@@ -2,7 +2,7 @@
 
 One row a trial and no index column: trial_indices, image_ids, prediction (in ground-truth files:
 responses), neuron_ids. The last two are lists as text, the ids repeated on every row. Values are in
-normalised units, with nine significant digits, which give back the same float32.
+normalized units, with nine significant digits, which give back the same float32.
 Source: files of the SENSORIUM 2022 competition (specification 8.2), hence their column names.
 """
 

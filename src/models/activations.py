@@ -1,6 +1,6 @@
 """From images to the activations of any network's layers, in one forward pass.
 
-Images are normalised here and nowhere else: what is no longer uint8 is refused (defect D5).
+Images are normalized here and nowhere else: what is no longer uint8 is refused (defect D5).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class _Complete(Exception):
 def prepare(images: np.ndarray | Tensor, record: NetworkRecord) -> Tensor:
     """Images as the network wants them: (n, [c,] h, h) uint8 -> (n, 3, s, s) float32.
 
-    Grey is copied to three channels; other sizes are resized (bilinear, antialiased). DataError for
-    images that are not uint8, since they may be normalised already, and not square.
+    Gray is copied to three channels; other sizes are resized (bilinear, antialiased). DataError for
+    images that are not uint8, since they may be normalized already, and not square.
     """
     x = torch.from_numpy(np.array(images)) if isinstance(images, np.ndarray) else images
     if x.dtype != torch.uint8:
         raise DataError(
-            f"images are {x.dtype} {tuple(x.shape)}, not uint8: they are normalised here and must "
+            f"images are {x.dtype} {tuple(x.shape)}, not uint8: they are normalized here and must "
             "not be before; undo it (x * std + mean, times 255, rounded)"
         )
     x = x[:, None] if x.ndim == 3 else x
@@ -58,7 +58,7 @@ def normalized(x: Tensor, record: NetworkRecord) -> Tensor:
 
 
 def restored(x: Tensor, record: NetworkRecord) -> np.ndarray:
-    """Pictures to look at, from what a network takes: (n, 3, s, s) float32 -> uint8, clipped."""
+    """Images to look at, from what a network takes: (n, 3, s, s) float32 -> uint8, clipped."""
     how = record.preprocessing
     mean, std = (x.new_tensor(v)[:, None, None] for v in (how.mean, how.std))
     pixels = ((x * std + mean) * (255 / how.white)).round().clamp(0, 255).to(torch.uint8)

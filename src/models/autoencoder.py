@@ -1,4 +1,4 @@
-"""A network that squeezes pictures through a few numbers and draws them again."""
+"""A network that squeezes images through a few numbers and draws them again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DENSE = DenseReadoutConfig()
 
 
 class AutoEncoder(nn.Module):
-    """Pictures to a code of 168 numbers and back to pictures: (n, c, h, w) -> (n, c, h, w).
+    """Images to a code of 168 numbers and back to images: (n, c, h, w) -> (n, c, h, w).
 
     Source: macaque_it specification, section 5; the encoder is IT_CNN. The last layer is linear,
-    since standardised pixels are of either sign (defect D10: a sigmoid was published).
+    since standardized pixels are of either sign (defect D10: a sigmoid was published).
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class AutoEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A code to pictures, by the steps of the encoder in reverse: (n, code) -> (n, c, h, w).
+    """A code to images, by the steps of the encoder in reverse: (n, code) -> (n, c, h, w).
 
     Two dense layers, then for each block copies of pixels up to the map its pooling received, and
     the full 3x3 convolution up to the map its convolution received.
@@ -68,7 +68,7 @@ class Decoder(nn.Module):
         outputs = (image_shape[0], *config.channels[:-1])
         pairs = list(zip(config.channels, outputs, strict=True))[::-1]
         self.convolutions = nn.ModuleList(_full(config, a, b, generator) for a, b in pairs)
-        with torch.no_grad():  # it starts near grey: no ReLU follows, and much louder is worse
+        with torch.no_grad():  # it starts near gray: no ReLU follows, and much louder is worse
             self.convolutions[-1].weight.mul_(0.1)
         self.norms = nn.ModuleList(
             BatchNorm(b, config.batch_norm_momentum, linear=True) for _, b in pairs[:-1]
@@ -107,7 +107,7 @@ def _received(config: ConvCoreConfig, size: tuple[int, int]) -> list[tuple[int, 
 
 
 def redrawn(network: Network, images: np.ndarray) -> np.ndarray:
-    """Pictures as an auto-encoder draws them: (n, [c,] h, h) uint8 -> (n, 3, s, s) uint8."""
+    """Images as an auto-encoder draws them: (n, [c,] h, h) uint8 -> (n, 3, s, s) uint8."""
     device = next(network.module.parameters()).device
     with evaluating(network.module), torch.inference_mode():
         drawn = network.module(prepare(images, network.record).to(device))

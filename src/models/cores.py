@@ -35,7 +35,7 @@ class Core(nn.Module, ABC):
 
     @abstractmethod
     def penalty(self) -> Tensor:
-        """Regularisation of the weights: scalar, already multiplied by its weight."""
+        """Regularization of the weights: scalar, already multiplied by its weight."""
 
     @abstractmethod
     def output_shape(self, height: int, width: int) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class Core(nn.Module, ABC):
 
 
 class StackedCore(Core, ABC):
-    """Layers in a row, the first of which takes the side scalars and alone is penalised."""
+    """Layers in a row, the first of which takes the side scalars and alone is penalized."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class WideCore(StackedCore):
 
 
 class PlainCore(Core):
-    """A core that sees images and nothing beside them; its weights are not penalised."""
+    """A core that sees images and nothing beside them; its weights are not penalized."""
 
     def penalty(self) -> Tensor:
         return torch.zeros(())

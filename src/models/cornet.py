@@ -115,7 +115,7 @@ class RecurrentArea(nn.Module):
     def silent(self, below: Tensor) -> Tensor:
         """State as long as nothing came from below, a value a channel: (n, c, h, w) -> (n, f, ...).
 
-        Zeros stay zeros in a convolution without bias, and normalised become the norm's bias.
+        Zeros stay zeros in a convolution without bias, and normalized become the norm's bias.
         """
         n, _, *size = below.shape
         size = [-(-side // self.conv_input.stride[0]) for side in size]

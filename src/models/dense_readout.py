@@ -21,7 +21,7 @@ class DenseReadout(Readout):
 
     Source: macaque_it specification, section 5. Blocks as in ConvCore may come first. Batch norm
     and dropout of the hidden layer, before and after its ReLU, are options. Initial weights are
-    PyTorch's. Nothing is penalised here: weight decay is an option of training.
+    PyTorch's. Nothing is penalized here: weight decay is an option of training.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ class SessionFacts:
     n_units: int
     image_shape: tuple[int, ...]  # (c, h, w) as the model receives it, of a clip (c, t, h, w)
     coordinates: ArrayLike | None = None  # (u, 3) um
-    mean_response: ArrayLike | None = None  # (u,) over training trials, normalised units
+    mean_response: ArrayLike | None = None  # (u,) over training trials, normalized units
     behavior_missing: bool = False
     pupil_missing: bool = False
 
@@ -120,7 +120,7 @@ class Encoder(nn.Module):
         generator: torch.Generator | None = None,
         units: Tensor | None = None,
     ) -> Tensor:
-        """Predicted responses in normalised units, positive with ELU + 1: Batch of n -> (n, u)."""
+        """Predicted responses in normalized units, positive with ELU + 1: Batch of n -> (n, u)."""
         return self.output(self.linear(batch, session, generator, units))
 
     def output(self, y: Tensor) -> Tensor:
@@ -191,7 +191,7 @@ class Encoder(nn.Module):
         return self.shifters[session](_given(batch.pupil, "pupil", session))
 
     def penalty(self, session: str) -> Tensor:
-        """Regularisation of one batch of `session`: core, its readout and modulators, scalar."""
+        """Regularization of one batch of `session`: core, its readout and modulators, scalar."""
         total = self.core.penalty() + self.readouts[session].penalty()
         if weight := self.config.modulator_penalty:
             parts = (part[session] for part in (self.modulators, self.offsets) if session in part)

@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.random_projection import SparseRandomProjection
 from torch import Tensor, nn
 
-from src import manifest
+from src import locks, manifest
 from src.data.errors import DataError
 from src.data.hashes import Images, image_sha256
 from src.data.progress import counting
@@ -111,7 +111,7 @@ def extract(
     if early := [layer.name for layer in chosen if layer.constant]:
         raise DataError(uninformative(network, early))
     description = _description(network, images, chosen, reductions, batch, dtype)
-    with manifest.alone(folder):
+    with locks.alone(folder):
         if not is_current(folder, description):
             build = FeatureBuild(folder, description, dtype)
             try:

@@ -1,6 +1,6 @@
 """Gabor energy at many frequencies and orientations, as a network without anything to learn.
 
-Source: St-Yves et al. 2023; specification nsd_gnet, 5.4. Instead of filters of many sizes, pictures
+Source: St-Yves et al. 2023; specification nsd_gnet, 5.4. Instead of filters of many sizes, images
 are resized so that one pair of filters fits each frequency. As published they are not smoothed
 before: a coarse level answers to fine waves too.
 """
@@ -22,7 +22,7 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 
 class GaborLevel(nn.Module):
-    """One frequency: grey pictures (n, 1, h, w) -> log(1 + sqrt(energy)), (n, 6, h', w')."""
+    """One frequency: gray images (n, 1, h, w) -> log(1 + sqrt(energy)), (n, 6, h', w')."""
 
     def __init__(self, frequency: float, taps: int) -> None:
         super().__init__()
@@ -36,14 +36,14 @@ class GaborLevel(nn.Module):
         filters = torch.from_numpy(np.array(pairs, np.float32))[:, None]
         self.register_buffer("filters", filters)
 
-    def forward(self, grey: Tensor) -> Tensor:
-        x = F.interpolate(grey, (self.size,) * 2, mode="bilinear", align_corners=False)
+    def forward(self, gray: Tensor) -> Tensor:
+        x = F.interpolate(gray, (self.size,) * 2, mode="bilinear", align_corners=False)
         even, odd = F.conv2d(x, self.filters, padding=self.taps // 2).chunk(2, 1)
         return torch.hypot(even, odd).sqrt_().log1p_()
 
 
 class GaborNetwork(nn.Module):
-    """All frequencies, each a layer: pictures in 0..1 (n, 3, h, w) -> maps of the last."""
+    """All frequencies, each a layer: images in 0..1 (n, 3, h, w) -> maps of the last."""
 
     def __init__(self, frequencies: tuple[float, ...] = FREQUENCIES, taps: int = 12) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ class GaborNetwork(nn.Module):
         self.register_buffer("luma", torch.tensor(LUMA)[:, None, None])
 
     def forward(self, pictures: Tensor) -> Tensor:
-        grey = (pictures * self.luma).sum(1, keepdim=True)
-        return [level(grey) for level in self.levels][-1]
+        gray = (pictures * self.luma).sum(1, keepdim=True)
+        return [level(gray) for level in self.levels][-1]
 
 
 def gabor_network(
     size: int, frequencies: tuple[float, ...] = FREQUENCIES, taps: int = 12
 ) -> Network:
-    """The pyramid as a network whose layers can be stored, for pictures of `size` pixels."""
+    """The pyramid as a network whose layers can be stored, for images of `size` pixels."""
     record = NetworkRecord(
         name="gabor",
         weights=f"{len(frequencies)} frequencies, {ORIENTATIONS} orientations, {taps} taps",

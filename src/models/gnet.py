@@ -191,7 +191,7 @@ def layer_channels(width: int) -> dict[str, slice]:
 
 
 def _draw(module: nn.Module, generator: torch.Generator) -> None:
-    """PyTorch's initialisation of convolutions, U(-b, b) with b = inputs^-0.5, from a generator."""
+    """PyTorch's initialization of convolutions, U(-b, b) with b = inputs^-0.5, from a generator."""
     for conv in (m for m in module.modules() if isinstance(m, nn.Conv2d)):
         limit = conv.weight[0].numel() ** -0.5
         for parameter in conv.parameters():

@@ -20,7 +20,7 @@ NO_GENERATOR = "dropout needs a generator in training: stream(seed, ...)"
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with PyTorch's initialisation, U(-b, b) with b = inputs^-0.5, seeded."""
+    """A linear layer with PyTorch's initialization, U(-b, b) with b = inputs^-0.5, seeded."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5, generator=generator)
@@ -44,7 +44,7 @@ def dense(inputs: int, outputs: int, generator: torch.Generator, bias: bool = Tr
 def convolution3d(
     inputs: int, outputs: int, kernel: Sequence[int], generator: torch.Generator, **options: Any
 ) -> nn.Conv3d:
-    """A convolution over frames, rows and columns, with PyTorch's initialisation, seeded."""
+    """A convolution over frames, rows and columns, with PyTorch's initialization, seeded."""
     layer = nn.utils.skip_init(nn.Conv3d, inputs, outputs, tuple(kernel), **options)
     limit = layer.weight[0].numel() ** -0.5
     for parameter in layer.parameters():

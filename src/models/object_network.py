@@ -12,7 +12,7 @@ from src.models.layers import linear
 
 
 class ObjectNetwork(nn.Module):
-    """Pictures of any size to one number an object class: (n, c, h, w) -> (n, classes).
+    """Images of any size to one number an object class: (n, c, h, w) -> (n, classes).
 
     Each part `block1` to `blockN` is twice a 3x3 convolution, batch norm and ReLU, then the largest
     of every 2x2 pixels (Simonyan & Zisserman 2014; Ioffe & Szegedy 2015). `pool` is the mean over
@@ -50,7 +50,7 @@ class ObjectNetwork(nn.Module):
 
 
 def _block(inputs: int, outputs: int, generator: torch.Generator) -> nn.Sequential:
-    """(n, inputs, h, w) -> (n, outputs, h / 2, w / 2), rounded up, so that no picture is small."""
+    """(n, inputs, h, w) -> (n, outputs, h / 2, w / 2), rounded up, so that no image is small."""
     return nn.Sequential(
         *_layer(inputs, outputs, generator),
         *_layer(outputs, outputs, generator),

@@ -1,4 +1,4 @@
-"""Features of a folder of pictures: every time step of one part of a network, with file names."""
+"""Features of a folder of images: every time step of one part of a network, with file names."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def export_features(
 ) -> Path:
     """Writes `<network>_<part>_<step>.npz`: features (n, t, f) float32, names (n,), steps (t,).
 
-    `source` is a folder or zip of n pictures, in natural order of their names; a csv beside the npz
-    has a line a picture and step. `part` is a module, such as IT.output, `step` one of its calls in
-    a forward pass (None: all). Pictures are stretched to `size` (0: the network's), or with `crop`
+    `source` is a folder or zip of n images, in natural order of their names; a csv beside the npz
+    has a line an image and step. `part` is a module, such as IT.output, `step` one of its calls in
+    a forward pass (None: all). Images are stretched to `size` (0: the network's), or with `crop`
     their middle is; before, `screen` places them in the field that the network sees, and features
     are means over its looks. Maps are averaged to `pool` cells a side (0: as they are); `grid` of
     the npz says their channels, height and width. All is held in memory, 4 n t f bytes. Warns of
-    steps that are the same for different pictures.
+    steps that are the same for different images.
     """
     pictures, size = open_pictures(network.record.name, source), size or network.record.input_size
     shown = replace(network, record=replace(network.record, input_size=size))
@@ -88,7 +88,7 @@ def _layers(network: Network, part: str, steps: Iterable[int]) -> tuple[Layer, .
 def _warn_of_constants(
     network: Network, layers: Iterable[Layer], features: np.ndarray, contents: list[str]
 ) -> None:
-    """Of steps that come before the image does, or that do not tell different pictures apart."""
+    """Of steps that come before the image does, or that do not tell different images apart."""
     same = (features == features[:1]).all((0, 2)) & (len(set(contents)) > 1)
     found = [layer.name for layer, x in zip(layers, same, strict=True) if x or layer.constant]
     if found:

@@ -1,4 +1,4 @@
-"""What the areas of a network make of pictures: what simulated sites read."""
+"""What the areas of a network make of images: what simulated sites read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BATCH = 64
 def areas_of(
     network: Network, names: Iterable[str] = ()
 ) -> Callable[[np.ndarray], Mapping[str, np.ndarray]]:
-    """A function of pictures, (n, [c,] h, w) uint8 -> (n, f) float32 a layer, held in memory.
+    """A function of images, (n, [c,] h, w) uint8 -> (n, f) float32 a layer, held in memory.
 
-    `names` of layers, all that depend on the picture without; `simulate_ventral` asks it what V4
+    `names` of layers, all that depend on the image without; `simulate_ventral` asks it what V4
     and IT sites read.
     """
     return partial(_features, network, tuple(names) or network.record.informative)

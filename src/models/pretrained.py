@@ -23,6 +23,7 @@ from src.data.errors import DataError
 from src.data.stored import read_tensors
 from src.models.activations import activations, evaluating, prepare
 from src.models.networks import Network, NetworkRecord
+from src.models.states import state_differences
 from src.seeds import stream
 
 TOLERANCE = 2e-3  # of a layer's standard deviation: other processors round otherwise
@@ -168,20 +169,14 @@ def _complete(
 
 
 def _require_same(file: Path, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    differences = [f"missing {name}" for name in ours if name not in theirs]
-    differences += [f"unexpected {name}" for name in theirs if name not in ours]
-    for name in (name for name in ours if name in theirs):
-        expected, found = tuple(ours[name].shape), tuple(theirs[name].shape)
-        if expected != found:
-            differences.append(f"{name} is {found}, expected {expected}")
-    if differences:
+    if differences := state_differences(ours, theirs):
         more = f"; and {len(differences) - 8} more" if differences[8:] else ""
         raise DataError(f"{file} does not fit: {'; '.join(differences[:8])}{more}")
 
 
 @contextmanager
 def _drawing(record: NetworkRecord, seed: int) -> Iterator[None]:
-    """PyTorch's initialisation draws from a stream of its own; the global one stays as it was."""
+    """PyTorch's initialization draws from a stream of its own; the global one stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(stream(seed, "network", record.name).get_state())
         yield
@@ -221,7 +216,7 @@ def calibrated(network: Network, images: np.ndarray) -> Network:
 
 
 def synthetic_image(size: int) -> np.ndarray:
-    """A fixed picture in color without any symmetry: () -> (1, 3, size, size) uint8."""
+    """A fixed image in color without any symmetry: () -> (1, 3, size, size) uint8."""
     y, x = np.mgrid[:size, :size] / size
     waves = [np.sin(k * (4 * x + 9 * y * y) + k) + np.cos(k * 7 * x * y) for k in (2, 3, 5)]
     blob = np.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 0.02)

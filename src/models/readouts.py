@@ -27,7 +27,7 @@ class Readout(nn.Module, ABC):
 
     @abstractmethod
     def penalty(self) -> Tensor:
-        """Regularisation: scalar, already multiplied by its weight."""
+        """Regularization: scalar, already multiplied by its weight."""
 
 
 class GaussianReadout(Readout):
@@ -156,10 +156,10 @@ def normalize_positions(coordinates: ArrayLike | None, dims: int, n_units: int) 
     array = np.asarray(coordinates, dtype=np.float64)
     if array.ndim != 2 or len(array) != n_units or array.shape[1] < dims:
         raise ValueError(f"coordinates are {array.shape}, expected ({n_units}, {dims}): {remedy}")
-    centred = array[:, :dims] - array[:, :dims].mean(0)
-    if not (scale := np.abs(centred).max(initial=0)) > 0 or not np.isfinite(scale):
+    centered = array[:, :dims] - array[:, :dims].mean(0)
+    if not (scale := np.abs(centered).max(initial=0)) > 0 or not np.isfinite(scale):
         raise ValueError(f"coordinates hold NaN or one single position: {remedy}")
-    return torch.from_numpy(centred / scale).float()
+    return torch.from_numpy(centered / scale).float()
 
 
 def _normal(n: int, units: int, generator: torch.Generator | None, device: torch.device) -> Tensor:

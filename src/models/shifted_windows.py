@@ -116,7 +116,7 @@ class WindowAttention(nn.Module):
     """Attention with a weight for each relative position: (n, *grid, f) -> the same.
 
     Padded tokens have the bias as query, key and value, as published; with pad_keys "masked" no
-    token of the video sees them.
+    token of the film sees them.
     """
 
     def __init__(

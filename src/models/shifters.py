@@ -9,10 +9,10 @@ from src.models.layers import exactly, linear
 
 
 class Shifter(nn.Module):
-    """Three small layers, tanh after each (spec 5.3): standardised pupil (n, 2) -> shift (n, 2).
+    """Three small layers, tanh after each (spec 5.3): standardized pupil (n, 2) -> shift (n, 2).
 
     The shift is in readout units, where the feature map spans -1 to 1. Layers start as PyTorch
-    starts them: the published initialiser matches no layer (D21). Then shifts start at random,
+    starts them: the published initializer matches no layer (D21). Then shifts start at random,
     different for each trial, and blur what units see until they are unlearned; `still` starts at 0.
     """
 

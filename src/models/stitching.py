@@ -129,7 +129,7 @@ def _range(frames: slice) -> range:
 
 
 def labels(inputs: InputConfig) -> dict[str, str]:
-    """How scores of an encoder of videos are to be labelled: scale, statistics, frames."""
+    """How scores of an encoder of videos are to be labeled: scale, statistics, frames."""
     return {
         "response_scale": inputs.response_scale,
         "statistics": inputs.statistics,

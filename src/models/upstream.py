@@ -15,6 +15,7 @@ from torch import Tensor
 from src.config import BaselineCoreConfig, InputConfig, ModelConfig, WideCoreConfig
 from src.data.stored import read_tensors
 from src.models.encoder import BEHAVIORS, BOX, Encoder, SessionFacts
+from src.models.states import state_differences
 
 FIRST, STEM = "core.features.layer0.conv.weight", "core.features.layer-1.scale.weight"
 LAPLACE = "core._input_weights_regularizer.laplace.filter"  # a constant, stored as a buffer
@@ -118,12 +119,7 @@ def _sessions(
 
 def _compare(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
     """Same keys, same shapes, same Laplacian, or a ValueError that lists what differs."""
-    differences = [f"missing {name}" for name in ours if name not in theirs]
-    differences += [f"unexpected {name}" for name in theirs if name not in ours]
-    for name in (name for name in ours if name in theirs):
-        expected, found = tuple(ours[name].shape), tuple(theirs[name].shape)
-        if expected != found:
-            differences.append(f"{name} is {found}, expected {expected}")
+    differences = state_differences(ours, theirs)
     if not differences and not torch.equal(theirs[LAPLACE].float(), ours[LAPLACE]):
         differences.append(f"{LAPLACE} is not the 3x3 Laplacian")
     if differences:

@@ -1,6 +1,6 @@
-"""Simulated observers who saw a picture and chose which of two objects was in it.
+"""Simulated observers who saw an image and chose which of two objects was in it.
 
-The evidence for an object is how near the picture is to its mean among pictures; a choice follows
+The evidence for an object is how near the image is to its mean among images; a choice follows
 the softmax of two objects' evidence (Luce 1959). A simulated model sees the same evidence through
 noise of its own, so that how well it agrees with observers is known without any trial.
 """
@@ -25,8 +25,8 @@ class SimulatedChoices:
     """How much observers are asked, and how sure they are."""
 
     objects: int = 24
-    test: int = 2  # pictures of each object that observers are asked about
-    trials: int = 12  # of each picture and distractor
+    test: int = 2  # images of each object that observers are asked about
+    trials: int = 12  # of each image and distractor
     sharpness: float = 2.0  # of the evidence
     bonus: float = 1.5  # evidence of the object itself
     model_noise: float = 1.0  # standard deviation of what a simulated model adds to the evidence

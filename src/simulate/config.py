@@ -18,7 +18,7 @@ class SimulatedMouse:
     archive: bool = False  # one .zip as downloaded, instead of a folder
     image_dtype: Literal["uint8", "float32", "float64"] = "uint8"
     response_dtype: Literal["float32", "float64"] = "float32"
-    rows: bool = False  # behaviour (1, 3) and pupil (1, 2) instead of (3,) and (2,)
+    rows: bool = False  # behavior (1, 3) and pupil (1, 2) instead of (3,) and (2,)
     boxes: Literal["full", "partial", "absent"] = "full"  # partial: every third file is missing
 
     @property
@@ -41,8 +41,8 @@ class SimulationConfig:
     object_fraction: float = 0.7  # images with a bright object; the others have a full-frame box
     energy_fraction: float = 0.5  # of the visual units: two-subunit energy models; others linear
     noise_fraction: float = 0.1  # of all units: blind to the image, true FEV 0
-    rf_spread: float = 0.22  # receptive-field centres at the edge of the field (image half-width 1)
-    rf_jitter: float = 0.02  # standard deviation of the centres around the retinotopic map
+    rf_spread: float = 0.22  # receptive-field centers at the edge of the field (image half-width 1)
+    rf_jitter: float = 0.02  # standard deviation of the centers around the retinotopic map
     similarity_um: float = 60.0  # units share their tuning with probability exp(-distance / this)
     behavior_additive: float = 0.4  # on the drive (standard deviation 1 over images)
     behavior_gain: float = 0.2  # on the logarithm of the drive's gain

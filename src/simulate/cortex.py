@@ -1,7 +1,7 @@
 """A simulated visual cortex of one mouse: where units are, what they see, how they respond.
 
 The drive of a unit is a Gabor filter or the summed squares of a quadrature pair (Adelson & Bergen
-1985), standardised over images; behaviour scales it and adds to it, the pupil moves it. Expected
+1985), standardized over images; behavior scales it and adds to it, the pupil moves it. Expected
 responses are scale * (ELU(drive) + 1); single ones scatter around with variance fano * expected.
 """
 
@@ -44,7 +44,7 @@ class Cortex:
     offset: np.ndarray  # (u,)
     scale: np.ndarray  # (u,) response units
     fano: np.ndarray  # (u,) variance / expected response
-    additive: np.ndarray  # (3, u) weights of behaviour
+    additive: np.ndarray  # (3, u) weights of behavior
     gain: np.ndarray  # (3, u)
     box_weights: np.ndarray  # (4, u)
     pupil_map: np.ndarray  # (2, 2): shift of the rf centers = pupil (z-scored) @ pupil_map
@@ -165,7 +165,7 @@ def _filters(
     """Gabor filters of mean 0 and norm 1, the second in quadrature: -> (u, 2, 36, 64) float32.
 
     Envelopes sit at a unit's own receptive field; the carrier's phase is fixed to the image, so
-    that neighbours of one module stay similar although their receptive fields differ.
+    that neighbors of one module stay similar although their receptive fields differ.
     """
     m = modules.max() + 1
     angle = rng.integers(ORIENTATIONS, size=m)[modules] * np.pi / ORIENTATIONS

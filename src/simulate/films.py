@@ -1,4 +1,4 @@
-"""Simulated grey films of 36 x 64 pixels at 30 Hz: natural ones, and five kinds that are not.
+"""Simulated gray films of 36 x 64 pixels at 30 Hz: natural ones, and five kinds that are not.
 
 Valid lengths are those of SENSORIUM 2023, from which alone a reader can tell the kind.
 """
@@ -92,7 +92,7 @@ def _pink(rng: np.random.Generator, frames: int = 324) -> np.ndarray:
 
 
 def _images(rng: np.random.Generator) -> np.ndarray:
-    """Pictures of twelve frames with six frames of grey between; the length varies."""
+    """Images of twelve frames with six frames of gray between; the length varies."""
     frames = int(rng.integers(305, 327))
     pictures, _ = draw_images(rng, 18, 1.0, 0.7)
     shown = np.repeat(pictures[:, 54:90, 96:160], 18, axis=0).astype(np.float32)

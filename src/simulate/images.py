@@ -11,7 +11,7 @@ from src.data.box_files import has_object
 from src.data.sensorium import FULL_FRAME
 
 HEIGHT, WIDTH = 144, 256
-OBJECT_STEP = 60.0  # grey levels an object is brighter than what it covers
+OBJECT_STEP = 60.0  # gray levels an object is brighter than what it covers
 
 
 @cache

@@ -7,7 +7,7 @@
 
 A site is a linear read-out of a fixed random convolutional map, plus a tuning to categories, plus
 noise that fits its reliability c: c = S / (S + N mean(1 / repetitions)), S the variance over
-pictures of its expected rate and N the variance of a single presentation.
+images of its expected rate and N the variance of a single presentation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SimulatedObjects:
     """Sizes and planted effects of one simulation."""
 
     size: int = 64  # pixels a side, a multiple of 32
-    per_object: int = 25  # pictures of each of 64 objects
+    per_object: int = 25  # images of each of 64 objects
     units: int = 60  # IT sites of both monkeys
     v4_units: int = 12  # in the assembly only
     noise_sites: int = 0  # IT sites without any signal, reliability 0; the first ones
@@ -63,7 +63,7 @@ PRESETS: Mapping[str, SimulatedObjects] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of i simulated pictures, in file order, and of u IT sites."""
+    """What is known of i simulated images, in file order, and of u IT sites."""
 
     features: np.ndarray  # (i, f) float32: latents of the map, then one column a category
     weights: np.ndarray  # (f, u)
@@ -71,7 +71,7 @@ class Truth:
     expected: np.ndarray  # (i, u)
     rates: np.ndarray  # (i, u) float32 means over repetitions, test rates too
     noise_variance: np.ndarray  # (u,) N of a single presentation
-    reliability: np.ndarray  # (u,) c of the means, over all pictures
+    reliability: np.ndarray  # (u,) c of the means, over all images
     repetitions: np.ndarray  # (i,)
     tiers: np.ndarray  # (i,) str
     stimulus_ids: np.ndarray  # (i,) str
@@ -122,7 +122,7 @@ def _identity(config: SimulatedObjects, seed: int) -> dict[str, Any]:
 
 
 class _World:
-    """Pictures in order of stimulus id, sites in order of the assembly, and what decides rates."""
+    """Images in order of stimulus id, sites in order of the assembly, and what decides rates."""
 
     def __init__(self, config: SimulatedObjects, seed: int) -> None:
         self.config, self.seed = config, seed
@@ -164,11 +164,11 @@ class _World:
         self.expected = self.features @ self.weights + self.baseline
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Every presentation, picture by picture: -> (n, u + v) float32 for each batch."""
+        """Every presentation, image by image: -> (n, u + v) float32 for each batch."""
         return noisy_blocks(self.expected, self.repetitions, self.noise, self.seed)
 
     def means(self) -> np.ndarray:
-        """Mean over the repetitions of each picture: -> (i, u + v)."""
+        """Mean over the repetitions of each image: -> (i, u + v)."""
         found = []
         for first, block in zip(range(0, len(self.images), BATCH), self.blocks(), strict=True):
             counts = self.repetitions[first : first + BATCH]
@@ -177,7 +177,7 @@ class _World:
         return np.concatenate(found)
 
     def truth(self) -> Truth:
-        """The truth about IT sites, pictures in file order."""
+        """The truth about IT sites, images in file order."""
         order = np.concatenate([np.flatnonzero(self.tiers == tier) for tier in WORDS])
         by_image = {"features": self.features, "expected": self.expected[:, self.in_it]}
         by_image |= {"rates": self.means()[:, self.in_it].astype(np.float32)}
@@ -201,13 +201,13 @@ class _World:
         return parts
 
     def tables(self) -> tuple[dict[str, Any], dict[str, Any], tuple[np.ndarray, np.ndarray]]:
-        """Tables of presentations and of sites, and the pictures with their ids."""
+        """Tables of presentations and of sites, and the images with their ids."""
         stimuli = presentations(self.scenes, self.stimulus_ids, self.repetitions)
         return stimuli, recorded_sites(self.in_it), (self.images, self.stimulus_ids)
 
 
 def random_map(images: np.ndarray, seed: int) -> np.ndarray:
-    """A fixed random convolutional map: (n, h, w) uint8 -> (n, 384), standardised over pictures."""
+    """A fixed random convolutional map: (n, h, w) uint8 -> (n, 384), standardized over images."""
     network, parts = RandomMap(seed), np.split(images, range(BATCH, len(images), BATCH))
     with torch.inference_mode():
         maps = [network(torch.from_numpy(x)[:, None] / 255).flatten(1).numpy() for x in parts]
@@ -216,7 +216,7 @@ def random_map(images: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _latents(images: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Random directions of the map, standardised: (n, h, w) -> (n, count)."""
+    """Random directions of the map, standardized: (n, h, w) -> (n, count)."""
     values = random_map(images, seed)
     values = values @ numpy_stream(seed, "directions").standard_normal((values.shape[1], count))
     return (values - values.mean(0)) / values.std(0)

@@ -93,7 +93,7 @@ def _leak(path: Path) -> None:
 
 
 def _damage(path: Path) -> None:
-    """Overwrite the middle of the first compressed block of pictures."""
+    """Overwrite the middle of the first compressed block of images."""
     with h5py.File(path) as file:
         chunk = file["stimulus_val"].id.get_chunk_info(0)
     with open(path, "r+b") as stream:

@@ -77,7 +77,7 @@ def _write_trials(
     pixels: np.ndarray,
     write: Write,
 ) -> None:
-    """Responses, behaviour, pupil and boxes per trial, and statistics over the training trials."""
+    """Responses, behavior, pupil and boxes per trial, and statistics over the training trials."""
     if mouse.withheld:
         responses[np.char.endswith(trials.tiers, "test")] = 0
     recorded = mouse.role != "sensorium"
@@ -106,7 +106,7 @@ def _column_statistics(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _pixel_statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The same over pixels, from the number of pixels of each grey level: (256,) -> 5 x ()."""
+    """The same over pixels, from the number of pixels of each gray level: (256,) -> 5 x ()."""
     levels, total = np.arange(256), counts.sum()
     present = levels[counts > 0]
     middle = np.searchsorted(counts.cumsum(), [(total - 1) // 2, total // 2], side="right")

@@ -1,4 +1,4 @@
-"""A simulated recording of a movie as a laboratory may keep it: two plain arrays.
+"""A simulated recording of a film as a laboratory may keep it: two plain arrays.
 
     movie_simulated.npy (t, h, w) flickering squares      responses_simulated.npy (t, u) counts
 

@@ -28,7 +28,7 @@ FREQUENCIES, ORIENTATIONS = (3, 6, 12), 6  # cycles an image; k pi / 6
 
 
 class Stack(nn.Module):
-    """Random convolutions, each standardised over its first pictures and rectified."""
+    """Random convolutions, each standardized over its first images and rectified."""
 
     def __init__(self, seed: int, name: str, stages: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Stack(nn.Module):
 
 def gratings(pictures: Tensor) -> Tensor:
     """Energy by frequency and orientation: (n, 3, h, w) -> (n, 18, 48, 48); y upwards."""
-    grey = F.interpolate(pictures.mean(1, keepdim=True), (RETINA,) * 2, mode="area")
+    gray = F.interpolate(pictures.mean(1, keepdim=True), (RETINA,) * 2, mode="area")
     middle = torch.arange(-8, 9, dtype=torch.float32)
     filters = []
     for frequency in FREQUENCIES:
@@ -69,7 +69,7 @@ def gratings(pictures: Tensor) -> Tensor:
             phase = 2 * torch.pi * frequency / RETINA * along
             for wave in (torch.cos(phase), torch.sin(phase)):
                 filters.append(envelope * (wave - (envelope * wave).sum() / envelope.sum()))
-    found = F.conv2d(grey, torch.stack(filters)[:, None], padding=8)
+    found = F.conv2d(gray, torch.stack(filters)[:, None], padding=8)
     return found.unflatten(1, (-1, 2)).square().sum(2).sqrt().log1p()
 
 
@@ -100,7 +100,7 @@ def signals(
 ) -> np.ndarray:
     """Responses without noise, of mean 0 and variance 1: (n, h, w, 3) uint8 -> (n, u).
 
-    Stacks are standardised over the `first` images, the same for all subjects.
+    Stacks are standardized over the `first` images, the same for all subjects.
     """
     looked = _looked(images, generator, seed, first)
     found = np.concatenate([_read([stages[-1] for stages in areas], voxels) for areas in looked])

@@ -13,7 +13,7 @@ from src.manifest import replacing
 from src.seeds import numpy_stream
 
 BATCH = 32
-CROP = (0, 0, 0.1, 0.1)  # shares of COCO's picture cut off at the top, bottom, left, right
+CROP = (0, 0, 0.1, 0.1)  # shares of COCO's image cut off at the top, bottom, left, right
 PANOPTIC = 4  # scenes of which it is known what is where
 KINDS = ("sky", "animal", "vehicle")  # supercategories of the ground and of the two ellipses
 
@@ -26,7 +26,7 @@ def draw_scenes(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
 def scenes_and_shapes(
     rng: np.random.Generator, n: int, size: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The same, and where the ellipses are, the last on top: -> pictures, 2 of (n, size, size)."""
+    """The same, and where the ellipses are, the last on top: -> images, 2 of (n, size, size)."""
     frequency = np.hypot(*np.meshgrid(*[fft.fftfreq(size) * size] * 2, indexing="ij"))
     amplitude = np.where(frequency > 0, np.maximum(frequency, 1) ** -1.2, 0)
     grid = (np.arange(size) + 0.5) / size - 0.5
@@ -54,7 +54,7 @@ def scenes_and_shapes(
 
 
 def draw_patterns(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
-    """Gratings that fill the picture, of any contrast, the last quarter colored: -> as scenes."""
+    """Gratings that fill the image, of any contrast, the last quarter colored: -> as scenes."""
     grid = (np.arange(size) + 0.5) / size - 0.5
     angle, cycles = rng.uniform(0, np.pi, n), np.exp(rng.uniform(np.log(2), np.log(20), n))
     across, down = np.cos(angle)[:, None, None] * grid, np.sin(angle)[:, None, None] * grid[:, None]

@@ -1,6 +1,6 @@
-"""Simulated pictures of 64 objects: a smooth shape of its category's family on a texture, in grey.
+"""Simulated images of 64 objects: a smooth shape of its category's family on a texture, in gray.
 
-Categories differ in outline and surface, objects of a category a little, and pictures of an object
+Categories differ in outline and surface, objects of a category a little, and images of an object
 in position, size, rotation and background.
 """
 
@@ -31,11 +31,11 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Scenes:
-    """What n pictures show; positions and sizes are shares of the picture."""
+    """What n images show; positions and sizes are shares of the image."""
 
     objects: np.ndarray  # (n,) str
-    variation: np.ndarray  # (n,) 0: centred, upright, of one size; 3: all of them vary
-    position: np.ndarray  # (n, 2) x, y of the centre, -0.5..0.5
+    variation: np.ndarray  # (n,) 0: centered, upright, of one size; 3: all of them vary
+    position: np.ndarray  # (n, 2) x, y of the center, -0.5..0.5
     size: np.ndarray  # (n,) radius
     rotation: np.ndarray  # (n,) radians
 
@@ -56,7 +56,7 @@ def lay_out(per_object: int, seed: int) -> Scenes:
 
 
 def draw_scenes(scenes: Scenes, size: int, seed: int) -> np.ndarray:
-    """Pictures of the scenes: -> (n, size, size) uint8."""
+    """Images of the scenes: -> (n, size, size) uint8."""
     looks, n = _looks(seed), len(scenes.objects)
     images = np.empty((n, size, size), np.uint8)
     kind = numbers_of(scenes.objects, OBJECTS)
@@ -78,15 +78,15 @@ def _looks(seed: int) -> np.ndarray:
     family[:, 4] += rng.normal(0, 0.3, len(OBJECTS))
     phase = rng.uniform(0, 2 * np.pi, len(OBJECTS))
     category = numbers_of(categories_of(OBJECTS), CATEGORIES)
-    grey = np.linspace(95, 165, len(CATEGORIES))[category] + rng.normal(0, 12, len(OBJECTS))
-    return np.column_stack([family, phase, grey])
+    gray = np.linspace(95, 165, len(CATEGORIES))[category] + rng.normal(0, 12, len(OBJECTS))
+    return np.column_stack([family, phase, gray])
 
 
 def _shapes(
     scenes: Scenes, some: slice, looks: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Soft masks in 0..1 and grey surfaces: -> (n, size, size) twice."""
-    lobes, depth, aspect, stripes, angle, phase, grey = looks.T[:, :, None, None]
+    """Soft masks in 0..1 and gray surfaces: -> (n, size, size) twice."""
+    lobes, depth, aspect, stripes, angle, phase, gray = looks.T[:, :, None, None]
     place = (np.arange(size) + 0.5) / size - 0.5
     x = place[None, None, :] - scenes.position[some, 0, None, None]
     y = place[None, :, None] - scenes.position[some, 1, None, None]
@@ -97,7 +97,7 @@ def _shapes(
     outline = 1 + depth * np.cos(lobes * np.arctan2(v, u) + phase)
     mask = np.clip((outline - np.hypot(u, v)) * radius * size / 2 + 0.5, 0, 1)
     wave = np.cos(2 * np.pi * stripes * (u * np.cos(angle) + v * np.sin(angle)))
-    return mask, grey + 35 * wave + 15 * (u - v)
+    return mask, gray + 35 * wave + 15 * (u - v)
 
 
 def _textures(rng: np.random.Generator, n: int, size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A small ImageNet: simulated pictures in folders, one for each of the eight categories."""
+"""A small ImageNet: simulated images in folders, one for each of the eight categories."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from src.simulate.objects import draw_scenes, lay_out
 def write_picture_folders(folder: Path, counts: tuple[int, int], size: int, seed: int) -> None:
     """PNG files in `train/<class>` and `val_in_folders/<class>`.
 
-    `counts` of pictures of each of the 64 objects; no picture is one that simulated sites saw.
+    `counts` of images of each of the 64 objects; no image is one that simulated sites saw.
     """
     for part, count in zip(("train", "val_in_folders"), counts, strict=True):
         own = int(numpy_stream(seed, "pictures", part).integers(2**31))

@@ -12,9 +12,9 @@ RETINA = 32  # pixels a side of what the map sees
 
 
 class RandomMap(nn.Module):
-    """Grey pictures to 24 channels on a 4 x 4 grid: (n, 1 or 3, h, w) -> (n, 24, 4, 4) float64.
+    """Gray images to 24 channels on a 4 x 4 grid: (n, 1 or 3, h, w) -> (n, 24, 4, 4) float64.
 
-    Two layers of random filters without bias, rectified. Pictures are first brought to 32 x 32, so
+    Two layers of random filters without bias, rectified. Images are first brought to 32 x 32, so
     that a map sees the same at any size; of three channels, which are equal, it sees one.
     """
 

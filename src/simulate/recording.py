@@ -1,10 +1,10 @@
-"""A simulated recording as a laboratory may keep it: plain arrays and pictures, no trial files.
+"""A simulated recording as a laboratory may keep it: plain arrays and images, no trial files.
 
     images_simulated_a/0001.png ...      responses_raw_simulated_a.npy   (u, n, r), NaN-padded
     images_simulated_b.npy  (n, h, w)    responses_simulated_b.npy       (u, n), mean over repeats
                                          coordinates_simulated_a.npy     (u, 3) um
 
-Half of the images of b are also in a. No behaviour was recorded, and none has an effect.
+Half of the images of b are also in a. No behavior was recorded, and none has an effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How good the best of many looks on the pictures that chose it, when all are equally good."""
+"""How good the best of many looks on the images that chose it, when all are equally good."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.correlation import pearson
 def equal_models(
     rng: np.random.Generator, models: int, images: int, r: float, dimensions: int = 4
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of k models on i pictures, and on as many fresh ones: -> (k,), (k,).
+    """Scores of k models on i images, and on as many fresh ones: -> (k,), (k,).
 
     Each predicts r times the responses, plus noise of its own, so that r is the true correlation of
     all. Sites of a population agree; the score is the mean over so many independent dimensions.

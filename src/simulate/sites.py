@@ -11,7 +11,7 @@ from src.data.objects import categories_of
 from src.seeds import numpy_stream
 from src.simulate.objects import Scenes
 
-BATCH = 128  # pictures whose presentations are drawn at a time
+BATCH = 128  # images whose presentations are drawn at a time
 MONKEYS = ("simulated_a", "simulated_b")
 ARRAYS = {"P": "pIT", "C": "cIT", "A": "aIT"}  # array: sub-region
 
@@ -31,7 +31,7 @@ def reliabilities(
 def presentations(
     scenes: Scenes, stimulus_ids: np.ndarray, repetitions: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Table of single presentations, picture by picture: (i,), (i,) -> columns of n."""
+    """Table of single presentations, image by image: (i,), (i,) -> columns of n."""
     shown = np.repeat(np.arange(len(stimulus_ids)), repetitions)
     starts = np.cumsum(repetitions) - repetitions
     return {
@@ -46,7 +46,7 @@ def presentations(
 def noisy_blocks(
     expected: np.ndarray, repetitions: np.ndarray, noise: np.ndarray, seed: int
 ) -> Iterator[np.ndarray]:
-    """Every presentation, picture by picture: (i, u), (i,), variances (u,) -> (n, u) a batch."""
+    """Every presentation, image by image: (i, u), (i,), variances (u,) -> (n, u) a batch."""
     for first in range(0, len(expected), BATCH):
         some = slice(first, first + BATCH)
         mean = np.repeat(expected[some], repetitions[some], axis=0)

@@ -1,7 +1,7 @@
-"""Simulated IT over time, in which the object of some pictures is known later than of others.
+"""Simulated IT over time, in which the object of some images is known later than of others.
 
-A site answers at once to a picture as such, and to the object in it only from the picture's onset
-on: that of hard pictures is late. So a decoder of objects solves a picture in the bin of its onset.
+A site answers at once to an image as such, and to the object in it only from the image's onset
+on: that of hard images is late. So a decoder of objects solves an image in the bin of its onset.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class SimulatedTimes:
 
     sites: int = 40  # all in IT
     repetitions: int = 8
-    easy: float = 100.0  # ms after a picture's onset at which its object is known
-    late: float = 50.0  # ms by which that of hard pictures is later
-    spread: float = 15.0  # standard deviation among pictures alike
+    easy: float = 100.0  # ms after an image's onset at which its object is known
+    late: float = 50.0  # ms by which that of hard images is later
+    spread: float = 15.0  # standard deviation among images alike
     noise: float = 1.0  # standard deviation of a presentation's rate; that of the signal is 1
     i1: float = 0.1  # d' of the monkeys: low, as is that of decoders trained for few steps
     measured: float = 5.0  # standard deviation of what is measured of the onset
@@ -46,9 +46,9 @@ def write_times(
     scenes: Scenes,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Write `assembly_10ms.h5` and `solution_times.csv`; returns what is true of the i pictures.
+    """Write `assembly_10ms.h5` and `solution_times.csv`; returns what is true of the i images.
 
-    hard (i,) and onset_ms (i,): half of the varied pictures are hard.
+    hard (i,) and onset_ms (i,): half of the varied images are hard.
     """
     rng, ids = numpy_stream(seed, "solution times"), pictures[1]
     hard = (scenes.variation > 0) & (rng.random(len(ids)) < 0.5)
@@ -69,7 +69,7 @@ def write_times(
 def _blocks(
     config: SimulatedTimes, scenes: Scenes, onset: np.ndarray, seed: int
 ) -> Iterator[np.ndarray]:
-    """Presentations, some pictures at a time: -> (n, u, t) float32."""
+    """Presentations, some images at a time: -> (n, u, t) float32."""
     rng, n = numpy_stream(seed, "late sites"), len(onset)
     tuning = rng.standard_normal((len(OBJECTS), config.sites))
     early = rng.standard_normal((n, config.sites))

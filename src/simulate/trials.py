@@ -1,4 +1,4 @@
-"""The trials of one simulated mouse: which image when, in which tier, with what behaviour."""
+"""The trials of one simulated mouse: which image when, in which tier, with what behavior."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 from src.seeds import numpy_stream
 from src.simulate.config import SimulatedMouse, SimulationConfig
 
-MEMORY = 0.95  # of behaviour and pupil from one trial to the next
+MEMORY = 0.95  # of behavior and pupil from one trial to the next
 EXCLUDED = 0.02  # presentations that were shown and left out of the files
 
 
@@ -21,7 +21,7 @@ class Trials:
 
     tiers: np.ndarray  # (n,) train | validation | test | final_test
     images: np.ndarray  # (n,) index into the mouse's images, tier after tier as in `image_counts`
-    image_ids: np.ndarray  # (n,) the same picture has the same id in all mice
+    image_ids: np.ndarray  # (n,) the same image has the same id in all mice
     trial_ids: np.ndarray  # (n,) presentation number, hashed in competition mice
     rank: np.ndarray  # (n,) order in time
     behavior: np.ndarray  # (n, 3) z-scored: pupil size, its derivative, running speed

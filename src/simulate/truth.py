@@ -14,7 +14,7 @@ from src.manifest import save_arrays, save_json
 from src.simulate.cortex import Cortex
 from src.simulate.trials import Trials
 
-STATES = 32  # behavioural states over which the truth about repeats is averaged
+STATES = 32  # behavioral states over which the truth about repeats is averaged
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Truth:
     boxes: np.ndarray  # (n, 4) true boxes x, y, w, h in 0..1, full frame without an object
     expected: np.ndarray  # (n, u) expected responses in response units
     repeats: np.ndarray  # (i,) trials per test image, images in order of `trials.images`
-    image_means: np.ndarray  # (i, u) mean response to a test image, over behaviour and noise
-    image_variances: np.ndarray  # (i, u) variance of single responses to it: behaviour and noise
+    image_means: np.ndarray  # (i, u) mean response to a test image, over behavior and noise
+    image_variances: np.ndarray  # (i, u) variance of single responses to it: behavior and noise
 
     @property
     def noise_variance(self) -> np.ndarray:
@@ -57,9 +57,9 @@ class Truth:
 def repeat_moments(
     cortex: Cortex, images: np.ndarray, boxes: np.ndarray, trials: Trials
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of single responses per image, over behaviour and noise.
+    """Mean and variance of single responses per image, over behavior and noise.
 
-    (i, 36, 64), (i, 4) -> (i, u), (i, u). Behaviour runs over STATES moments of the session spread
+    (i, 36, 64), (i, 4) -> (i, u), (i, u). Behavior runs over STATES moments of the session spread
     evenly in time; the noise part is closed: variance = mean(fano * expected) + Var(expected).
     """
     times = np.argsort(trials.rank)[np.linspace(0, len(trials.rank) - 1, STATES).astype(int)]

@@ -4,12 +4,12 @@
     <folder>/assembly_10ms.h5  fewer presentations and IT sites, rates of 10 ms from 70 to 250 ms
     <folder>/voxels.h5         three regions of interest of one human subject, three repetitions
     <folder>/behavior.csv      choices of human observers between two objects
-    <folder>/solution_times.csv when the monkeys' choices were as good as they get, by picture
+    <folder>/solution_times.csv when the monkeys' choices were as good as they get, by image
     <folder>/pictures/         train/<class> and val_in_folders/<class>, for training
     <folder>/simulation.json   which simulation this folder holds
     <truth_folder>/truth.npz   see `simulate_ventral`
 
-What an area says of pictures is told by whoever calls, so that this package needs no networks: IT
+What an area says of images is told by whoever calls, so that this package needs no networks: IT
 sites read its area IT, V4 sites its area V4, and the right answer to "which layer?" is known.
 """
 
@@ -47,7 +47,7 @@ class VentralStream:
     """Sizes and planted effects of one simulation."""
 
     size: int = 64  # pixels a side
-    per_object: int = 25  # pictures of each of 64 objects, a fifth of them without variation
+    per_object: int = 25  # images of each of 64 objects, a fifth of them without variation
     it_sites: int = 60  # the first has reliability 0, the second is constant
     v4_sites: int = 24
     latents: int = 10  # of each area that its sites read: principal components
@@ -59,7 +59,7 @@ class VentralStream:
     times: SimulatedTimes = field(default_factory=SimulatedTimes)
     choices: SimulatedChoices = field(default_factory=SimulatedChoices)
     voxels: SimulatedVoxels = field(default_factory=SimulatedVoxels)
-    training: tuple[int, int] = (20, 4)  # pictures of each object to train on, and to validate
+    training: tuple[int, int] = (20, 4)  # images of each object to train on, and to validate
 
 
 PRESETS: Mapping[str, VentralStream] = MappingProxyType(
@@ -86,7 +86,7 @@ def simulate_ventral(
 ) -> Path:
     """Write all files and their truth; returns the path of `assembly.h5`.
 
-    `truth.npz` holds, of i pictures in order of stimulus id and u sites in that of the assembly:
+    `truth.npz` holds, of i images in order of stimulus id and u sites in that of the assembly:
     features_IT and features_V4 (i, f), expected (i, u), reliability (u,), region (u,), repetitions
     (i,), objects (i,); onset_ms (i,), human and model (b, 24) chances to name each object,
     named_ids (b,); ncsnr (v,), roi (v,). The same configuration, seed and areas give the same
@@ -127,7 +127,7 @@ def _identity(config: VentralStream, seed: int) -> dict[str, Any]:
 
 
 class World:
-    """Pictures in order of stimulus id, sites in order of the assembly, and what decides rates."""
+    """Images in order of stimulus id, sites in order of the assembly, and what decides rates."""
 
     def __init__(self, config: VentralStream, seed: int, areas: Areas) -> None:
         self.config, self.seed = config, seed
@@ -166,7 +166,7 @@ class World:
         self.noise[constant] = self.reliability[constant] = 0
 
     def _signal(self, region: str, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Random read-outs of an area, of variance 1 over pictures: -> (i, count)."""
+        """Random read-outs of an area, of variance 1 over images: -> (i, count)."""
         features, q = self.features[region], self.config.latents
         weights = rng.standard_normal((features.shape[1], count))
         share = self.config.category if region == "IT" else 0.0
@@ -176,7 +176,7 @@ class World:
         return _unit(signal)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Every presentation, picture by picture: -> (n, u) float32 for each batch."""
+        """Every presentation, image by image: -> (n, u) float32 for each batch."""
         return noisy_blocks(self.expected, self.repetitions, self.noise, self.seed)
 
     def truth(self) -> dict[str, np.ndarray]:
@@ -191,7 +191,7 @@ class World:
 
 
 def principal(x: np.ndarray, first: int, count: int) -> np.ndarray:
-    """Principal components over pictures from `first` on, of variance 1: (i, f) -> (i, count)."""
+    """Principal components over images from `first` on, of variance 1: (i, f) -> (i, count)."""
     centered = np.asarray(x, np.float64) - np.mean(x, axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centered @ centered.T)
     last = first + count
@@ -203,5 +203,5 @@ def principal(x: np.ndarray, first: int, count: int) -> np.ndarray:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    """Mean 0 and variance 1 over pictures; (i, u) -> (i, u)."""
+    """Mean 0 and variance 1 over images; (i, u) -> (i, u)."""
     return (x - x.mean(0)) / x.std(0)

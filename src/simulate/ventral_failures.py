@@ -1,7 +1,7 @@
-"""What can be wrong in a folder of pictures, sites and choices, planted on purpose.
+"""What can be wrong in a folder of images, sites and choices, planted on purpose.
 
-A site of reliability 0 and a constant one are in every simulation (`ventral.py`). A cell or a
-picture of which a single trial is left lacks trials in one of any two halves.
+A site of reliability 0 and a constant one are in every simulation (`ventral.py`). A cell or an
+image of which a single trial is left lacks trials in one of any two halves.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _first_value(value: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _picture(folder: Path) -> Path:
-    """The first picture to train on."""
+    """The first image to train on."""
     return sorted((folder / "pictures/train").rglob("*.png"))[0]
 
 
@@ -80,7 +80,7 @@ FAILURES: Mapping[str, Callable[[Path], None]] = MappingProxyType(
         "changed_value": _assembly("values", lambda x: -x, hashed=False),
         "missing_stimuli": _assembly("stimuli/stimulus_id", lambda x: x[:-1]),
         "not_a_picture": lambda folder: _picture(folder).with_name("notes.txt").touch(),
-        "grey_picture": _repainted("L", lambda x: x),
+        "gray_picture": _repainted("L", lambda x: x),
         "transparent_picture": _repainted("RGBA", lambda x: x),
         "changed_pixels": _repainted("RGB", lambda x: 255 - x),
         "empty_class": lambda folder: (folder / "pictures/train/nothing").mkdir(),

@@ -1,4 +1,4 @@
-"""CORnets: networks of four areas, trained to name pictures, and how like cortex they are."""
+"""CORnets: networks of four areas, trained to name images, and how like cortex they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECIPES = {
     "s": RecognitionConfig(epochs=43, learning_rate=0.1, step_size=20),
 }
 EXTERNAL = ("09_fig_rsa92",)  # it needs a folder of data that is not ours: run by itself
-# Steps of R and RT worth a score: the first that the picture has come to an area at, and the last.
+# Steps of R and RT worth a score: the first that the image has come to an area at, and the last.
 STEPS_R = ("V1-t0", "V2-t1", "V4-t1", "IT-t1", "IT-t4", "decoder")
 STEPS_RT = ("V1-t0", "V2-t1", "V4-t2", "IT-t3", "IT-t4", "decoder")
 
@@ -74,7 +74,7 @@ def _profile(
 
 
 def _small(letter: str, size: int, **recipe: int | float) -> Recognizer:
-    """A CORnet for small pictures, and a recipe for few of them."""
+    """A CORnet for small images, and a recipe for few of them."""
     name = f"cornet_{letter}"
     return Recognizer(RecognizerConfig(name, name, size), replace(RECIPES[letter], **recipe))
 
@@ -117,7 +117,7 @@ FULL = Profile(
 
 # Published numbers (spec 1 and 10). `top1`: ImageNet accuracy; `v4`, `it`: median r of PLS on
 # private benchmarks, not divided by a ceiling; `it_neurons`, `it_images`: the same with new ones;
-# `ost`: object solution times; `i2n`: behavior, not divided; `behavior`: on new pictures; `mean`:
+# `ost`: object solution times; `i2n`: behavior, not divided; `behavior`: on new images; `mean`:
 # of v4, it, ost and i2n.
 TABLES = "upstream tables of Kubilius, Schrimpf et al. 2019"
 METRICS = ("top1", "v4", "it", "it_neurons", "it_images", "ost", "i2n", "behavior", "mean")

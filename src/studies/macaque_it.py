@@ -62,7 +62,7 @@ def _together(network: str, *layers: str, trees: int) -> tuple[Probe, ...]:
 
 PIXELS = Probe("pixels", "pixels")
 PLANTED = FrozenNetwork("planted", "random_map")
-# A recurrent network, untrained, at the size of small pictures: for each area the first step that
+# A recurrent network, untrained, at the size of small images: for each area the first step that
 # the image has come to, and the last.
 CORNET_RT = FrozenNetwork(
     "cornet_rt_random",
@@ -79,7 +79,7 @@ _OBJECTS = NetworkCoreConfig("objects", "object_network", channels=_CHANNELS)
 
 
 def _trained(model: ModelConfig, training: TrainingConfig, members: int = 1) -> Plan:
-    """A network trained on rates; validation pictures are scored, so others stop its training."""
+    """A network trained on rates; validation images are scored, so others stop its training."""
     return Plan(model, training, members, "inner")
 
 

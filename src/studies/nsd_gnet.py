@@ -1,4 +1,4 @@
-"""Natural Scenes Dataset: networks optimised for human visual cortex, and receptive fields."""
+"""Natural Scenes Dataset: networks optimized for human visual cortex, and receptive fields."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ FULL = Profile(
 
 NSD_GNET = Study(
     name="nsd_gnet",
-    title="Natural Scenes Dataset: networks optimised for human visual cortex",
+    title="Natural Scenes Dataset: networks optimized for human visual cortex",
     sessions=SUBJECTS,
     profiles=profiles(SMOKE, DEMO, FULL, legacy(FULL), legacy(SMOKE)),
     published=PUBLISHED,

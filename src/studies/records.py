@@ -74,7 +74,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Recognizer:
-    """One network to train to name pictures of folders, before it is frozen and scored."""
+    """One network to train to name images of folders, before it is frozen and scored."""
 
     model: RecognizerConfig
     training: RecognitionConfig
@@ -137,7 +137,7 @@ class Probe:
     components: int = 1000  # of each layer at most, for components and trees
     grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
     lambdas: tuple[float, float] = (3.0, 6.0)  # and exponents between which nine lambdas lie
-    legacy: bool = False  # their published solver, which penalises the constant
+    legacy: bool = False  # their published solver, which penalizes the constant
     held_out: float = 0.1  # share of training images that choose field and lambda; 0: each in turn
     coarse: float = 0.0  # how much wider the grid of a first search is; 0: every field is tried
 

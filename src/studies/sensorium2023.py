@@ -98,7 +98,7 @@ COMPACT_RECIPE = TrainingConfig(
     validation_trials=12,
     threads=8,
 )
-# The organisers' baselines. The core of their GRU sees eight rotations of each kernel, ours not.
+# The organizers' baselines. The core of their GRU sees eight rotations of each kernel, ours not.
 _THEIRS = GaussianReadoutConfig(position_hidden=30, init_sigma=1.0, bias_init="mean")
 _THEIR_RECIPE = TrainingConfig(
     batch_size=8,

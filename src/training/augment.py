@@ -27,12 +27,12 @@ def jitter(batch: Batch, pixels: int, generator: torch.Generator | None) -> Batc
 
 
 def rotate(batch: Batch, generator: torch.Generator | None) -> Batch:
-    """A batch of videos turned by a random number of quarter turns, all alike: Batch -> same."""
+    """A batch of films turned by a random number of quarter turns, all alike: Batch -> same."""
     return rotated(batch, int(torch.randint(4, (), generator=generator)))
 
 
 def rotated(batch: Batch, turns: int) -> Batch:
-    """Videos (n, c, t, h, w) turned left, the pupil's center by the same matrix: Batch -> same.
+    """Films (n, c, t, h, w) turned left, the pupil's center by the same matrix: Batch -> same.
 
     The display is turned as a square whose sides run from -1 to 1: after a quarter turn the frame
     is stretched back to its shape, so that nothing is cut off or filled in, as it was in published
@@ -86,7 +86,7 @@ def _pasted(
 
 
 def random_crop(image: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """A random part of a picture, mirrored every other time: (h, w, 3) -> (size, size, 3) uint8.
+    """A random part of an image, mirrored every other time: (h, w, 3) -> (size, size, 3) uint8.
 
     8 % to all of its area, 3:4 to 4:3 in shape (Szegedy et al. 2015), stretched to the square by
     PIL's bilinear filter. Where ten such parts do not fit, the largest in the middle that does.

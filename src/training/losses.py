@@ -1,4 +1,4 @@
-"""What training minimises, and what a regression of responses of either sign is watched by."""
+"""What training minimizes, and what a regression of responses of either sign is watched by."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def batch_loss(
     n_training: int,
     weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What the recipe minimises besides penalties, for one batch: (n, u), (n, u) -> scalar.
+    """What the recipe minimizes besides penalties, for one batch: (n, u), (n, u) -> scalar.
 
     The session has `n_trials` trials in all tiers, `n_training` of which are trained on. A Poisson
     loss is a sum, not a mean, times sqrt(N / n) if `loss_scale` says so: N is the number of all

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
+from src import locks
 from src.lifetime import die_with
 from src.models.sharing import Share, sharing
 from src.training.device import pick_device
@@ -94,6 +96,11 @@ class Group:
 def in_a_group() -> bool:
     """Whether torchrun started this process."""
     return "LOCAL_RANK" in os.environ
+
+
+def sole(folder: Path) -> AbstractContextManager[None]:
+    """Keep other runs out of a folder; for processes of a group whoever started them does."""
+    return nullcontext() if in_a_group() else locks.alone(folder)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from src import manifest
+from src import locks, manifest
 from src.config import PretrainingConfig, as_plain
 from src.models.activations import evaluating
 from src.seeds import numpy_stream
@@ -42,10 +42,10 @@ def pretrain(
     device: str = "auto",
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Train `network` on pictures as `config` says; returns its history, a row an epoch.
+    """Train `network` on images as `config` says; returns its history, a row an epoch.
 
     Leaves the last weights in `network`, in evaluation mode, and in `weights.pt` with everything
-    they depend on, the score on the `held_out` pictures and chance; the history in `history.csv`.
+    they depend on, the score on the `held_out` images and chance; the history in `history.csv`.
     A finished run with the same recorded inputs is kept, a killed one continued; other inputs train
     it anew. The network must draw no random numbers (dropout). DataError for unfit arrays.
     """
@@ -55,7 +55,7 @@ def pretrain(
     weights, resume = Path(folder) / "weights.pt", Path(folder) / "resume.pt"
     inputs = _recorded_inputs(network, parts, config, seed, prepare)
     network.to(pick_device(device))
-    with manifest.alone(weights.parent):
+    with locks.alone(weights.parent):
         if content := current_content(weights, inputs):
             manifest.note_output(weights)
         else:
@@ -128,7 +128,7 @@ def augmented(
 def share_right(
     network: nn.Module, pictures: Pictures, task: Task, prepare: Prepare, batch_size: int = 64
 ) -> float:
-    """The share of what there is to get right in pictures as they are: (n, c, h, w) -> scalar."""
+    """The share of what there is to get right in images as they are: (n, c, h, w) -> scalar."""
     device, missed = next(network.parameters()).device, torch.zeros(2, dtype=torch.float64)
     with evaluating(network), torch.no_grad():
         for start in range(0, len(pictures.images), batch_size):

@@ -76,7 +76,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 def session_record(session: Session) -> dict[str, Any]:
-    """What a checkpoint knows of a session: to rebuild its readout, and to recognise it."""
+    """What a checkpoint knows of a session: to rebuild its readout, and to recognize it."""
     facts = {name: _plain(getattr(session, name)) for name in SessionFacts.__dataclass_fields__}
     unit_ids = np.asarray(session.unit_ids).tolist()
     return {**facts, "unit_ids": unit_ids, "fingerprint": session.fingerprint}

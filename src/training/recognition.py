@@ -1,9 +1,9 @@
-"""Training a network to name the pictures of folders, as the CORnets were trained on ImageNet.
+"""Training a network to name the images of folders, as the CORnets were trained on ImageNet.
 
 SGD with momentum; the rate is a tenth after every `step_size` epochs (spec 6, Kubilius et al.
-2018). Nothing random is stored: the order of an epoch and the crop of a picture are drawn from
-streams named by seed, epoch and picture. So a killed run goes on at the step of its last
-checkpoint, bit by bit, whatever the number of processes that load pictures.
+2018). Nothing random is stored: the order of an epoch and the crop of an image are drawn from
+streams named by seed, epoch and image. So a killed run goes on at the step of its last
+checkpoint, bit by bit, whatever the number of processes that load images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from src.training import checkpoint
 from src.training.checkpoint import current_content
 from src.training.device import keep_memory, pick_device, require_devices, threads
 from src.training.launch import in_processes
-from src.training.parallel import Group, process_group
+from src.training.parallel import Group, process_group, sole
 from src.training.progress import reporting
 from src.training.provenance import initial_weights, versions
 from src.training.shown import Loader, Shown
@@ -84,33 +84,35 @@ def train_recognizer(
 
     Leaves the last weights in `network`, in evaluation mode, and in `weights.pt` with all they
     depend on; `history.csv`, and `log.csv`, which grows a line at a time. A finished run of the
-    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`.
+    same recorded inputs is kept, a killed one goes on from `resume.pt`, or from `restore`; a second
+    one in the folder waits for the first.
     `processes` share each batch, as do those of torchrun where it started this; the first writes.
     """
     folder = Path(folder)
     require_devices(device, processes)
     inputs = _recorded_inputs(network, folders, config, seed)
-    if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
-        how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
-        call = partial(train_recognizer, **how, progress=progress)
-        in_processes(processes, call, network, folders, config, seed, folder)
-    with process_group(device) as group, threads(config.threads):
-        network.module.to(group.device)
-        content = current_content(folder / "weights.pt", inputs)
-        if content is None:
-            keep_memory()
-            run = Run(network, folders, config, seed, group, workers)
-            content = run.to_the_end(folder, inputs, saving, restore, progress and group.first)
+    with sole(folder):
+        if processes > 1 and current_content(folder / "weights.pt", inputs) is None:
+            how = {"saving": saving, "device": device, "workers": workers, "restore": restore}
+            call = partial(train_recognizer, **how, progress=progress)
+            in_processes(processes, call, network, folders, config, seed, folder)
+        with process_group(device) as group, threads(config.threads):
+            network.module.to(group.device)
+            content = current_content(folder / "weights.pt", inputs)
+            if content is None:
+                keep_memory()
+                run = Run(network, folders, config, seed, group, workers)
+                content = run.to_the_end(folder, inputs, saving, restore, progress and group.first)
+                if group.first:
+                    checkpoint.write(folder / "weights.pt", content)
+            else:
+                manifest.note_output(folder / "weights.pt")
+            group.wait()
             if group.first:
-                checkpoint.write(folder / "weights.pt", content)
-        else:
-            manifest.note_output(folder / "weights.pt")
-        group.wait()
-        if group.first:
-            (folder / "resume.pt").unlink(missing_ok=True)
-            history = pd.DataFrame(content["history"], columns=HISTORY)
-            manifest.save_table(history, folder / "history.csv")
-        group.wait()
+                (folder / "resume.pt").unlink(missing_ok=True)
+                history = pd.DataFrame(content["history"], columns=HISTORY)
+                manifest.save_table(history, folder / "history.csv")
+            group.wait()
     network.module.load_state_dict(content["state"])
     network.module.eval()
     return pd.read_csv(folder / "history.csv")
@@ -125,13 +127,13 @@ def learning_rate(step: int, steps: int, config: RecognitionConfig) -> float:
 
 
 def hits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Pictures whose class is the first guess, and among the first five: (n, k), (n,) -> (2,)."""
+    """Images whose class is the first guess, and among the first five: (n, k), (n,) -> (2,)."""
     ranked = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
     return torch.stack([ranked[:, 0].sum(), ranked.sum()])
 
 
 def named(network: Network, folder: PictureFolder, device: str, batch: int = 64) -> np.ndarray:
-    """Probability of each class of every picture of a folder, shown as in validation: -> (n, k)."""
+    """Probability of each class of every image of a folder, shown as in validation: -> (n, k)."""
     chosen, found = pick_device(device), []
     module, shown = network.module.to(chosen), Shown(folder, network.record.input_size, 0)
     rows = np.arange(len(folder))
@@ -203,7 +205,7 @@ class Run:
         return {"inputs": inputs, **self.result()}
 
     def zeros(self) -> Tensor:
-        """Sums of loss, hits and pictures, where the network is: -> (4,)."""
+        """Sums of loss, hits and images, where the network is: -> (4,)."""
         return torch.zeros(4, device=self.group.device)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor, int]]:
@@ -216,7 +218,7 @@ class Run:
             yield images, labels, len(batch)
 
     def step(self, images: Tensor, labels: Tensor, total: int) -> None:
-        """One step of the whole batch, of which these are this process's pictures."""
+        """One step of the whole batch, of which these are this process's images."""
         module, weight = self.network.module.train(), self.group.weight(total)
         self.optimizer.param_groups[0]["lr"] = learning_rate(self.done, self.steps, self.config)
         self.optimizer.zero_grad()
@@ -236,7 +238,7 @@ class Run:
         return normalized(images.to(self.group.device).float(), self.network.record)
 
     def validate(self) -> np.ndarray:
-        """Mean loss, shares of first and of five guesses right, of validation pictures: -> (3,)."""
+        """Mean loss, shares of first and of five guesses right, of validation images: -> (3,)."""
         own = np.arange(len(self.held_out))[self.group.rank :: self.group.world]
         size = self.config.batch_size
         batches = [own[i : i + size] for i in range(0, len(own), size)]
@@ -267,7 +269,7 @@ class Run:
         return at == 0 or at % max(1, round(self.steps * every)) == 0
 
     def taken(self, kind: str) -> np.ndarray:
-        """Means over pictures since the last time, loss and hits: -> (3,)."""
+        """Means over images since the last time, loss and hits: -> (3,)."""
         found = _means(self.group.sum(self.sums[kind]))
         self.sums[kind] = self.zeros()
         if not np.isfinite(found).all():
@@ -319,7 +321,7 @@ class Run:
 
 
 def _counted(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Sums over pictures of loss and hits, and their number: -> (4,)."""
+    """Sums over images of loss and hits, and their number: -> (4,)."""
     found = loss.detach(), *hits(logits.detach(), labels), torch.full_like(loss, len(labels))
     return torch.stack([x.to(loss.dtype) for x in found])
 

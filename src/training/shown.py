@@ -1,4 +1,4 @@
-"""Pictures of folders as a network is shown them, decoded here or by other processes."""
+"""Images of folders as a network is shown them, decoded here or by other processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from src.training.augment import random_crop
 
 
 class Shown(Dataset):
-    """Random parts of pictures in an epoch, their middle without one: (epoch, i) -> picture, label.
+    """Random parts of images in an epoch, their middle without one: (epoch, i) -> image, label.
 
     A crop is drawn from a stream of its own, so that it matters neither who decodes it nor when.
     """
@@ -35,7 +35,7 @@ class Shown(Dataset):
 
 
 class Loader:
-    """Batches of pictures, decoded by processes that stay from one epoch to the next."""
+    """Batches of images, decoded by processes that stay from one epoch to the next."""
 
     def __init__(self, shown: Shown, workers: int) -> None:
         how = {"multiprocessing_context": "spawn", "persistent_workers": True} if workers else {}
@@ -48,6 +48,6 @@ class Loader:
     def load(
         self, batches: Iterable[np.ndarray], epoch: int | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pictures and labels batch by batch: -> (n, 3, s, s) uint8, (n,)."""
+        """Images and labels batch by batch: -> (n, 3, s, s) uint8, (n,)."""
         self._batches[:] = [[(epoch, i) for i in batch.tolist()] for batch in batches]
         return iter(self._loader)

@@ -1,4 +1,4 @@
-"""What a network learns from pictures alone: to name their objects, or to draw them again."""
+"""What a network learns from images alone: to name their objects, or to draw them again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Pictures:
         """DataError unless these are uint8 images."""
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or not len(self.images):
             raise DataError(
-                f"{self._shapes(part)}: give uint8 images (n, c, h, w), which are normalised later"
+                f"{self._shapes(part)}: give uint8 images (n, c, h, w), which are normalized later"
             )
 
     def require_labels(self, part: str, classes: int) -> None:
@@ -151,7 +151,7 @@ def task_of(
     held_out: Pictures,
     prepare: Prepare,
 ) -> Task:
-    """The task of a configuration; DataError where pictures or network do not suit it."""
+    """The task of a configuration; DataError where images or network do not suit it."""
     device, first = next(network.parameters()).device, prepare(pictures.images[:1])
     with evaluating(network), torch.no_grad():
         found = tuple(network(first.to(device)).shape[1:])

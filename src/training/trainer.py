@@ -7,7 +7,6 @@ Adam's moments and the schedule, as they stand after an epoch, are all that a re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from src.training.launch import in_processes
 from src.training.losses import batch_loss, part_of_batch, signal_weights
 from src.training.optimizers import held_still, make_optimizer
 from src.training.own_best import OwnBest
-from src.training.parallel import Group, in_a_group, process_group
+from src.training.parallel import Group, in_a_group, process_group, sole
 from src.training.progress import reporting
 from src.training.provenance import recorded_inputs, session_record, versions
 from src.training.requirements import require_consistent, require_trials
@@ -79,7 +78,7 @@ def train(
     require_devices(device, processes)
     splits = {key: splits[key] for key in sessions}  # one order everywhere, which is recorded
     inputs = recorded_inputs(encoder, sessions, splits, config, seed, teachers)
-    with nullcontext() if in_a_group() else manifest.alone(folder):
+    with sole(folder):
         if not in_a_group():
             manifest.clear_leftovers(folder)
         content = current_content(weights, inputs)

@@ -17,7 +17,7 @@ MATRIX = np.array([[4e-4, 1e-4], [-1e-4, 5e-4]])
 
 
 def cortex(units=300, jitter=0.01, seed=0):
-    """Somata in micrometres and their planted positions in the image."""
+    """Somata in micrometers and their planted positions in the image."""
     rng = np.random.default_rng(seed)
     soma = rng.uniform(-800, -200, size=(units, 2))
     return soma, 0.1 + soma @ MATRIX + jitter * rng.normal(size=soma.shape)

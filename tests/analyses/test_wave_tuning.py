@@ -29,7 +29,7 @@ def test_one_channel_alone_is_the_preferred_one():
     assert found.orientation_spread == pytest.approx(0.1)  # one of six: half a step of 1/5
 
 
-def test_voxels_of_one_grating_are_recognised():
+def test_voxels_of_one_grating_are_recognized():
     rng = np.random.default_rng(0)
     images = draw_scenes(rng, 300, 64)
     voxels = Voxels.draw(5, "gabor", 0, "a")

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/boxes.py --sheet DIR [--shared ../shared]
 
-Prints recall and precision at an intersection over union of .5 of YOLOv8 nano (COCO) on 32 labelled
+Prints recall and precision at an intersection over union of .5 of YOLOv8 nano (COCO) on 32 labeled
 photographs, at several confidences; then finds one box in each of the 100 test images of SENSORIUM
 2022 by the rule and thresholds of the winner, and draws them to DIR. These images may not be passed
 on: DIR must lie outside the repository.
@@ -33,7 +33,7 @@ from src.paths import ROOT
 CONFIDENCES = (0.05, 0.25, 0.5)
 
 
-def labelled(shared: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def labeled(shared: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Photographs (h, w, 3) and corners (k, 4) of their labels, whatever the class."""
     pictures, labels = [], []
     for path in sorted((shared / "data/coco32/images").glob("*.jpg")):
@@ -47,8 +47,8 @@ def labelled(shared: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def against_labels(shared: Path, home: Path) -> None:
     """Print recall and precision on photographs."""
-    pictures, labels = labelled(shared)
-    print(f"{len(pictures)} photographs, {sum(map(len, labels))} labelled objects")
+    pictures, labels = labeled(shared)
+    print(f"{len(pictures)} photographs, {sum(map(len, labels))} labeled objects")
     for confidence in CONFIDENCES:
         thresholds = Thresholds(confidence, size=640)
         detector = yolo(shared / "data/weights/yolov8n.pt", thresholds, home)

@@ -6,7 +6,7 @@
 Random maps of the sizes of AlexNet's five convolutions (256 of 27x27, 896 of 13x13), 2680
 candidate fields and 9 lambdas; a tenth of the images is held out. Of all candidates --candidates
 evenly spread ones are measured and --plain of the straightforward solver: maps are pooled for each
-candidate, and for each lambda the penalised covariance of the features is made and inverted. What
+candidate, and for each lambda the penalized covariance of the features is made and inverted. What
 all 2680 take is scaled from that, as is said. Errors of both are compared.
 """
 

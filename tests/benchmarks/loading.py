@@ -3,7 +3,7 @@
     python tests/benchmarks/loading.py [--trials 512] [--units 8000] [--batch 128] [--threads 1]
 
 Writes simulated trials of 144x256 pixels to a temporary folder, packs them, and times both ways
-of reaching a normalised batch at a quarter of the size, on a warm page cache; then full size, the
+of reaching a normalized batch at a quarter of the size, on a warm page cache; then full size, the
 validation pass, packing, and the private memory that a process adds by training from the cache.
 """
 
@@ -52,7 +52,7 @@ def write_trials(folder: Path, n: int, u: int) -> None:
 
 
 def file_batch(folder: Path, index: np.ndarray, scale: np.ndarray) -> tuple[torch.Tensor, ...]:
-    """One file a trial, normalised and rescaled trial by trial: (n,) -> (n, 1, 36, 64), (n, u)."""
+    """One file a trial, normalized and rescaled trial by trial: (n,) -> (n, 1, 36, 64), (n, u)."""
     images, responses = [], []
     for i in index:
         image = (np.load(folder / f"data/images/{i}.npy") - np.float32(127)) / np.float32(74)

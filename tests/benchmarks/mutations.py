@@ -133,10 +133,10 @@ MUTATIONS = (
     ),
     Mutation(
         "two runs: nobody waits",
-        "src/manifest.py",
+        "src/locks.py",
         "fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(stream, fcntl.LOCK_SH)",
-        ("tests/test_mistakes.py::test_a_second_run_waits_for_the_first_even_if_that_is_killed",),
+        ("tests/test_locks.py",),
     ),
     Mutation(
         "checkpoints: any model will do",

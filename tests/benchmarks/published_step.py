@@ -32,7 +32,7 @@ def load_classes() -> tuple[Any, Any]:
 
 
 class Published:
-    """The baseline CNN, its loss and its optimiser, as published."""
+    """The baseline CNN, its loss and its optimizer, as published."""
 
     def __init__(self, batch: int, units: int) -> None:
         torch.manual_seed(0)

@@ -1,10 +1,10 @@
-"""Clips ready to train: crop first from the packed store, against whole trials normalised first.
+"""Clips ready to train: crop first from the packed store, against whole trials normalized first.
 
     python tests/benchmarks/video_loading.py [--trials 4] [--units 7900] [--clips 200]
 
 Writes a few full-size simulated trials (36 x 64 pixels, T = 324, float64) to a temporary folder,
 packs them, and times both ways to a clip on a warm page cache: ours, and a plain re-writing of the
-published order (specification sensorium2023, 4.2): load the four files, normalise all padded
+published order (specification sensorium2023, 4.2): load the four files, normalize all padded
 frames of all units, cut at the first NaN of any kind, crop. Its resize to the size that videos have
 already, 13 ms there, is left out. Then the size on disk and in memory.
 """

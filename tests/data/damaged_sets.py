@@ -172,9 +172,9 @@ def plain_means(root: Path) -> Found:
         stored = [file[f"stimulus_{t}"][()] for t in ("train", "val", "test")]
         objects = [words(file[f"object_{t}"][()]) for t in ("train", "val", "test")]
         rates = [file[f"spikes_{t}"][()].astype(np.float32) for t in ("train", "val")]
-    grey = [np.rint(unnormalize(x)[:, :1] * 255).clip(0, 255).astype(np.float32) for x in stored]
+    gray = [np.rint(unnormalize(x)[:, :1] * 255).clip(0, 255).astype(np.float32) for x in stored]
     rates.append(np.zeros((len(stored[2]), rates[0].shape[1]), np.float32))
-    found = {"images": grey, "responses": rates, "objects": objects}
+    found = {"images": gray, "responses": rates, "objects": objects}
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

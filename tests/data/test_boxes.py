@@ -49,7 +49,7 @@ def test_a_class_it_was_not_trained_on_is_refused(used):
     assert "small_detector.pt knows no class 'person' among its 1" in used["person"]
 
 
-def test_published_detector_finds_labelled_objects(used, shared):
+def test_published_detector_finds_labeled_objects(used, shared):
     (recall, precision), persons = used["coco"]
     assert recall > 0.4 and precision > 0.6
     assert persons[0] >= 1  # two players in the last photograph

@@ -1,4 +1,4 @@
-"""`IT_data.h5` as a packed session: what was stored, once normalised, whole or not at all."""
+"""`IT_data.h5` as a packed session: what was stored, once normalized, whole or not at all."""
 
 import json
 import os
@@ -57,14 +57,14 @@ def contents(folder):
     return {f.name: f.read_bytes() for f in folder.iterdir() if f.name != "source.json"}
 
 
-def test_normalising_is_torchvisions_and_comes_back_exactly():
-    grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    stored = normalize(grey)
-    plain = torch.from_numpy(grey / 255)[:, None].expand(1, 3, 16, 16)
+def test_normalizing_is_torchvisions_and_comes_back_exactly():
+    gray = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    stored = normalize(gray)
+    plain = torch.from_numpy(gray / 255)[:, None].expand(1, 3, 16, 16)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     wanted = (plain - mean[:, None, None]) / std[:, None, None]
     np.testing.assert_allclose(stored, wanted, atol=1e-6)
-    np.testing.assert_array_equal(np.rint(unnormalize(stored) * 255)[:, 0], grey)
+    np.testing.assert_array_equal(np.rint(unnormalize(stored) * 255)[:, 0], gray)
     assert image_problem(stored) is None
 
 
@@ -147,7 +147,7 @@ def test_interrupted_packing_ends_in_the_same_bytes(written, tmp_path, monkeypat
 def test_a_bad_picture_stops_packing_and_leaves_nothing(written, tmp_path):
     with h5py.File(written.path, "r+") as file:
         file["stimulus_val"][5, 1] += 0.1
-    with pytest.raises(DataError, match=r"stimulus_val row 5 is no grey picture.* differ by 0\.02"):
+    with pytest.raises(DataError, match=r"stimulus_val row 5 is no gray image.* differ by 0\.02"):
         pack(open_inferotemporal(written.path), tmp_path / "processed/pooled")
     assert not list((tmp_path / "processed").iterdir())
 

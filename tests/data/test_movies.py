@@ -290,8 +290,8 @@ def test_a_video_of_other_pixels_is_said_to_be_one(films, damaged):
     np.testing.assert_array_equal(half, session(films).video(0, 10, 30) / np.float32(2))
 
 
-def normalised(films, key, i):
-    """Whole trial, normalised in float64 straight from the files and their statistics."""
+def normalized(films, key, i):
+    """Whole trial, normalized in float64 straight from the files and their statistics."""
     mouse = open_movie_mouse(films.mice[key])
     raw = {kind: mouse.trial(kind, i).astype(np.float64) for kind in mouse.kinds}
     stat = {k: {s: np.moveaxis(mouse.statistic(k, s), -1, 0) for s in ("mean", "std")} for k in raw}
@@ -306,13 +306,13 @@ def normalised(films, key, i):
 
 
 @pytest.mark.parametrize("key", [PUBLIC, SCORED])
-def test_crops_equal_the_crops_of_whole_normalised_trials(films, key):
+def test_crops_equal_the_crops_of_whole_normalized_trials(films, key):
     found = session(films, key)
     index, starts = found.trials("train")[:3], np.array([0, 133, 269])
     batch = found.clips(index, starts)
     assert batch.images.shape == (3, *found.image_shape) == (3, 1, 30, 36, 64)
     for n, (i, start) in enumerate(zip(index, starts, strict=True)):
-        whole = [x[start : start + 30] for x in normalised(films, key, i)]
+        whole = [x[start : start + 30] for x in normalized(films, key, i)]
         ours = (batch.images[n, 0], batch.responses[n], batch.behavior[n], batch.pupil[n])
         for mine, theirs, rtol in zip(ours, whole, (1e-4, 2**-10, 1e-5, 1e-5), strict=True):
             np.testing.assert_allclose(mine.numpy(), theirs, rtol=rtol, atol=1e-4)

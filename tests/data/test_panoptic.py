@@ -48,7 +48,7 @@ def test_crops_take_shares_of_each_side():
 
 def test_what_is_missing_is_named(coco):
     found = Panoptic.read(coco)
-    with pytest.raises(DataError, match="knows no picture 7"):
+    with pytest.raises(DataError, match="knows no image 7"):
         found.labels(7, (0, 0, 0, 0), 4)
     (coco / "panoptic_train2017/000000000042.png").unlink()
     with pytest.raises(DataError, match="missing or damaged"):

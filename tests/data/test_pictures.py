@@ -58,18 +58,18 @@ def test_natural_order_reads_numbers_as_numbers():
     assert sorted(names, key=natural) == expected
 
 
-def test_content_knows_a_grey_image_in_any_coding_and_tells_images_apart():
+def test_content_knows_a_gray_image_in_any_coding_and_tells_images_apart():
     images = draw_images(40)
     assert len({content(image) for image in images}) == 40
-    grey = images[0, ..., 0]
+    gray = images[0, ..., 0]
     (single,), (triple,) = (
-        open_pictures("a", a[None]) for a in (grey.astype(float), np.stack([grey] * 3, -1))
+        open_pictures("a", a[None]) for a in (gray.astype(float), np.stack([gray] * 3, -1))
     )
     assert content(single) == content(triple)
     assert content(np.zeros((2, 8, 3), np.uint8)) != content(np.zeros((4, 4, 3), np.uint8))
 
 
-def test_copies_are_recognised_and_different_stimuli_are_not():
+def test_copies_are_recognized_and_different_stimuli_are_not():
     first, second = photograph(1), photograph(2)
     jpeg = np.asarray(Image.open(BytesIO(encoded(first, "JPEG", quality=40))))
     larger = np.asarray(Image.fromarray(first).resize((224, 224), Image.Resampling.BICUBIC))
@@ -84,11 +84,11 @@ def test_copies_are_recognised_and_different_stimuli_are_not():
     assert found.tolist() == [0, 1, 2, 3, 1, 5, 6, 1]
 
 
-def test_prepare_gives_channels_first_in_color_grey_and_size():
+def test_prepare_gives_channels_first_in_color_gray_and_size():
     image = draw_images(1)[0]
     np.testing.assert_array_equal(prepare(image, True, None), image.transpose(2, 0, 1))
-    grey = prepare(image, False, None)
-    np.testing.assert_allclose(grey[0], image @ [0.299, 0.587, 0.114], atol=1)
+    gray = prepare(image, False, None)
+    np.testing.assert_allclose(gray[0], image @ [0.299, 0.587, 0.114], atol=1)
     assert prepare(image[:8], True, 4).shape == (3, 4, 8)
     flat = np.full((16, 16, 3), 99, np.uint8)
     np.testing.assert_array_equal(prepare(flat, False, 4), np.full((1, 4, 4), 99))

@@ -127,12 +127,12 @@ def test_tiers_follow_content_and_fractions():
         ImportConfig(train=0.9)
 
 
-def test_color_or_grey_changes_no_tier_and_sizes_must_agree(tmp_path):
+def test_color_or_gray_changes_no_tier_and_sizes_must_agree(tmp_path):
     sessions = {"a": session_of(np.arange(90))}
-    import_recording(tmp_path / "grey", sessions)
+    import_recording(tmp_path / "gray", sessions)
     import_recording(tmp_path / "color", sessions, ImportConfig(color=True, height=8))
-    assert tiers_by_image(tmp_path / "grey") == tiers_by_image(tmp_path / "color")
-    assert open_mouse(tmp_path / "grey/a").trial("images", 0).shape == (1, 16, 16)
+    assert tiers_by_image(tmp_path / "gray") == tiers_by_image(tmp_path / "color")
+    assert open_mouse(tmp_path / "gray/a").trial("images", 0).shape == (1, 16, 16)
     assert open_mouse(tmp_path / "color/a").trial("images", 0).shape == (3, 8, 8)
     sessions["b"] = SessionArrays(POOL[:90, :8, :8], DRAW.gamma(2, 1, (6, 90)))
     with pytest.raises(

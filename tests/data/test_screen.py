@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
-from src.data.screen import GREY, Screen, on_canvas, shifted, spiral
+from src.data.screen import GRAY, Screen, on_canvas, shifted, spiral
 
-IMAGE = np.random.default_rng(0).integers(0, 120, (256, 256, 3), np.uint8)  # without mid grey
+IMAGE = np.random.default_rng(0).integers(0, 120, (256, 256, 3), np.uint8)  # without mid gray
 
 
-def test_a_larger_field_is_grey_around_the_picture():
+def test_a_larger_field_is_gray_around_the_picture():
     """8 degrees in 14: 256 pixels become 448, the picture begins at 96."""
     (seen,) = Screen(field=14).views(IMAGE)
     assert seen.shape == (448, 448, 3) and np.array_equal(seen[96:352, 96:352], IMAGE)
-    assert (seen == GREY).all(2).mean() == pytest.approx(0.673, abs=5e-4)
+    assert (seen == GRAY).all(2).mean() == pytest.approx(0.673, abs=5e-4)
 
 
 def test_a_smaller_field_is_the_middle():

@@ -1,4 +1,4 @@
-"""What a model receives: normalisation, selection, and memory shared between processes."""
+"""What a model receives: normalization, selection, and memory shared between processes."""
 
 import pickle
 import subprocess
@@ -68,7 +68,7 @@ def test_published_loader_is_reproduced_from_disk(write_mouse, opened, shared):
     np.testing.assert_allclose(batch.responses, stored["loader/responses"], rtol=0, atol=1e-6)
 
 
-def test_batch_is_normalised_as_specified(write_mouse, opened):
+def test_batch_is_normalized_as_specified(write_mouse, opened):
     truth = write_mouse()
     np.save(truth.folder / "meta/statistics/responses/all/std.npy", std := np.r_[1e-3, 0, 1:6.0])
     session, index = opened(truth), np.array([50, 3, 3, 59, 0])
@@ -96,7 +96,7 @@ def test_only_what_the_inputs_name_is_in_a_batch(write_mouse, opened):
 
 
 @pytest.mark.parametrize("form", ["scalar", "per pixel", "float images", "color", "odd size"])
-def test_quarter_is_the_normalised_image_rescaled(write_mouse, opened, form):
+def test_quarter_is_the_normalized_image_rescaled(write_mouse, opened, form):
     shape = {"color": (3, 16, 24), "odd size": (1, 18, 27)}.get(form, (1, 16, 24))
     truth = write_mouse(shape=shape)
     mean, std = truth.images_mean, truth.images_std

@@ -22,12 +22,12 @@ DEFECTS = {
         "evaluation/test_probes.py::test_what_is_scored_is_not_fitted",
         "evaluation/test_intervals.py::test_interval_table_encloses_the_scores_and_averages_sessions",
     ),
-    "D5 images normalised twice": (
+    "D5 images normalized twice": (
         "models/test_networks.py::test_images_are_prepared_once",
         "data/test_inferotemporal.py::test_a_bad_picture_stops_packing_and_leaves_nothing",
         "simulate/test_inferotemporal_failures.py::test_a_planted_failure_is_one_finding",
     ),
-    "D6 normalised pixels divided by 255, a class number as one more feature": (
+    "D6 normalized pixels divided by 255, a class number as one more feature": (
         "evaluation/test_linear_probes.py::test_given_maps_of_pixels_are_those_of_scikit_learn",
     ),
     "D7 alpha chosen on scored images, components found before the folds": (
@@ -73,7 +73,7 @@ DEFECTS = {
         "training/test_pretraining.py::test_chance_is_that_of_a_classifier_that_does_not_look",
     ),
     "D16 fits on their own images as evidence": (
-        "evaluation/test_linear_scores.py::test_in_sample_scores_are_labelled",
+        "evaluation/test_linear_scores.py::test_in_sample_scores_are_labeled",
         "evaluation/test_linear_scores.py::test_arbitrary_regressors_explain_their_share_in_sample",
     ),
     "D17 averaged weights thrown away": (

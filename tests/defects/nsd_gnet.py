@@ -60,7 +60,7 @@ DEFECTS = {
     ),
     "D15 test images in the choice of channels, held-out ones in the z-score": (
         "test_nsd_defects.py::test_only_training_images_choose_channels_and_scale_features",
-        "evaluation/test_field_ridge.py::test_the_default_is_scikit_learns_ridge_on_standardised_features",
+        "evaluation/test_field_ridge.py::test_the_default_is_scikit_learns_ridge_on_standardized_features",
     ),
     "D16 stopping by images that were trained on": (
         "simulate/test_nsd.py::test_splits_share_no_image_or_as_published",
@@ -73,8 +73,8 @@ DEFECTS = {
     "D18 a part larger than the whole gives all of it": (
         "data/test_splits.py::test_more_images_than_there_are_is_an_error",
     ),
-    "D19 a ridge that penalises its constant and inverts nine times": (
-        "evaluation/test_field_ridge.py::test_the_default_is_scikit_learns_ridge_on_standardised_features",
+    "D19 a ridge that penalizes its constant and inverts nine times": (
+        "evaluation/test_field_ridge.py::test_the_default_is_scikit_learns_ridge_on_standardized_features",
         "evaluation/test_field_ridge.py::test_means_with_counts_are_the_single_trials",
         "evaluation/test_field_ridge.py::test_errors_and_weights_of_either_matrix",
     ),

@@ -103,7 +103,7 @@ DEFECTS = {
         "analyses/test_cortical_grid.py::test_shuffled_units_give_a_falling_rank_lag_curve",
         "analyses/test_clusters.py::test_scaled_features_give_both_parts_the_same_variance",
     ),
-    "D21 a shifter whose initialiser matches no layer": (
+    "D21 a shifter whose initializer matches no layer": (
         "models/test_shifters.py::test_layers_start_as_pytorch_s_linear_does",
     ),
     "D22 global seeds; subsets that are not nested": (

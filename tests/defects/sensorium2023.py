@@ -18,8 +18,8 @@ DEFECTS = {
     "D5 a reader that writes into the recording": (
         "data/test_movies.py::test_a_read_only_mouse_is_read_and_never_written_to",
     ),
-    "D6 a whole trial normalised for each crop": (
-        "data/test_movies.py::test_crops_equal_the_crops_of_whole_normalised_trials",
+    "D6 a whole trial normalized for each crop": (
+        "data/test_movies.py::test_crops_equal_the_crops_of_whole_normalized_trials",
     ),
     "D7 crops that never reach the last frame": (
         "training/test_video_training.py::test_clips_begin_anywhere_up_to_the_last_frame",

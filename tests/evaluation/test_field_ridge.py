@@ -114,7 +114,7 @@ def seen(maps, field):
     return np.column_stack([*weighted, maps[2]]).astype(float)
 
 
-def test_the_default_is_scikit_learns_ridge_on_standardised_features():
+def test_the_default_is_scikit_learns_ridge_on_standardized_features():
     maps, fields, y = drawn()
     train, held_out = np.arange(40), np.arange(40, 60)
     fit = fit_fields(maps, y, fields, train, held_out, LAMBDAS, block=3)

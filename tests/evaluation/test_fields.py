@@ -22,7 +22,7 @@ def maps(images=120, channels=(6, 4), sizes=(8, 4), seed=0):
 
 
 def seen(layer, rows, weights):
-    """Standardised channels, averaged with the weights, by loops."""
+    """Standardized channels, averaged with the weights, by loops."""
     x = layer.astype(np.float64)
     for c in range(x.shape[1]):
         x[:, c] = (x[:, c] - x[rows, c].mean()) / x[rows, c].std()

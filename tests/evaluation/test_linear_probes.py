@@ -154,8 +154,8 @@ MEAN_AND_STD = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))  # of the publis
 )
 def test_given_maps_of_pixels_are_those_of_scikit_learn(world, found, name, model):
     """Components are found anew without each fold (D7); normalized pixels and no more (D6)."""
-    grey = world.session.images.reshape(320, -1) / 255
-    x = np.concatenate([(grey - m) / s for m, s in MEAN_AND_STD], axis=1)
+    gray = world.session.images.reshape(320, -1) / 255
+    x = np.concatenate([(gray - m) / s for m, s in MEAN_AND_STD], axis=1)
     predicted, held_out = refit(world, model, x)
     np.testing.assert_allclose(found["pixels"][name].predicted, predicted, atol=1e-5)
     np.testing.assert_allclose(found["pixels"][name].held_out, held_out, atol=1e-5)

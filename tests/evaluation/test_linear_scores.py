@@ -74,7 +74,7 @@ def test_permuted_responses_destroy_every_score(aligned):
         assert ev == pytest.approx(explained_variance(alone, y[400:]).mean(), abs=1e-12)
 
 
-def test_in_sample_scores_are_labelled():
+def test_in_sample_scores_are_labeled():
     assert linear_scores.sample_of(np.arange(400, 700), np.arange(400)) == "held out"
     assert linear_scores.sample_of(np.arange(9), np.arange(400)) == "in sample"
     with pytest.raises(DataError, match="100 of 300 scored images"):

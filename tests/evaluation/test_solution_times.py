@@ -77,7 +77,7 @@ def test_what_is_never_solved_has_no_score(emerging, three_splits):
     assert some.score == pytest.approx(0.3)
 
 
-def test_the_classifier_nears_the_penalised_optimum(emerging):
+def test_the_classifier_nears_the_penalized_optimum(emerging):
     """In the limit it is logistic regression whose penalty also holds the bias."""
     x, objects, _, _ = emerging
     _, truth = np.unique(objects, return_inverse=True)

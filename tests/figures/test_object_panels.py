@@ -31,7 +31,7 @@ def test_a_picture_is_shown_in_its_own_range(axis, channels):
 
 
 def test_versions_of_pictures_are_rows_one_above_the_other(axis):
-    """A grey and a colored row, the second half as fine."""
+    """A gray and a colored row, the second half as fine."""
     rows = {
         "shown": RNG.integers(0, 256, (3, 1, 8, 8), np.uint8),
         "drawn": RNG.integers(0, 256, (3, 3, 4, 4), np.uint8),

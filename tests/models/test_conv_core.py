@@ -83,7 +83,7 @@ def test_weights_come_from_the_generator_alone():
     assert not torch.equal(one["blocks.1.0.weight"], other["blocks.1.0.weight"])
 
 
-def test_maps_and_kernels_are_channels_last_and_nothing_is_penalised():
+def test_maps_and_kernels_are_channels_last_and_nothing_is_penalized():
     core = make(SMALL)
     kernels = [p for p in core.parameters() if p.dim() == 4]
     for x in (core(torch.randn(2, 3, 20, 20)), *kernels):

@@ -92,7 +92,7 @@ def test_wide_forms_share_one_state():
     assert folded.penalty().item() == plane.penalty().item()
 
 
-def test_only_the_first_kernel_is_penalised():
+def test_only_the_first_kernel_is_penalized():
     core = make(NARROW, side=4, centered=True)
     gradients = torch.autograd.grad(core.penalty(), core.parameters(), allow_unused=True)
     names = [

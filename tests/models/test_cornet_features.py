@@ -173,7 +173,7 @@ def test_plans_of_the_study_ask_for_no_step_before_the_image(profile):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures of several sizes and kinds: grey, with transparency, in a sub-folder."""
+    """Pictures of several sizes and kinds: gray, with transparency, in a sub-folder."""
     rng, made = np.random.default_rng(3), tmp_path / "pictures"
     (made / "more").mkdir(parents=True)
     kinds = {"a10.png": (40, 50, 3), "a2.png": (33, 47), "more/b.png": (60, 44, 4)}

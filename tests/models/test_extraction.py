@@ -182,14 +182,14 @@ def test_projection_is_sparse_seeded_and_keeps_inner_products_on_average():
         assert np.array_equal(one.toarray(), again.toarray()) == same
 
 
-def test_images_may_come_from_a_function_or_a_file_and_grey_is_copied(tmp_path):
-    grey = pictures()[:, 0]
-    np.save(tmp_path / "grey.npy", grey)
+def test_images_may_come_from_a_function_or_a_file_and_gray_is_copied(tmp_path):
+    gray = pictures()[:, 0]
+    np.save(tmp_path / "gray.npy", gray)
     given = {
-        "function": ImagesFrom(10, lambda first, stop: grey[first:stop]),
-        "file": np.load(tmp_path / "grey.npy", mmap_mode="r"),
-        "one channel": grey[:, None],
-        "three": np.repeat(grey[:, None], 3, axis=1),
+        "function": ImagesFrom(10, lambda first, stop: gray[first:stop]),
+        "file": np.load(tmp_path / "gray.npy", mmap_mode="r"),
+        "one channel": gray[:, None],
+        "three": np.repeat(gray[:, None], 3, axis=1),
     }
     made = [npy_bytes(extract(toy(), x, tmp_path / name, ["last"])) for name, x in given.items()]
     assert all(m == made[0] for m in made)

@@ -41,7 +41,7 @@ def equal(a, b):
 
 
 def test_the_planted_map_is_the_one_that_simulated_sites_read():
-    """Up to the simulation's standardisation, through the preparation of any other network."""
+    """Up to the simulation's standardization, through the preparation of any other network."""
     network, shown = frozen_network(FrozenNetwork("planted", "random_map"), SIZE, SEED), images()
     found = activations(network, prepare(shown, network.record), network.record.layers)
     assert {name: x.shape[1:] for name, x in found.items()} == {

@@ -43,8 +43,8 @@ def test_gratings_are_strongest_in_their_own_channel():
     for f, frequency in enumerate(FREQUENCIES[:6]):
         for k in range(6):
             along = np.cos(np.pi * k / 6) * x + np.sin(np.pi * k / 6) * y
-            grey = np.rint(127 + 100 * np.cos(2 * np.pi * frequency * along)).astype(np.uint8)
-            given = prepare(grey[None], network.record)
+            gray = np.rint(127 + 100 * np.cos(2 * np.pi * frequency * along)).astype(np.uint8)
+            given = prepare(gray[None], network.record)
             found = activations(network, given, network.record.layers)
             middle = [v[0, :, v.shape[2] // 2, v.shape[3] // 2] for v in found.values()]
             assert torch.stack(middle[f:]).argmax() == k  # coarser levels see it as another

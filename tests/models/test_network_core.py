@@ -93,7 +93,7 @@ def test_maps_can_be_made_coarser():
     assert coarse.output_shape(SIZE, SIZE) == (4, 4)
 
 
-def test_images_are_resized_and_grey_ones_copied():
+def test_images_are_resized_and_gray_ones_copied():
     bigger = core(replace(OBJECTS, layer="block1", size=2 * SIZE), (1, SIZE, SIZE))
     assert bigger(torch.zeros(1, 1, SIZE, SIZE)).shape == (1, 16, SIZE, SIZE)
 

@@ -183,11 +183,11 @@ def test_images_are_prepared_once(order):
     planes = planes[:, ::-1] if order == "BGR" else planes
     wanted = (planes - np.reshape(how.mean, (3, 1, 1))) / np.reshape(how.std, (3, 1, 1))
     np.testing.assert_allclose(x, wanted, atol=1e-6)
-    grey = prepare(images[:, 0], record) * torch.tensor(how.std)[:, None, None]
-    grey += torch.tensor(how.mean)[:, None, None]
-    np.testing.assert_allclose(grey, images[:, :1].repeat(3, 1) / 255, atol=1e-6)
+    gray = prepare(images[:, 0], record) * torch.tensor(how.std)[:, None, None]
+    gray += torch.tensor(how.mean)[:, None, None]
+    np.testing.assert_allclose(gray, images[:, :1].repeat(3, 1) / 255, atol=1e-6)
     for again in (x, x.numpy(), images / 255):
-        with pytest.raises(DataError, match="not uint8: they are normalised here"):
+        with pytest.raises(DataError, match="not uint8: they are normalized here"):
             prepare(again, record)
     for wrong in (images.transpose(0, 2, 3, 1), images[..., :6], images[:, :2], images[0, 0]):
         with pytest.raises(DataError, match="crop them to squares"):

@@ -97,7 +97,7 @@ def test_shared_position():
     assert torch.equal(readout.mu, readout.mu[:1].expand(U, -1))
 
 
-def test_normalised_positions_by_hand():
+def test_normalized_positions_by_hand():
     got = normalize_positions([[0, 10, 5], [4, 10, 5], [2, 16, 5]], 2, 3)
     assert got.tolist() == [[-0.5, -0.5], [0.5, -0.5], [0.0, 1.0]]
 

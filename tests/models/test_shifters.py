@@ -33,7 +33,7 @@ def test_a_still_shifter_starts_at_zero_and_learns():
 
 
 def test_layers_start_as_pytorch_s_linear_does():
-    """The published xavier initialiser matches no layer, so its models started like this too."""
+    """The published xavier initializer matches no layer, so its models started like this too."""
     for layer, width in ((0, 2), (2, 5), (4, 5)):
         many = torch.cat([make(seed).mlp[layer].weight.flatten() for seed in range(200)])
         bound = width**-0.5

@@ -65,5 +65,5 @@ def stacked():
 
 @pytest.fixture(scope="session")
 def still():
-    """Changes after which behaviour and pupil have no effect."""
+    """Changes after which behavior and pupil have no effect."""
     return {"behavior_additive": 0.0, "behavior_gain": 0.0, "pupil_shift": 0.0}

@@ -26,7 +26,7 @@ def grown(one_mouse):
 
 @pytest.fixture(scope="module")
 def seen():
-    """Images at 36 x 64, boxes, behaviour and pupil of 300 trials."""
+    """Images at 36 x 64, boxes, behavior and pupil of 300 trials."""
     images, boxes = draw_images(numpy_stream(1, "seen"), 300, 1.0, 0.7)
     rng = np.random.default_rng(1)
     return retinal(images), boxes, rng.standard_normal((300, 3)), rng.standard_normal((300, 2))
@@ -65,7 +65,7 @@ def test_only_energy_models_ignore_contrast_polarity(grown, seen):
     assert_allclose(one[:, ~energy], -other[:, ~energy], rtol=1e-5)
 
 
-def test_drive_is_standardised_over_images(grown, seen):
+def test_drive_is_standardized_over_images(grown, seen):
     cortex = grown(energy_fraction=0.0)
     drive = raw_drive(seen[0], cortex.filters, cortex.kinds)
     z = (drive - cortex.drive_mean) / cortex.drive_std

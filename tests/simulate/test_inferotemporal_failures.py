@@ -22,15 +22,15 @@ SAYS = {  # severity, and part of the message
     "nan_row": ("error", r"has 1 of 192 rows with NaN .*\(first: row 7\): get the file again"),
     "missing_key": ("error", r"has no object_val among its 7 arrays: get the file again"),
     "float64_file": ("warning", r"is float64, not float32 \(5 such arrays\): read as float32"),
-    "unequal_channels": ("error", r"row 3 is no grey picture: .*channels differ by 0\.\d+"),
-    "normalized_twice": ("error", r"row 0 is ImageNet-normalised twice: normalise it once"),
-    "object_without_test": ("warning", r"no picture of 1 of the 64 objects \(first: 'bear'\)"),
+    "unequal_channels": ("error", r"row 3 is no gray image: .*channels differ by 0\.\d+"),
+    "normalized_twice": ("error", r"row 0 is ImageNet-normalized twice: normalize it once"),
+    "object_without_test": ("warning", r"no image of 1 of the 64 objects \(first: 'bear'\)"),
     "wrong_rows": ("error", r"is \(63, 16\) but stimulus_val is \(64, 3, 32, 32\): \(64, 16\)"),
     "permuted_rates": (
         "warning",
         r"has 1\d of 16 sites whose rates do not differ between categories",
     ),
-    "leaked_image": ("warning", r"has 1 pictures that are also in stimulus_train \(first: row 0\)"),
+    "leaked_image": ("warning", r"has 1 images that are also in stimulus_train \(first: row 0\)"),
     "unknown_object": ("error", r"has 1 objects that are none of the 64: .*\(first: 'beer'\)"),
     "damaged_chunk": ("error", r"stimulus_val is damaged \(.*\): get the file again"),
 }
@@ -120,7 +120,7 @@ def test_sites_without_signal_are_named(tmp_path, noisy, at_least):
         ("spikes_train", lambda v: v[:, 0], r"spikes_train is \(192,\) but"),
         ("stimulus_test", lambda v: v[..., ::2], r"\(64, 3, 32, 16\), not \(n, 3, 32, 32\)"),
         ("stimulus_val", lambda v: v * np.nan, r"stimulus_val row 0 has values that are NaN"),
-        ("stimulus_val", lambda v: v * 3, r"stimulus_val row \d+ is no grey picture"),
+        ("stimulus_val", lambda v: v * 3, r"stimulus_val row \d+ is no gray image"),
     ],
 )
 def test_other_shapes_types_and_values_are_errors(copy, key, change, message):
@@ -133,11 +133,11 @@ def test_other_shapes_types_and_values_are_errors(copy, key, change, message):
         require_valid(source, check_inferotemporal(source))
 
 
-def test_spike_counts_in_place_of_normalised_rates_are_a_warning(copy):
+def test_spike_counts_in_place_of_normalized_rates_are_a_warning(copy):
     with h5py.File(copy, "r+") as file:
         file["spikes_val"][...] = 30 + 20 * file["spikes_val"][:]
     (found,) = findings(copy).itertuples()
-    assert found.severity == "warning" and "normalise each site" in found.message
+    assert found.severity == "warning" and "normalize each site" in found.message
 
 
 def test_names_may_be_of_any_length(copy, tiny):

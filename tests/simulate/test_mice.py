@@ -66,7 +66,7 @@ def test_shapes_and_types_are_those_asked_for(opened):
     assert not opened[PLUS].has_kind("xywh")
 
 
-def test_pixels_are_whole_grey_levels_and_responses_not_negative(opened):
+def test_pixels_are_whole_gray_levels_and_responses_not_negative(opened):
     for mouse in opened.values():
         image = mouse.trial("images", 1).astype(float)
         assert_array_equal(image, np.rint(image))
@@ -108,8 +108,8 @@ def test_file_order_is_not_time_order(opened):
     assert (np.diff(ids[order]) > 0).all() and np.diff(ids[order]).max() > 1  # some left out
     pupil = np.stack([opened[OPEN].trial("behavior", i)[0] for i in order])
     shuffled = np.stack([opened[OPEN].trial("behavior", i)[0] for i in range(len(order))])
-    neighbours = [np.corrcoef(p[:-1], p[1:])[0, 1] for p in (pupil, shuffled)]
-    assert neighbours[0] > 0.8 > 0.4 > neighbours[1]
+    neighbors = [np.corrcoef(p[:-1], p[1:])[0, 1] for p in (pupil, shuffled)]
+    assert neighbors[0] > 0.8 > 0.4 > neighbors[1]
 
 
 def test_competition_mice_hide_order_and_test_responses(opened):
@@ -125,7 +125,7 @@ def test_competition_mice_hide_order_and_test_responses(opened):
     assert of_tier(opened[OPEN], "responses", "test").any(1).all()
 
 
-def test_one_mouse_has_no_behaviour(opened):
+def test_one_mouse_has_no_behavior(opened):
     for kind in ("behavior", "pupil_center"):
         assert not of_tier(opened[STILL], kind, "train").any()
         assert_array_equal(opened[STILL].statistic(kind, "std"), 0)

@@ -47,7 +47,7 @@ def test_variances_are_analytic(one_mouse, in_memory, stacked, still, family):
     assert_allclose(cc_max[visual], true["cc_max"][visual], atol=0.08)
 
 
-def test_behaviour_and_pupil_count_as_noise(one_mouse, in_memory, stacked, still):
+def test_behavior_and_pupil_count_as_noise(one_mouse, in_memory, stacked, still):
     effects = {"behavior_additive": 1.0, "behavior_gain": 0.3, "pupil_shift": 0.03}
     true, estimated = {}, {}
     for name, changes in (("without", still), ("with", effects)):
@@ -96,7 +96,7 @@ def test_expected_responses_are_the_mean_of_the_responses(one_mouse, in_memory, 
     assert_allclose((error.var(0) / truth.noise_variance.mean(0)).mean(), 1, atol=0.05)
 
 
-def test_planted_behaviour_is_in_the_responses(one_mouse, in_memory, stacked):
+def test_planted_behavior_is_in_the_responses(one_mouse, in_memory, stacked):
     config = one_mouse(30, train=200, behavior_additive=1.0, behavior_gain=0.0)
     files, truth = in_memory(config, images=False)
     y, x = stacked(files, "responses"), stacked(files, "behavior")

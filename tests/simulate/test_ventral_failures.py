@@ -25,9 +25,9 @@ REFUSED = {  # by whom, and in which words
     "changed_value": ("assembly", "do not match the attribute `hash`"),
     "missing_stimuli": ("assembly", r"stimulus_id are \(\d+,\), but values"),
     "not_a_picture": ("features", "notes.txt is not an image: remove it"),
-    "empty_class": ("folders", "nothing holds no picture"),
+    "empty_class": ("folders", "nothing holds no image"),
 }
-TAKEN = ("cell_in_one_half", "image_in_one_half", "grey_picture", "transparent_picture")
+TAKEN = ("cell_in_one_half", "image_in_one_half", "gray_picture", "transparent_picture")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_cell_in_one_half_only(whole, copy):
     assert (found.entries[:, 1] < 48 * 23).all() and np.isfinite(found.ceiled)
 
 
-@pytest.mark.parametrize("name", ["grey_picture", "transparent_picture"])
+@pytest.mark.parametrize("name", ["gray_picture", "transparent_picture"])
 def test_pictures_of_other_kinds_are_taken(copy, name):
     before = features(copy)
     plant(name, copy)

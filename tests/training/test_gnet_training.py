@@ -30,6 +30,7 @@ from src.models.map_sessions import open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
 from src.studies.nsd_gnet import NSD_GNET
 from src.training import checkpoint
+from src.training.device import threads
 from src.training.own_best import OwnBest
 from src.training.trainer import Run, train
 
@@ -174,19 +175,20 @@ def test_each_voxel_keeps_its_own_best_epoch(world, sessions, tmp_path):
     assert units.epoch.nunique() > 1
     splits = {key: official_split(session) for key, session in sessions.items()}
     states, scores = {}, {}
-    for epochs in range(1, 5):  # the last weights of a training that ends there
-        run = Run(Encoder(model, sessions, 1), sessions, splits, recipe, 1)
-        run.schedule = SimpleNamespace(learning_rate=recipe.learning_rate)
-        for epoch in range(1, epochs + 1):
-            run.train_epoch(epoch)
-            run.history.append({"losses": []})
-        states[epochs] = run.encoder.state_dict()
-        scores[epochs] = {}
-        for key, split in splits.items():
-            batch = sessions[key].batch(split.validation, "cpu")
-            with torch.no_grad():
-                predicted = run.encoder.eval()(batch, key)
-            scores[epochs][key] = pearson(predicted.numpy(), batch.responses.numpy())
+    with threads(recipe.threads):  # as training does: other counts differ in the last bits
+        for epochs in range(1, 5):  # the last weights of a training that ends there
+            run = Run(Encoder(model, sessions, 1), sessions, splits, recipe, 1)
+            run.schedule = SimpleNamespace(learning_rate=recipe.learning_rate)
+            for epoch in range(1, epochs + 1):
+                run.train_epoch(epoch)
+                run.history.append({"losses": []})
+            states[epochs] = run.encoder.state_dict()
+            scores[epochs] = {}
+            for key, split in splits.items():
+                batch = sessions[key].batch(split.validation, "cpu")
+                with torch.no_grad():
+                    predicted = run.encoder.eval()(batch, key)
+                scores[epochs][key] = pearson(predicted.numpy(), batch.responses.numpy())
     for key, here in units.groupby("session"):
         every = np.array([scores[e][key] for e in range(1, 5)])
         np.testing.assert_array_equal(here.epoch, 1 + every.argmax(0))

@@ -27,7 +27,7 @@ CONFIG = ClassifierConfig(epochs=3, batch_size=32, learning_rate=0.01, jitter=1,
 
 
 def prepare(images):
-    """Grey to three channels, about -2 to 2."""
+    """Gray to three channels, about -2 to 2."""
     return torch.from_numpy(np.array(images)).float().sub(128).div(64).expand(-1, 3, -1, -1)
 
 

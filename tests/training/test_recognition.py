@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import active_children
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from src import cornet
+from src import cornet, locks
 from src.config import RecognitionConfig, RecognizerConfig
 from src.data.errors import DataError
 from src.data.folders import open_folders
@@ -35,6 +36,7 @@ from src.training.recognition import (
     train_recognizer,
 )
 from src.training.shown import Loader, Shown
+from tests.waiting import said_until_it_waits
 
 RECIPE = RecognitionConfig(epochs=2, batch_size=8, learning_rate=0.02, step_size=1)
 MODEL = RecognizerConfig("small", "cornet_z", 32)
@@ -346,9 +348,27 @@ def test_two_processes_train_as_one(data, whole, tmp_path, monkeypatch):
     np.testing.assert_allclose(*both, rtol=1e-3)
 
 
+def test_a_second_training_in_a_folder_waits_for_the_first(data, whole, tmp_path, capsys):
+    with ThreadPoolExecutor(1) as pool:
+        with locks.alone(tmp_path):
+            second = pool.submit(trained, data, tmp_path)
+            said = said_until_it_waits(second, capsys)
+            assert f"{tmp_path} is in use by another process (process {os.getpid()} on " in said
+            assert not second.done() and not list(tmp_path.iterdir())
+        network, _ = second.result()
+    assert same(network, whole[0])
+
+
 def test_several_devices_are_one_argument(data, tmp_path, monkeypatch):
-    """The same line, once a device, by torchrun."""
+    """The same line, once a device, by torchrun; the folder is theirs."""
     started = []
+
+    @contextmanager
+    def alone(folder):
+        assert folder == tmp_path
+        started.append("alone")
+        yield
+        started.append("free")
 
     @contextmanager
     def torchrun(*words):
@@ -356,9 +376,10 @@ def test_several_devices_are_one_argument(data, tmp_path, monkeypatch):
         yield SimpleNamespace(wait=lambda: 0)
 
     monkeypatch.setattr(cornet, "torchrun", torchrun)
+    monkeypatch.setattr(locks, "alone", alone)
     line = ["train", "--data_path", str(data), "-o", str(tmp_path), "--ngpus", "3"]
     assert cornet.main(line) == 0
-    assert started == [(3, "src.cornet", *line)]
+    assert started == ["alone", (3, "src.cornet", *line), "free"]
 
 
 def test_folders_are_named_as_they_come(data, tmp_path):
@@ -375,8 +396,8 @@ def test_folders_are_named_as_they_come(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: (d / "val/d").mkdir(), "holds no picture"),
-        (lambda d: [f.unlink() for f in (d / "val/a").iterdir()], "holds no picture"),
+        (lambda d: (d / "val/d").mkdir(), "holds no image"),
+        (lambda d: [f.unlink() for f in (d / "val/a").iterdir()], "holds no image"),
         (lambda d: (d / "val/a").rename(d / "val/e"), r"it lacks \['a'\], and has besides \['e'\]"),
         (lambda d: (d / "val").rename(d / "valid"), "no folder val_in_folders or val"),
     ],

@@ -23,7 +23,7 @@ def group_spans(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def rank_map(axis: Axes, distance: np.ndarray, groups: np.ndarray | None = None) -> None:
     """Dissimilarities of images as ranks, dark is alike: (n, n), groups (n,) sorted.
 
-    By rank, every map uses the whole scale of grey.
+    By rank, every map uses the whole scale of gray.
     """
     axis.imshow(rank_normalized(distance), cmap="Greys_r", vmin=0, vmax=1)
     axis.set(xticks=[], yticks=[])
@@ -44,7 +44,7 @@ def value_map(
     limits: tuple[float, float] = (0, 1),
     numbers: bool = True,
 ) -> AxesImage:
-    """A table as shades of grey, dark is much, with its numbers: (r, c), names of both or none.
+    """A table as shades of gray, dark is much, with its numbers: (r, c), names of both or none.
 
     What is not known stays white and empty.
     """

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from PIL import Image
 
+from src.figures.panels.intervals import intervals_by_model
 from src.figures.style import FAINT, INK, model_color, point_size
 
 PROPERTY_LABELS = {
@@ -67,19 +68,10 @@ def image_performance(axis: Axes, table: pd.DataFrame) -> None:
 
 def performance_by_session(axis: Axes, table: pd.DataFrame) -> None:
     """Mean performance with its interval, by session and model: columns session, model, ..."""
-    sessions, models = table["session"].unique(), table["model"].unique()
-    offsets = np.linspace(-0.3, 0.3, len(models)) if len(models) > 1 else np.zeros(1)
-    for model, offset in zip(models, offsets, strict=True):
-        rows = table[table["model"] == model].set_index("session").reindex(sessions)
-        y, color = np.arange(len(sessions)) + offset, model_color(model)
-        axis.hlines(y, rows["low"], rows["high"], color=color, linewidth=1.4)
-        axis.plot(rows["performance"], y, "o", color=color, markersize=5, label=model)
-        label = "labels shuffled" if model == models[-1] else None
-        axis.plot(rows["shuffled"], y, "|", color=INK, markersize=6, label=label)
-    axis.set_yticks(range(len(sessions)), sessions)
-    axis.tick_params(axis="y", length=0)
-    axis.set(xlabel=f"mean {PERFORMANCE}", ylim=(len(sessions) - 0.5, -0.5))
-    axis.grid(axis="x")
+    drawn = intervals_by_model(axis, table, "session", "performance")
+    y, rows = np.concatenate([y for y, _ in drawn]), pd.concat([rows for _, rows in drawn])
+    axis.plot(rows["shuffled"], y, "|", color=INK, markersize=6, label="labels shuffled")
+    axis.set_xlabel(f"mean {PERFORMANCE}")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.figures.style import FAINT, INK
+from src.figures.style import FAINT, INK, model_color
 
 WARNING = "#8b1e2d"
 
@@ -37,6 +39,29 @@ def interval_rows(axis: Axes, table: pd.DataFrame, xlabel: str, zero: bool = Fal
     axis.set(xlabel=xlabel, ylim=(len(table) - 0.5, -0.7))
     axis.locator_params(axis="x", nbins=5)
     axis.grid(axis="x")
+
+
+def intervals_by_model(
+    axis: Axes, table: pd.DataFrame, by: str, value: str, labels: Mapping[str, str] | None = None
+) -> list[tuple[np.ndarray, pd.DataFrame]]:
+    """A line for each entry of column `by`, on it the models' dots: columns model, low, high, ...
+
+    Returns the heights (r,) and the rows (r, columns) of each model, in order of the lines.
+    """
+    lines, models = table[by].unique(), table["model"].unique()
+    offsets = np.linspace(-0.3, 0.3, len(models)) if len(models) > 1 else np.zeros(1)
+    drawn = []
+    for model, offset in zip(models, offsets, strict=True):
+        rows = table[table["model"] == model].set_index(by).reindex(lines)
+        y, color = np.arange(len(lines)) + offset, model_color(model)
+        axis.hlines(y, rows["low"], rows["high"], color=color, linewidth=1.4)
+        axis.plot(rows[value], y, "o", color=color, markersize=5, label=model)
+        drawn.append((y, rows))
+    axis.set_yticks(range(len(lines)), [labels[x] if labels else x for x in lines])
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(len(lines) - 0.5, -0.5)
+    axis.grid(axis="x")
+    return drawn
 
 
 def published_marks(axis: Axes, table: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""What recordings of movies look like: frames, units by depth, shared films, scores by stimulus."""
+"""What recordings of films look like: frames, units by depth, shared films, scores by stimulus."""
 
 from __future__ import annotations
 

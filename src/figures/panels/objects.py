@@ -1,4 +1,4 @@
-"""Pictures of objects, the rates they evoke, how alike they are, and scores of probes."""
+"""Images of objects, the rates they evoke, how alike they are, and scores of probes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from src.figures.style import FAINT, INK, point_size
 
 
 def picture(axis: Axes, image: np.ndarray) -> None:
-    """One picture of 8-bit values, grey or color: (c, h, w)."""
+    """One image of 8-bit values, gray or color: (c, h, w)."""
     shown = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
     axis.imshow(shown, cmap="gray", vmin=0, vmax=255)
     axis.set(xticks=[], yticks=[])
 
 
 def picture_rows(axis: Axes, rows: Mapping[str, np.ndarray]) -> None:
-    """Pictures side by side, a row a version of them: (n, c, h, h) uint8 by name."""
+    """Images side by side, a row a version of them: (n, c, h, h) uint8 by name."""
     size = max(images.shape[-1] for images in rows.values())
     for k, images in enumerate(rows.values()):
         strip = np.concatenate(list(images), axis=2).transpose(1, 2, 0)

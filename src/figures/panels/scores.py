@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from src.figures.panels.intervals import intervals_by_model
 from src.figures.style import FAINT, INK, model_color, point_size
 
 LABELS = {
@@ -41,17 +42,8 @@ def score_distributions(axis: Axes, units: pd.DataFrame, metric: str = "avg") ->
 
 def score_intervals(axis: Axes, table: pd.DataFrame) -> None:
     """Scores with their intervals, by metric and model: columns model, metric, score, low, high."""
-    metrics, models = table["metric"].unique(), table["model"].unique()
-    offsets = np.linspace(-0.3, 0.3, len(models)) if len(models) > 1 else np.zeros(1)
-    for model, offset in zip(models, offsets, strict=True):
-        rows = table[table["model"] == model].set_index("metric").reindex(metrics)
-        y, color = np.arange(len(metrics)) + offset, model_color(model)
-        axis.hlines(y, rows["low"], rows["high"], color=color, linewidth=1.4)
-        axis.plot(rows["score"], y, "o", color=color, markersize=5, label=model)
-    axis.set_yticks(range(len(metrics)), [LABELS[m] for m in metrics])
-    axis.tick_params(axis="y", length=0)
-    axis.set(xlabel="score, with its interval over images", ylim=(len(metrics) - 0.5, -0.5))
-    axis.grid(axis="x")
+    intervals_by_model(axis, table, "metric", "score", LABELS)
+    axis.set_xlabel("score, with its interval over images")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
 
 

@@ -1,4 +1,4 @@
-"""What models of videos do: traces, output steps of a clip, subsets of levels."""
+"""What models of films do: traces, output steps of a clip, subsets of levels."""
 
 from __future__ import annotations
 
