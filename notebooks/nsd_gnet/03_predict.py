@@ -39,7 +39,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from src.correlation import pearson
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.ensemble import combine
 from src.evaluation.metrics import Repeats, correlation
 from src.evaluation.prediction import predictions_of, save_prediction
@@ -70,6 +70,7 @@ folder = places.predictions / model
 sessions = open_inputs(places.processed, plan.model.inputs, places.features)
 if plan.area:
     sessions = {key: session.select(area=plan.area) for key, session in sessions.items()}
+(splits,) = member_splits(sessions, plan.split, 1, seed)
 declare(*(folder / f"{key}.npz" for key in sessions))
 
 # %%
@@ -87,7 +88,7 @@ print(len(encoders), "members of", model)
 # %%
 made = {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     outputs = predictions_of(encoders, session, trials, provenance, device=device)
     made[key] = combine([y.responses() for y in outputs])
     save_prediction(made[key], folder / f"{key}.npz")
@@ -100,7 +101,7 @@ for key, session in sessions.items():
 
 # %%
 key, session = next(iter(sessions.items()))
-predicted, trials = made[key].values, official_split(session).test
+predicted, trials = made[key].values, splits[key].test
 measured, repeats = session.responses(trials).numpy(), Repeats.of(session.image_ids[trials])
 single = pearson(predicted, measured)
 average = correlation(repeats.mean(predicted), repeats.mean(measured))

@@ -27,8 +27,8 @@
 #
 # Intervals are from resamples of test *images*, each with all of its trials, the same ones for all
 # models. The published ones drew trials, of which three belong together, and for each model anew;
-# both make differences look less certain or more certain than they are. A second interval draws
-# voxels as well.
+# both make differences look less certain or more certain than they are. The profile `legacy` does
+# it all the same. A second interval draws voxels as well.
 #
 # The answer is the table of scores and the first figure.
 
@@ -80,7 +80,7 @@ for key in sessions:
     save_prediction(side_by_side(found), places.predictions / "gnet8r" / f"{key}.npz")
 whole = [plan.model.name for plan in settings.main if not plan.area]
 systems = {name: name for name in (*(p.name for p in settings.probes), *whole, "gnet8r")}
-results = load_results(sessions, places.predictions, systems)
+results = load_results(sessions, places.predictions, systems, tier=None)  # those predicted
 print(", ".join(f"{x.session}: (n_trials, n_units) = {x.responses.shape}" for x in results))
 
 # %%
@@ -127,7 +127,8 @@ readable(areas, 2)
 # ## How sure is that?
 
 # %%
-draws = {"resamples": resamples, "metrics": ("single", "avg"), "units": True}
+how = settings.scoring
+draws = {"resamples": resamples, "metrics": how.metrics, "units": True, "over": how.over}
 intervals = interval_table(results, numpy_stream(seed, "intervals"), **draws)
 save_table(intervals, tables["intervals"])
 pairs = [("gnet8r", "gnet8j"), *(("gnet8j", p.name) for p in settings.probes)]
@@ -138,8 +139,8 @@ readable(comparisons[comparisons["session"].str.startswith("mean")])
 # %%
 use_style()
 means = intervals[intervals["session"].str.startswith("mean")].rename(columns={"model": "label"})
-figure, axes = plt.subplots(1, 2, figsize=(8, 2.2), sharey=True)
-for axis, metric in zip(axes, ("single", "avg"), strict=True):
+figure, axes = plt.subplots(1, len(how.metrics), figsize=(8, 2.2), sharey=True, squeeze=False)
+for axis, metric in zip(axes[0], how.metrics, strict=True):
     label = {"single": "r, single trials", "avg": "r, means of repeats"}[metric]
     panels.interval_rows(axis, means[means["metric"] == metric], label, zero=True)
 if settings.simulation:

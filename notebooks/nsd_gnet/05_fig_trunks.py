@@ -78,7 +78,7 @@ declare(*tables.values(), *drawn.values())
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 pair = {name: name for name in ("gnet8j", "gnet8r")}
-results = load_results(sessions, places.predictions, pair)
+results = load_results(sessions, places.predictions, pair, tier=None)  # those predicted
 area = np.concatenate([sessions[x.session].area for x in results])
 person = np.concatenate([[x.session] * x.responses.shape[1] for x in results])
 r = {n: np.concatenate([pearson(x.predictions[n], x.responses) for x in results]) for n in pair}
@@ -115,7 +115,7 @@ parts = []
 for x in results:
     models = [x.predictions[name] for name in pair]
     rng = numpy_stream(seed, "better", x.session)
-    parts.append(wins(*models, x.responses, x.image_ids, resamples, rng))
+    parts.append(wins(*models, x.responses, x.image_ids, resamples, rng, settings.scoring.over))
 all_wins = together(parts)
 
 # %%

@@ -44,7 +44,7 @@ import pandas as pd
 
 from src.analyses.layer_tuning import area_shares, layer_parts, layer_tuning, spread, tuning_samples
 from src.data.nsd import EARLY
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -89,9 +89,10 @@ for model, areas in names.items():
 # but one are sums of parts.
 
 # %%
+(splits,) = member_splits(sessions, settings.plan("gnet8j").split, 1, seed)
 parts, responses, images = {}, {}, {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     responses[key], images[key] = session.responses(trials).numpy(), session.image_ids[trials]
     for model, areas in names.items():
         whole = np.empty((7, len(trials), session.n_units), np.float32)
@@ -113,7 +114,8 @@ for (model, key), part in parts.items():
     halves = np.stack([part[:3].sum(0), part[3:].sum(0)])
     given = halves, r, images[key]
     fine = layer_tuning(*given[:2])
-    samples = tuning_samples(*given, resamples, numpy_stream(seed, "tuning", key))
+    rng = numpy_stream(seed, "tuning", key)
+    samples = tuning_samples(*given, resamples, rng, settings.scoring.over)
     for area in EARLY:
         chosen = (session.area == area) & (tuning.whole > least)
         shares = {n: v[0] for n, v in area_shares(fine, samples, chosen).items()}

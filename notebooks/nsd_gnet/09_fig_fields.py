@@ -50,7 +50,7 @@ from src.analyses.pooling_fields import (
 from src.correlation import pearson
 from src.data.nifti import volume_of, write_volume
 from src.data.nsd import EARLY, Areas, find_subjects
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.prediction import align, load_prediction
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -99,9 +99,10 @@ for key, (fine, coarse) in fields.items():
 # One Gaussian for each field on the fine map.
 
 # %%
+(splits,) = member_splits(sessions, settings.plan(model).split, 1, seed)
 rows, fits = [], {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     found = load_prediction(places.predictions / model / f"{key}.npz")
     predicted = align(found, session.trial_ids[trials], session.unit_ids)
     r = pearson(predicted, session.responses(trials).numpy())
@@ -125,7 +126,7 @@ save_table(units, tables["units"])
 units.groupby("area", sort=False)["status"].value_counts().unstack(fill_value=0)
 
 # %%
-least = 3 / np.sqrt(min(len(official_split(s).test) for s in sessions.values()))
+least = 3 / np.sqrt(min(len(split.test) for split in splits.values()))
 good = units[(units["r"] > least) & units["x"].notna()]
 key = next(iter(sessions))
 best = units[units["session"] == key].nlargest(36, "r").index
