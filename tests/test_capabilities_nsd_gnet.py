@@ -87,7 +87,9 @@ ROWS = {  # row: file of src, then tests
         "figures/panels/training.py",
         "figures/test_panels.py::"
         "test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate",
+        "figures/test_panels.py::test_a_violin_an_epoch_stands_around_its_median",
         f"{SQUARES}::test_the_median_unit_can_be_the_score",
+        f"{TRAINING}::test_scores_of_units_after_each_epoch_survive_a_kill",
     ),
     "NSD-17": (
         "evaluation/field_search.py",
@@ -124,6 +126,7 @@ ROWS = {  # row: file of src, then tests
         "evaluation/test_bootstrap.py::test_weighted_sums_equal_literal_resampling",
         "evaluation/test_bootstrap.py::test_sessions_that_share_images_share_draws",
         f"{INTERVALS}::test_comparison_is_paired",
+        f"{INTERVALS}::test_over_trials_each_model_is_drawn_by_itself",
     ),
     "NSD-23": (
         "analyses/wins.py",
@@ -192,6 +195,9 @@ ROWS = {  # row: file of src, then tests
     "NSD-35": (
         "studies/nsd_gnet.py",
         f"{STUDY}::test_legacy_is_every_published_choice_at_once",
+        f"{NSD}::test_splits_have_the_published_counts_at_full_size",
+        "evaluation/test_probes.py::test_the_published_way_holds_out_trials_of_fitted_images",
+        f"{INTERVALS}::test_over_trials_each_model_is_drawn_by_itself",
         f"{TRAINING}::test_everything_published_at_once_runs_in_small",
         f"{TRAINING}::test_a_drifting_trunk_is_the_published_one",
     ),

@@ -69,12 +69,13 @@ def sessions(world):
     return open_inputs(world / "packed", MAPS, world / "features")
 
 
-def fit(sessions, folder, model=MODEL, recipe=RECIPE, start=None, split=official_split):
+def fit(sessions, folder, model=MODEL, recipe=RECIPE, start=None, split=official_split, watch=None):
     encoder = Encoder(model, sessions, seed=1)
     if start is not None:
         encoder.core.load_state_dict(start.core.state_dict())
     splits = {key: split(session) for key, session in sessions.items()}
-    return encoder, train(encoder, sessions, splits, recipe, 1, folder, "cpu", progress=False)
+    given = encoder, sessions, splits, recipe, 1, folder, "cpu", False, watch
+    return encoder, train(*given)
 
 
 def test_one_trunk_for_all_areas_and_subjects(sessions, tmp_path):
@@ -85,6 +86,33 @@ def test_one_trunk_for_all_areas_and_subjects(sessions, tmp_path):
     assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
     _, again = fit(sessions, tmp_path / "again")
     np.testing.assert_array_equal(history.loss, again.loss)
+
+
+def test_scores_of_units_after_each_epoch_survive_a_kill(sessions, tmp_path):
+    """The kept epoch's are those of the weights kept; a run that was killed leaves the same."""
+    recipe = replace(RECIPE, max_epochs=3, patience=3)
+    encoder, history = fit(sessions, tmp_path / "whole", recipe=recipe)
+    with np.load(tmp_path / "whole/epochs.npz") as file:
+        whole = dict(file)
+    for key, session in sessions.items():
+        assert whole[key].dtype == np.float16 and whole[key].shape == (3, session.n_units)
+        batch = session.batch(official_split(session).validation, "cpu")
+        with torch.no_grad():
+            expected = pearson(encoder(batch, key).numpy(), batch.responses.numpy())
+        found = whole[key][history.validation.argmax()]
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    medians = np.median(np.hstack(list(whole.values())).astype(float), 1)
+    np.testing.assert_allclose(medians, history.validation, atol=1e-3)
+
+    def killed(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(sessions, tmp_path / "killed", recipe=recipe, watch=killed)
+    fit(sessions, tmp_path / "killed", recipe=recipe)
+    for name in ("epochs.npz", "history.csv", "weights.pt"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_trunk_for_each_area(sessions, tmp_path):

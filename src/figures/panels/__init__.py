@@ -80,10 +80,10 @@ from src.figures.panels.scores import (
 )
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import (
+    epoch_violins,
     learning_curve,
     learning_rates,
     loss_curves,
-    unit_spread,
 )
 from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
 from src.figures.panels.videos import (
@@ -112,6 +112,7 @@ __all__ = [
     "distance_curve",
     "elbow",
     "embedding",
+    "epoch_violins",
     "film_strip",
     "gap_curve",
     "group_bars",
@@ -184,7 +185,6 @@ __all__ = [
     "unit_bars",
     "unit_boxes",
     "unit_scatter",
-    "unit_spread",
     "units_by_depth",
     "units_per_session",
     "value_map",
