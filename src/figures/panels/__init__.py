@@ -93,7 +93,7 @@ from src.figures.panels.videos import (
     step_curves,
     traces,
 )
-from src.figures.panels.volumes import volume_slice
+from src.figures.panels.volumes import value_slices, volume_slice
 
 __all__ = [
     "attention_change",
@@ -188,6 +188,7 @@ __all__ = [
     "units_by_depth",
     "units_per_session",
     "value_map",
+    "value_slices",
     "volume_slice",
     "windows",
 ]
