@@ -104,6 +104,8 @@ ROWS = {  # row: file of src, then tests
         "analyses/test_wave_tuning.py::test_voxels_of_one_grating_are_recognised",
         "models/test_gabor.py::test_frequencies_have_the_specified_sizes",
         "models/test_gabor.py::test_planted_fields_and_orientations_are_found",
+        "data/test_nifti.py::test_maps_lie_over_the_volume_they_were_made_for",
+        "figures/test_volume_panels.py::test_slices_show_values_where_the_mask_is",
     ),
     "NSD-19": (
         "training/own_best.py",
@@ -120,6 +122,7 @@ ROWS = {  # row: file of src, then tests
         "evaluation/scores.py",
         "evaluation/test_scores.py::test_unit_table_holds_the_metrics",
         f"{INTERVALS}::test_interval_table_encloses_the_scores_and_averages_sessions",
+        "evaluation/test_bootstrap.py::test_weighted_sums_equal_literal_resampling",
     ),
     "NSD-22": (
         "evaluation/bootstrap.py",
@@ -132,6 +135,7 @@ ROWS = {  # row: file of src, then tests
         "analyses/wins.py",
         "analyses/test_wins.py::test_the_better_model_wins_and_a_coin_does_not",
         "figures/test_tuning_panels.py::test_a_difference_counts_units_above_the_threshold",
+        "figures/test_tuning_panels.py::test_dots_of_groups_stand_at_differences_and_means",
     ),
     "NSD-24": (
         "analyses/transfer.py",
@@ -171,6 +175,8 @@ ROWS = {  # row: file of src, then tests
         "data/nifti.py",
         "data/test_nifti.py::test_values_lie_where_their_voxels_do_and_nothing_is_nan",
         "data/test_nifti.py::test_volumes_come_back",
+        "data/test_nifti.py::test_maps_lie_over_the_volume_they_were_made_for",
+        "figures/test_volume_panels.py::test_slices_show_values_where_the_mask_is",
     ),
     "NSD-31": (
         "analyses/saliency.py",

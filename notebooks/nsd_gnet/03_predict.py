@@ -59,6 +59,7 @@ model: str = "gnet8j"  # a model of the profile, trained by 02_train
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+every: bool = False  # predict all images a subject saw as well, into a folder of their own
 seed: int = 42  # the seed given to 02_train
 
 # %%
@@ -93,6 +94,19 @@ for key, session in sessions.items():
     made[key] = combine([y.responses() for y in outputs])
     save_prediction(made[key], folder / f"{key}.npz")
     print(f"{key}: (n_trials, n_units) = {made[key].values.shape}")
+
+# %% [markdown]
+# With `every`, all images that a subject saw follow, a trial of each: what noise models and
+# comparisons with other models need, 185 MB for a subject of NSD. Test images among them get the
+# same predictions.
+
+# %%
+for key, session in sessions.items() if every else ():
+    first = np.unique(session.image_index, return_index=True)[1]
+    outputs = predictions_of(encoders, session, first, provenance, device=device)
+    whole = combine([y.responses() for y in outputs])
+    save_prediction(whole, folder.with_name(f"{model}_every_image") / f"{key}.npz")
+    print(f"{key}: (n_images, n_units) = {whole.values.shape}")
 
 # %% [markdown]
 # ## A first look

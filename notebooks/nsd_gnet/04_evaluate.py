@@ -34,10 +34,12 @@
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
+from src.evaluation.bootstrap import Resamples, unit_samples
 from src.evaluation.ceilings import noise_ceiling, signal_explained
 from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.metrics import Repeats
@@ -96,10 +98,21 @@ for key, trials in counts.items():
     here = units["session"] == key
     units.loc[here, "ceiling"] = noise_ceiling(units.loc[here, "ncsnr"], trials)
 units["explained"] = signal_explained(units["avg"], units["ceiling"])
+
+# %%
+how, limits = settings.scoring, []
+images, rng = np.concatenate([x.image_ids for x in results]), numpy_stream(seed, "units")
+again = Resamples.make(images, resamples, rng, how.over)
+for x in results:
+    for p in x.predictions.values():
+        samples = unit_samples("single", p, x.responses, *again.of(x.image_ids))
+        limits.append(np.quantile(samples, [0.025, 0.975], axis=0))
+units[["single_low", "single_high"]] = np.hstack(limits).T
 save_table(units, tables["units"])
 
 # %%
-scores = summary_table(units[[c for c in units if c not in ("ncsnr", "ceiling", "explained")]])
+own = ("ncsnr", "ceiling", "explained", "single_low", "single_high")
+scores = summary_table(units[[c for c in units if c not in own]])
 scores.insert(0, "data", "simulated" if settings.simulation else "recorded")
 save_table(scores, tables["scores"])
 readable(scores[["model", "session", "n_scored", "single", "single_median", "avg", "avg_median"]])
@@ -127,7 +140,6 @@ readable(areas, 2)
 # ## How sure is that?
 
 # %%
-how = settings.scoring
 draws = {"resamples": resamples, "metrics": how.metrics, "units": True, "over": how.over}
 intervals = interval_table(results, numpy_stream(seed, "intervals"), **draws)
 save_table(intervals, tables["intervals"])

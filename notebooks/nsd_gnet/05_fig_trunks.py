@@ -72,7 +72,7 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"05_{n}.csv" for n in ("better", "published", "beside")}
-drawn = {n: places.figures / f"05_{n}.png" for n in ("areas", "better")}
+drawn = {n: places.figures / f"05_{n}.png" for n in ("areas", "people", "better")}
 declare(*tables.values(), *drawn.values())
 
 # %%
@@ -105,6 +105,24 @@ save_figure(figure, drawn["areas"])
 # **What one sees.** Every hexagon counts voxels, dark for many: to the right those that four trunks
 # predict better, further up those that both predict well. The dashed line is what shuffled trials
 # reach; percentages are of voxels above it in at least one of the two.
+
+# %%
+colors = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
+rows = -(-len(sessions) // 4)
+figure, axes = plt.subplots(rows, min(4, len(sessions)), figsize=(7, 2.9 * rows), squeeze=False)
+for axis, key in zip(axes.flat, sessions, strict=False):
+    here = person == key
+    panels.difference_dots(axis, r["gnet8j"][here], r["gnet8r"][here], area[here], colors)
+    axis.set_title(key, loc="center")
+axes.flat[0].legend(loc="upper left", handletextpad=0.1)
+figure.supxlabel("r, four trunks − one trunk", fontsize=9)
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["people"])
+
+# %% [markdown]
+# **What one sees.** The same, a panel a subject and a dot a voxel in the color of its area;
+# percentages are of all voxels.
 #
 # ## How often is one better?
 #

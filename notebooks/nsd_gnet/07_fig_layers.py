@@ -43,7 +43,8 @@ import numpy as np
 import pandas as pd
 
 from src.analyses.layer_tuning import area_shares, layer_parts, layer_tuning, spread, tuning_samples
-from src.data.nsd import EARLY
+from src.data.nifti import write_maps
+from src.data.nsd import EARLY, Areas, find_subjects
 from src.data.splits import member_splits
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -61,6 +62,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
 seed: int = 42  # of resamples
 resamples: int = 200  # of test images
 
@@ -71,7 +73,9 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"07_{n}.csv" for n in ("units", "areas")}
 drawn = {n: places.figures / f"07_{n}.png" for n in ("depth", "maps")}
+subjects = find_subjects(source or places.raw)
 declare(*tables.values(), *drawn.values())
+declare(*(places.figures / f"maps/{key}_gnet8j_deepest.nii.gz" for key in subjects))
 
 # %%
 sessions = open_inputs(places.processed, settings.plan("gnet8j").model.inputs, places.features)
@@ -86,7 +90,8 @@ for model, areas in names.items():
 # ## What each layer adds
 #
 # Predictions are sums over channels, so what a layer adds is computed once, and one alone or all
-# but one are sums of parts.
+# but one are sums of parts. The best layer of every voxel, and how evenly all of them share, also
+# go into volumes below `maps`.
 
 # %%
 (splits,) = member_splits(sessions, settings.plan("gnet8j").split, 1, seed)
@@ -127,6 +132,10 @@ units, areas = pd.concat(rows), pd.DataFrame(by_area)
 # %%
 save_table(units, tables["units"])
 save_table(areas, tables["areas"])
+for (key, model), here in units.groupby(["session", "model"]):
+    stem = places.figures / f"maps/{key}_{model}"
+    values = {name: here[name] for name in ("deepest", "spread")}
+    write_maps(stem, values, here["unit_id"].to_numpy(), Areas(subjects[key]).prf)
 units.groupby(["model", "area"], sort=False)[["r", "deepest", "spread"]].mean().round(2)
 
 # %% [markdown]

@@ -85,7 +85,13 @@ from src.figures.panels.training import (
     learning_rates,
     loss_curves,
 )
-from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
+from src.figures.panels.tuning import (
+    difference_dots,
+    difference_map,
+    pooling_fields,
+    share_bars,
+    transfer_map,
+)
 from src.figures.panels.videos import (
     level_rows,
     level_shares,
@@ -107,6 +113,7 @@ __all__ = [
     "color_square",
     "control_intervals",
     "correlation_map",
+    "difference_dots",
     "difference_map",
     "dissimilarity",
     "distance_curve",
