@@ -22,6 +22,7 @@ ROWS = {  # row: file of src, then tests
         f"{BUDGET}::test_all_eight_subjects_fit_into_a_small_machine",
         f"{BUDGET}::test_weights_are_counted_as_the_model_has_them",
         f"{BUDGET}::test_disk_is_that_of_the_specification",
+        f"{BUDGET}::test_work_is_that_of_the_specification",
         f"{NSD}::test_odd_voxels_are_reported_and_nothing_else",
         f"{NSD}::test_planted_failures_are_named",
     ),

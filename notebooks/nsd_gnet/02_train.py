@@ -127,10 +127,12 @@ history[["epoch", "loss", "validation", "validation_loss", "best"]].tail(3)
 # %%
 use_style()
 figure, axes = plt.subplots(1, 5, figsize=(12.5, 2.8), width_ratios=(1, 1, 2.2, 1, 1))
-losses = {"loss": "training loss", "validation_loss": "squared error, stopping images"}
+losses = {"loss": "training loss", "validation_loss": "validation loss"}
 for axis, (column, label) in zip(axes, losses.items(), strict=False):
     axis.plot(history["epoch"], history[column], color="#222222")
     axis.set(xlabel="epoch", ylabel=label)
+    axis.ticklabel_format(useOffset=False)
+    axis.locator_params(integer=True, axis="x")
 with np.load(folder / "epochs.npz") as epochs:
     panels.epoch_violins(axes[2], np.hstack(list(epochs.values())))
 panels.learning_curve(axes[2], history, model)

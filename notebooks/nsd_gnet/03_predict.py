@@ -15,7 +15,8 @@
 #
 # **What does a trained network say about images it never saw?**
 #
-# The test images are those that every subject saw three times. A network is loaded, set to
+# The test images are those that every subject saw three times; as published, in the profile
+# `legacy`, all that were shared, however often they were seen. A network is loaded, set to
 # evaluation mode, and asked about every trial of them; trials that show the same image share one
 # prediction, which is computed once. The published code predicted ten thousand images of eight
 # subjects after every epoch, with gradients recorded, to score the few hundred among them that

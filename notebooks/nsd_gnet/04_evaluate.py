@@ -97,6 +97,7 @@ counts = {x.session: Repeats.of(x.image_ids).counts for x in results}
 for key, trials in counts.items():
     here = units["session"] == key
     units.loc[here, "ceiling"] = noise_ceiling(units.loc[here, "ncsnr"], trials)
+units["variance"] = 100 * units["avg"] ** 2
 units["explained"] = signal_explained(units["avg"], units["ceiling"])
 
 # %%
@@ -111,7 +112,7 @@ units[["single_low", "single_high"]] = np.hstack(limits).T
 save_table(units, tables["units"])
 
 # %%
-own = ("ncsnr", "ceiling", "explained", "single_low", "single_high")
+own = ("ncsnr", "ceiling", "variance", "explained", "single_low", "single_high")
 scores = summary_table(units[[c for c in units if c not in own]])
 scores.insert(0, "data", "simulated" if settings.simulation else "recorded")
 save_table(scores, tables["scores"])

@@ -188,7 +188,6 @@ alpha.round(2)
 
 # %%
 units = pd.read_csv(note_input(places.tables / "04_units.csv"))
-units["variance"] = 100 * units["avg"] ** 2
 ours = units.groupby(["model", "area"], sort=False)[["ceiling", "variance", "explained"]].mean()
 ours = ours.reset_index().assign(data="simulated" if simulated else "recorded")
 save_table(ours, tables["beside"])

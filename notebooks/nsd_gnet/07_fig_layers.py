@@ -38,6 +38,8 @@
 # second figure, and the truth stands in it.
 
 # %%
+from itertools import product
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -72,7 +74,7 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"07_{n}.csv" for n in ("units", "areas")}
-drawn = {n: places.figures / f"07_{n}.png" for n in ("depth", "maps")}
+drawn = {n: places.figures / f"07_{n}.png" for n in ("depth", "maps", "unique")}
 subjects = find_subjects(source or places.raw)
 declare(*tables.values(), *drawn.values())
 declare(*(places.figures / f"maps/{key}_gnet8j_deepest.nii.gz" for key in subjects))
@@ -115,10 +117,11 @@ for (model, key), part in parts.items():
     unit = {"model": model, "session": key, "unit_id": session.unit_ids, "area": session.area}
     layers = {f"L{k}": share for k, share in enumerate(tuning.shared, 1)}
     unit |= {"r": tuning.whole, "deepest": tuning.shared.argmax(0) + 1, **layers}
-    rows.append(pd.DataFrame(unit | {"spread": spread(tuning.alone**2)}))
     halves = np.stack([part[:3].sum(0), part[3:].sum(0)])
     given = halves, r, images[key]
     fine = layer_tuning(*given[:2])
+    unit |= {"spread": spread(tuning.alone**2), "unique": fine.unique[0]}
+    rows.append(pd.DataFrame(unit))
     rng = numpy_stream(seed, "tuning", key)
     samples = tuning_samples(*given, resamples, rng, settings.scoring.over)
     for area in EARLY:
@@ -206,6 +209,27 @@ save_figure(figure, drawn["maps"])
 # simulation with the true stage of each area below), right the stored bars of the published
 # notebooks, whose uncertainty of two is that of reading them off. An area without any voxel above
 # chance has no bar.
+
+# %%
+shades = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
+both = list(product(EARLY, sessions))
+figure, axes = plt.subplots(2, 1, figsize=(8, 4.6))
+for axis, model in zip(axes, names, strict=True):
+    here = good[good["model"] == model]
+    groups = {(a, k): here[(here["area"] == a) & (here["session"] == k)] for a, k in both}
+    values = {f"{a}\n{k}": v["unique"] for (a, k), v in groups.items() if len(v) > 2}
+    colors = {name: shades[name.split("\n")[0]] for name in values}
+    if values:
+        panels.score_violins(axis, values, colors, "unique (%)")
+    axis.set_title(f"{model}, fine map")
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["unique"])
+
+# %% [markdown]
+# **What one sees.** What is lost without the fine map, voxel by voxel, with boxes of quartiles, by
+# area and subject; groups of fewer than three voxels above chance are left out, and nothing is
+# trimmed.
 #
 # A small stack of random convolutions needs no depth to be imitated: its fourth stage can be read
 # from a fine map of a trained trunk nearly as well as from a coarse one. What is shared says what
