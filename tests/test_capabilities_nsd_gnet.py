@@ -141,6 +141,7 @@ ROWS = {  # row: file of src, then tests
     "NSD-24": (
         "analyses/transfer.py",
         f"{TRAINING}::test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout",
+        f"{TRAINING}::test_a_trunk_that_is_read_looks_at_each_image_once",
     ),
     "NSD-25": (
         "analyses/transfer.py",

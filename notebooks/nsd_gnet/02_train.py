@@ -147,13 +147,12 @@ if settings.simulation:
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** First the loss of training batches, a weighted sum over voxels, and the squared
-# error of stopping images, per trial and voxel. Then the correlation with single trials of the
-# stopping images after every epoch, a violin of all voxels with its median; the marked epoch is
-# kept. It starts near zero, since all fields begin as the whole image and all weights as next to
-# nothing. Right, the two pooling fields
-# of the voxel with the largest weights, less their mean, in places of the map. Nobody told it to be
-# local: where a spot stands out, the voxel's responses did. With few trials most of a field is
-# still close to even.
+# **What one sees.** First the loss of training batches, a weighted sum over voxels, and the
+# squared error of stopping images, per trial and voxel. Then the correlation with single trials
+# of the stopping images after every epoch, a violin of all voxels with its median; the marked
+# epoch is kept. It starts near zero, since all fields begin as the whole image and all weights as
+# next to nothing. Right, the two pooling fields of the voxel with the largest weights, less their
+# mean, in places of the map. Nobody told it to be local: where a spot stands out, the voxel's
+# responses did. With few trials most of a field is still close to even.
 #
 # Next: `03_predict` asks the network about the images all subjects saw.

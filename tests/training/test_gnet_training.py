@@ -16,6 +16,7 @@ from src.config import (
     ModelConfig,
     PoolingReadoutConfig,
     TrainingConfig,
+    TrunkMapsConfig,
 )
 from src.correlation import pearson
 from src.data.nsd_session import open_subjects
@@ -25,10 +26,11 @@ from src.data.splits import member_splits, official_split
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
 from src.models.frozen import frozen_network
-from src.models.gnet import prefilter_network
-from src.models.map_sessions import open_inputs
+from src.models.gnet import TrunkMaps, prefilter_network
+from src.models.map_sessions import TrunkSession, open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
 from src.studies.nsd_gnet import NSD_GNET
+from src.studies.records import Plan
 from src.training import checkpoint
 from src.training.own_best import OwnBest
 from src.training.trainer import Run, train
@@ -162,6 +164,30 @@ def test_pixels_give_what_stored_maps_give(world, sessions):
         a = encoder(pixels["subj01"].batch(index), "subj01")
         b = stored(sessions["subj01"].batch(index), "subj01")
     assert ((a - b).norm() / a.norm()).item() < 1e-3
+
+
+def test_a_trunk_that_is_read_looks_at_each_image_once(sessions, tmp_path):
+    """Readouts learn what they would on a trunk that looks at every batch; it stays as it is."""
+    trained, _ = fit(sessions, tmp_path / "V1")
+    frozen = replace(RECIPE, core_rate=0.0)
+    slow, expected = fit(sessions, tmp_path / "slow", recipe=frozen, start=trained)
+    splits = {key: official_split(session) for key, session in sessions.items()}
+    given = Plan(MODEL, RECIPE), sessions, splits, 1, tmp_path / "quick", "cpu"
+    quick = read_frozen(tmp_path / "V1/weights.pt", *given)
+    found = pd.read_csv(tmp_path / "quick/history.csv")
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-4)
+    assert state_sha256(quick.core) == state_sha256(trained.core)
+    for a, b in zip(quick.readouts.parameters(), slow.readouts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
+    seen = TrunkSession(sessions["subj01"].select(area="V1"), trained.core, tmp_path)
+    index = np.array([3, 0, 3])
+    maps = TrunkMaps(TrunkMapsConfig(seen.shapes))(seen.batch(index).images)
+    with torch.no_grad():
+        direct = trained.core(sessions["subj01"].batch(index).images)
+    for a, b in zip(maps, direct, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    other = Encoder(MODEL, sessions, seed=2)
+    assert seen.fingerprint != TrunkSession(seen.session, other.core, tmp_path).fingerprint
 
 
 def test_everything_published_at_once_runs_in_small(world, tmp_path):
