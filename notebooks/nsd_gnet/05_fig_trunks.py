@@ -114,8 +114,8 @@ for axis, key in zip(axes.flat, sessions, strict=False):
     here = person == key
     panels.difference_dots(axis, r["gnet8j"][here], r["gnet8r"][here], area[here], colors)
     axis.set_title(key, loc="center")
-axes.flat[0].legend(loc="upper left", handletextpad=0.1)
-figure.supxlabel("r, four trunks − one trunk", fontsize=9)
+    axis.set_xlabel("r, four trunks − one")
+axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["people"])

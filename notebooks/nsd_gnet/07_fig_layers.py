@@ -221,7 +221,8 @@ for axis, model in zip(axes, names, strict=True):
     colors = {name: shades[name.split("\n")[0]] for name in values}
     if values:
         panels.score_violins(axis, values, colors, "unique (%)")
-    axis.set_title(f"{model}, fine map")
+    axis.set_title(f"{model}, fine map{'' if values else ': too few voxels above chance'}")
+    axis.axis("on" if values else "off")
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["unique"])

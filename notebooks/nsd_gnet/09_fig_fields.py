@@ -232,7 +232,8 @@ pages = {"brain": mapped} | ({"waves": tuned} if waves else {})
 for page, names in pages.items():
     figure, axes = plt.subplots(4, 5, figsize=(8, 6.4))
     for row, name in zip(axes, names, strict=True):
-        panels.value_slices(row, volumes[key][name], masks[key], cuts, scales[name], name)
+        label = name.replace("_", "\n")
+        panels.value_slices(row, volumes[key][name], masks[key], cuts, scales[name], label)
     for axis, at in zip(axes[0], cuts, strict=True):
         axis.set_title(f"z = {at}")
     if simulated:
