@@ -108,7 +108,8 @@ for x in results:
     for p in x.predictions.values():
         samples = unit_samples("single", p, x.responses, *again.of(x.image_ids))
         limits.append(np.quantile(samples, [0.025, 0.975], axis=0))
-units[["single_low", "single_high"]] = np.hstack(limits).T
+for name, limit in zip(("single_low", "single_high"), np.hstack(limits), strict=True):
+    units[name] = np.where(units["single"].isna(), np.nan, limit)
 save_table(units, tables["units"])
 
 # %%
