@@ -20,6 +20,7 @@ from src.parts import (
     NetworkCoreConfig,
     PoolingReadoutConfig,
     SeparableVideoCoreConfig,
+    TrunkMapsConfig,
     VideoCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
@@ -67,6 +68,7 @@ class ModelConfig:
         | ConvCoreConfig
         | NetworkCoreConfig
         | GNetCoreConfig
+        | TrunkMapsConfig
         | VideoCoreConfig
         | FactorizedCoreConfig
         | SeparableVideoCoreConfig

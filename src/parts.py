@@ -91,6 +91,13 @@ class GNetCoreConfig:
 
 
 @dataclass(frozen=True)
+class TrunkMapsConfig:
+    """Maps of a trunk that was looked at before, side by side; see src/models/map_sessions.py."""
+
+    shapes: tuple[tuple[int, int, int], ...]  # (c, h, w) of each, of one c
+
+
+@dataclass(frozen=True)
 class VideoCoreConfig:
     """Shifted-window transformer of Dynamic-VFM, second of SENSORIUM 2023, as published."""
 

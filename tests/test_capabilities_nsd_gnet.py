@@ -22,6 +22,7 @@ ROWS = {  # row: file of src, then tests
         f"{BUDGET}::test_all_eight_subjects_fit_into_a_small_machine",
         f"{BUDGET}::test_weights_are_counted_as_the_model_has_them",
         f"{BUDGET}::test_disk_is_that_of_the_specification",
+        f"{BUDGET}::test_work_is_that_of_the_specification",
         f"{NSD}::test_odd_voxels_are_reported_and_nothing_else",
         f"{NSD}::test_planted_failures_are_named",
     ),
@@ -87,7 +88,9 @@ ROWS = {  # row: file of src, then tests
         "figures/panels/training.py",
         "figures/test_panels.py::"
         "test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate",
+        "figures/test_panels.py::test_a_violin_an_epoch_stands_around_its_median",
         f"{SQUARES}::test_the_median_unit_can_be_the_score",
+        f"{TRAINING}::test_scores_of_units_after_each_epoch_survive_a_kill",
     ),
     "NSD-17": (
         "evaluation/field_search.py",
@@ -102,6 +105,8 @@ ROWS = {  # row: file of src, then tests
         "analyses/test_wave_tuning.py::test_voxels_of_one_grating_are_recognized",
         "models/test_gabor.py::test_frequencies_have_the_specified_sizes",
         "models/test_gabor.py::test_planted_fields_and_orientations_are_found",
+        "data/test_nifti.py::test_maps_lie_over_the_volume_they_were_made_for",
+        "figures/test_volume_panels.py::test_slices_show_values_where_the_mask_is",
     ),
     "NSD-19": (
         "training/own_best.py",
@@ -118,21 +123,25 @@ ROWS = {  # row: file of src, then tests
         "evaluation/scores.py",
         "evaluation/test_scores.py::test_unit_table_holds_the_metrics",
         f"{INTERVALS}::test_interval_table_encloses_the_scores_and_averages_sessions",
+        "evaluation/test_bootstrap.py::test_weighted_sums_equal_literal_resampling",
     ),
     "NSD-22": (
         "evaluation/bootstrap.py",
         "evaluation/test_bootstrap.py::test_weighted_sums_equal_literal_resampling",
         "evaluation/test_bootstrap.py::test_sessions_that_share_images_share_draws",
         f"{INTERVALS}::test_comparison_is_paired",
+        f"{INTERVALS}::test_over_trials_each_model_is_drawn_by_itself",
     ),
     "NSD-23": (
         "analyses/wins.py",
         "analyses/test_wins.py::test_the_better_model_wins_and_a_coin_does_not",
         "figures/test_tuning_panels.py::test_a_difference_counts_units_above_the_threshold",
+        "figures/test_tuning_panels.py::test_dots_of_groups_stand_at_differences_and_means",
     ),
     "NSD-24": (
         "analyses/transfer.py",
         f"{TRAINING}::test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout",
+        f"{TRAINING}::test_a_trunk_that_is_read_looks_at_each_image_once",
     ),
     "NSD-25": (
         "analyses/transfer.py",
@@ -168,6 +177,8 @@ ROWS = {  # row: file of src, then tests
         "data/nifti.py",
         "data/test_nifti.py::test_values_lie_where_their_voxels_do_and_nothing_is_nan",
         "data/test_nifti.py::test_volumes_come_back",
+        "data/test_nifti.py::test_maps_lie_over_the_volume_they_were_made_for",
+        "figures/test_volume_panels.py::test_slices_show_values_where_the_mask_is",
     ),
     "NSD-31": (
         "analyses/saliency.py",
@@ -192,6 +203,9 @@ ROWS = {  # row: file of src, then tests
     "NSD-35": (
         "studies/nsd_gnet.py",
         f"{STUDY}::test_legacy_is_every_published_choice_at_once",
+        f"{NSD}::test_splits_have_the_published_counts_at_full_size",
+        "evaluation/test_probes.py::test_the_published_way_holds_out_trials_of_fitted_images",
+        f"{INTERVALS}::test_over_trials_each_model_is_drawn_by_itself",
         f"{TRAINING}::test_everything_published_at_once_runs_in_small",
         f"{TRAINING}::test_a_drifting_trunk_is_the_published_one",
     ),

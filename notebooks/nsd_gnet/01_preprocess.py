@@ -61,7 +61,14 @@ from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.simulate.nsd import simulate_nsd
 from src.studies import STUDIES
-from src.training.gnet_budget import gigabytes, map_side, packed_disk, training_memory
+from src.training.gnet_budget import (
+    SPEEDS,
+    gigabytes,
+    map_side,
+    packed_disk,
+    training_memory,
+    training_work,
+)
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -110,11 +117,12 @@ inventory.round(1)
 # %% [markdown]
 # ## What it will cost
 #
-# Before anything is written: space on disk, and the memory of one training of all areas and all
-# subjects. Weights, both moments of Adam and the best weights so far are there for every subject;
-# a step sees one of them, and what its voxels pool is made `chunk` voxels at a time. For the eight
-# subjects of NSD this is 34 GB of disk, most of it the maps that `02_extract` stores, and 2.6 GB of
-# memory; a benchmark, `tests/benchmarks/gnet_memory.py`, holds the estimate against what is used.
+# Before anything is written: space on disk, and time and memory of one training of all areas and
+# all subjects. Weights, both moments of Adam and the best weights so far are there for every
+# subject; a step sees one of them, and what its voxels pool is made `chunk` voxels at a time. For
+# the eight subjects of NSD this is 34 GB of disk, most of it the maps that `02_extract` stores,
+# and 2.6 GB of memory; a benchmark, `tests/benchmarks/gnet_memory.py`, holds the estimate against
+# what is used.
 
 # %%
 plan = settings.plan("gnet8j")
@@ -124,8 +132,12 @@ images = len(np.unique(np.concatenate([subject.image_ids for subject in subjects
 given = voxels, plan.model.core, plan.model.readout, (map_side(size),) * 2
 cost = {"memory": gigabytes(training_memory(*given, plan.training.batch_size))}
 cost["disk"] = gigabytes(packed_disk(voxels, trials, images, size))
-steps = sum(-(-int((s.tiers == "train").sum()) // plan.training.batch_size) for s in subjects)
-print(f"{steps} steps an epoch, {plan.training.max_epochs} epochs at most; GB:")
+shown = {subject.key: int((subject.tiers == "train").sum()) for subject in subjects}
+steps = sum(-(-n // plan.training.batch_size) for n in shown.values())
+epochs = plan.training.max_epochs
+work = epochs * training_work(voxels, shown, plan.model.core, (map_side(size),) * 2)
+hours = ", ".join(f"{work / speed / 3600:.2g} h on {name}" for name, speed in SPEEDS.items())
+print(f"one trunk: {steps} steps an epoch, {epochs} epochs at most, about {hours}; GB:")
 readable(pd.DataFrame(cost).rename_axis("part").reset_index())
 
 # %% [markdown]
@@ -173,7 +185,8 @@ checks[["session", "severity", "field", "message"]]
 # Images of one subject alone train. Shared images that everybody saw three times test, averaged
 # over repeats or one by one, and the other shared ones stop the training: no image is on two sides.
 # The published split kept the last tenth of the training *trials* for that, in the order shown.
-# Nearly all of their images had been trained on before, and the table says how many.
+# Nearly all of their images had been trained on before, and the table says how many. It tested on
+# every single trial of any shared image. The profile `legacy` does the same.
 
 # %%
 for subject in subjects:

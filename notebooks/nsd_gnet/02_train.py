@@ -48,6 +48,7 @@
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from src.config import as_plain
@@ -81,7 +82,7 @@ settings = study.profile(profile)
 plan = settings.plan(model)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 folder = places.member(model, member)
-declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv")))
+declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv", "epochs.npz")))
 
 # %% [markdown]
 # ## The configuration
@@ -125,14 +126,19 @@ history[["epoch", "loss", "validation", "validation_loss", "best"]].tail(3)
 
 # %%
 use_style()
-figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.8), width_ratios=(1.3, 2, 1, 1))
-axes[0].plot(history["epoch"], history["loss"], color="#222222")
-axes[0].set(xlabel="epoch", ylabel="training loss")
-panels.learning_curve(axes[1], history, model)
-panels.unit_spread(axes[1], history)
+figure, axes = plt.subplots(1, 5, figsize=(12.5, 2.8), width_ratios=(1, 1, 2.2, 1, 1))
+losses = {"loss": "training loss", "validation_loss": "validation loss"}
+for axis, (column, label) in zip(axes, losses.items(), strict=False):
+    axis.plot(history["epoch"], history[column], color="#222222")
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.ticklabel_format(useOffset=False)
+    axis.locator_params(integer=True, axis="x")
+with np.load(folder / "epochs.npz") as epochs:
+    panels.epoch_violins(axes[2], np.hstack(list(epochs.values())))
+panels.learning_curve(axes[2], history, model)
 readout = next(iter(encoder.readouts.values()))
 best = int(readout.weights.detach().norm(dim=1).argmax())
-for axis, field, depth in zip(axes[2:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
+for axis, field, depth in zip(axes[3:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
     shown = field[best : best + 1].detach().numpy()
     panels.receptive_field(axis, shown - shown.mean())
     axis.set_title(f"field on {depth}")
@@ -141,12 +147,12 @@ if settings.simulation:
 save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
 
 # %% [markdown]
-# **What one sees.** First the loss of training batches. Then the median over voxels of the
-# correlation with single trials of the stopping images, after every epoch; the marked one is kept.
-# Thin bars hold nine voxels of ten, thick ones the middle half. It starts near zero, since all
-# fields begin as the whole image and all weights as next to nothing. Right, the two pooling fields
-# of the voxel with the largest weights, less their mean, in places of the map. Nobody told it to be
-# local: where a spot stands out, the voxel's responses did. With few trials most of a field is
-# still close to even.
+# **What one sees.** First the loss of training batches, a weighted sum over voxels, and the
+# squared error of stopping images, per trial and voxel. Then the correlation with single trials
+# of the stopping images after every epoch, a violin of all voxels with its median; the marked
+# epoch is kept. It starts near zero, since all fields begin as the whole image and all weights as
+# next to nothing. Right, the two pooling fields of the voxel with the largest weights, less their
+# mean, in places of the map. Nobody told it to be local: where a spot stands out, the voxel's
+# responses did. With few trials most of a field is still close to even.
 #
 # Next: `03_predict` asks the network about the images all subjects saw.

@@ -15,7 +15,8 @@
 #
 # **What does a trained network say about images it never saw?**
 #
-# The test images are those that every subject saw three times. A network is loaded, set to
+# The test images are those that every subject saw three times; as published, in the profile
+# `legacy`, all that were shared, however often they were seen. A network is loaded, set to
 # evaluation mode, and asked about every trial of them; trials that show the same image share one
 # prediction, which is computed once. The published code predicted ten thousand images of eight
 # subjects after every epoch, with gradients recorded, to score the few hundred among them that
@@ -39,7 +40,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from src.correlation import pearson
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.ensemble import combine
 from src.evaluation.metrics import Repeats, correlation
 from src.evaluation.prediction import predictions_of, save_prediction
@@ -59,6 +60,7 @@ model: str = "gnet8j"  # a model of the profile, trained by 02_train
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+every: bool = False  # predict all images a subject saw as well, into a folder of their own
 seed: int = 42  # the seed given to 02_train
 
 # %%
@@ -70,6 +72,7 @@ folder = places.predictions / model
 sessions = open_inputs(places.processed, plan.model.inputs, places.features)
 if plan.area:
     sessions = {key: session.select(area=plan.area) for key, session in sessions.items()}
+(splits,) = member_splits(sessions, plan.split, 1, seed)
 declare(*(folder / f"{key}.npz" for key in sessions))
 
 # %%
@@ -87,11 +90,24 @@ print(len(encoders), "members of", model)
 # %%
 made = {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     outputs = predictions_of(encoders, session, trials, provenance, device=device)
     made[key] = combine([y.responses() for y in outputs])
     save_prediction(made[key], folder / f"{key}.npz")
     print(f"{key}: (n_trials, n_units) = {made[key].values.shape}")
+
+# %% [markdown]
+# With `every`, all images that a subject saw follow, a trial of each: what noise models and
+# comparisons with other models need, 185 MB for a subject of NSD. Test images among them get the
+# same predictions.
+
+# %%
+for key, session in sessions.items() if every else ():
+    first = np.unique(session.image_index, return_index=True)[1]
+    outputs = predictions_of(encoders, session, first, provenance, device=device)
+    whole = combine([y.responses() for y in outputs])
+    save_prediction(whole, folder.with_name(f"{model}_every_image") / f"{key}.npz")
+    print(f"{key}: (n_images, n_units) = {whole.values.shape}")
 
 # %% [markdown]
 # ## A first look
@@ -100,7 +116,7 @@ for key, session in sessions.items():
 
 # %%
 key, session = next(iter(sessions.items()))
-predicted, trials = made[key].values, official_split(session).test
+predicted, trials = made[key].values, splits[key].test
 measured, repeats = session.responses(trials).numpy(), Repeats.of(session.image_ids[trials])
 single = pearson(predicted, measured)
 average = correlation(repeats.mean(predicted), repeats.mean(measured))

@@ -39,9 +39,10 @@
 # Means over the trials of an image take the place of trials. With the number of trials as weight
 # this is not an approximation: the equations are the same, and there are a third as many rows.
 #
-# What the published solver did differently can be had with `legacy`: it standardized features with
-# the held-out images among them, penalized the constant, and kept the weights of nine tenths. The
-# profile `legacy` asks for it, as for all that the published code did differently.
+# What the published solver did differently can be had with `legacy`: it held out the last tenth of
+# the training *trials*, whose images it had mostly fitted before, standardized features with the
+# held-out ones among them, penalized the constant, and kept the weights of nine tenths. The profile
+# `legacy` asks for it, as for all that the published code did differently.
 #
 # The answer is a file of predictions for `04_evaluate`, and the fields in the figure.
 
@@ -56,10 +57,10 @@ from src.correlation import pearson
 from src.data.gaussian_fields import field_grid
 from src.data.hashes import image_sha256
 from src.data.session import open_sessions
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.field_search import search_fields
 from src.evaluation.prediction import save_prediction
-from src.evaluation.probes import ImageResponses, prediction_for
+from src.evaluation.probes import FieldRows, prediction_for
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, save_figure, save_table
@@ -91,7 +92,8 @@ plan
 # %%
 candidates = field_grid(*plan.grid)
 old = legacy or plan.legacy
-share = plan.held_out or 0.1 * old  # the published way always holds a tenth out
+(fitted,) = member_splits(sessions, "acquisition" if old else "official", 1, seed)
+(scored,) = member_splits(sessions, plan.split, 1, seed)
 lambdas = np.logspace(*plan.lambdas, 9)
 print(f"{len(candidates)} candidate fields of {len(np.unique(candidates[:, 2]))} sizes")
 
@@ -105,21 +107,21 @@ print(f"{len(candidates)} candidate fields of {len(np.unique(candidates[:, 2]))}
 # %%
 rows, weights = [], []
 for key, session in sessions.items():
-    split, hashes = official_split(session), image_sha256(session.images)
+    hashes, test = image_sha256(session.images), scored[key].test
     maps = [open_features(places.features / n / key, layer, hashes) for n, layer in plan.pairs]
-    shown = ImageResponses.of(session, split.train)
-    y = np.zeros((len(session.images), session.n_units))
-    y[shown.rows] = shown.responses
-    counts = np.bincount(session.image_index[split.train], minlength=len(y)).astype(float)
-    order = numpy_stream(seed, "held out", key).permutation(shown.rows)
-    few, many = np.split(order, [int(share * len(order))])
-    how = {"lambdas": lambdas, "counts": counts, "legacy": old}
-    fit = search_fields(maps, y, plan.grid, plan.coarse, np.sort(many), np.sort(few), **how)
+    if old:
+        shown = FieldRows.as_published(session, fitted[key])
+    else:
+        rng = numpy_stream(seed, "held out", key)
+        shown = FieldRows.drawn(session, fitted[key], plan.held_out, rng)
+    how = {"lambdas": lambdas, "counts": shown.counts, "legacy": old, "shows": shown.images}
+    halves = shown.train, shown.held_out
+    fit = search_fields(maps, shown.responses, plan.grid, plan.coarse, *halves, **how)
     predicted = fit.predict(maps)
     weights.append(fit.weights)
-    made = prediction_for(session, split.test, predicted, {"probe": probe, "seed": seed})
+    made = prediction_for(session, test, predicted, {"probe": probe, "seed": seed})
     save_prediction(made, folder / f"{key}.npz")
-    single = pearson(made.values, session.responses(split.test).numpy())
+    single = pearson(made.values, session.responses(test).numpy())
     x, y, sigma = fit.fields[fit.field_index].T
     kept = {"x": x, "y": y, "sigma": sigma, "lambda": lambdas[fit.lambda_index], "r": single}
     rows.append(

@@ -27,17 +27,19 @@
 #
 # Intervals are from resamples of test *images*, each with all of its trials, the same ones for all
 # models. The published ones drew trials, of which three belong together, and for each model anew;
-# both make differences look less certain or more certain than they are. A second interval draws
-# voxels as well.
+# both make differences look less certain or more certain than they are. The profile `legacy` does
+# it all the same. A second interval draws voxels as well.
 #
 # The answer is the table of scores and the first figure.
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from src.config import InputConfig
 from src.data.session import open_sessions
+from src.evaluation.bootstrap import Resamples, unit_samples
 from src.evaluation.ceilings import noise_ceiling, signal_explained
 from src.evaluation.intervals import comparison_table, interval_table, load_results
 from src.evaluation.metrics import Repeats
@@ -80,7 +82,7 @@ for key in sessions:
     save_prediction(side_by_side(found), places.predictions / "gnet8r" / f"{key}.npz")
 whole = [plan.model.name for plan in settings.main if not plan.area]
 systems = {name: name for name in (*(p.name for p in settings.probes), *whole, "gnet8r")}
-results = load_results(sessions, places.predictions, systems)
+results = load_results(sessions, places.predictions, systems, tier=None)  # those predicted
 print(", ".join(f"{x.session}: (n_trials, n_units) = {x.responses.shape}" for x in results))
 
 # %%
@@ -95,11 +97,24 @@ counts = {x.session: Repeats.of(x.image_ids).counts for x in results}
 for key, trials in counts.items():
     here = units["session"] == key
     units.loc[here, "ceiling"] = noise_ceiling(units.loc[here, "ncsnr"], trials)
+units["variance"] = 100 * units["avg"] ** 2
 units["explained"] = signal_explained(units["avg"], units["ceiling"])
+
+# %%
+how, limits = settings.scoring, []
+images, rng = np.concatenate([x.image_ids for x in results]), numpy_stream(seed, "units")
+again = Resamples.make(images, resamples, rng, how.over)
+for x in results:
+    for p in x.predictions.values():
+        samples = unit_samples("single", p, x.responses, *again.of(x.image_ids))
+        limits.append(np.quantile(samples, [0.025, 0.975], axis=0))
+for name, limit in zip(("single_low", "single_high"), np.hstack(limits), strict=True):
+    units[name] = np.where(units["single"].isna(), np.nan, limit)
 save_table(units, tables["units"])
 
 # %%
-scores = summary_table(units[[c for c in units if c not in ("ncsnr", "ceiling", "explained")]])
+own = ("ncsnr", "ceiling", "variance", "explained", "single_low", "single_high")
+scores = summary_table(units[[c for c in units if c not in own]])
 scores.insert(0, "data", "simulated" if settings.simulation else "recorded")
 save_table(scores, tables["scores"])
 readable(scores[["model", "session", "n_scored", "single", "single_median", "avg", "avg_median"]])
@@ -127,7 +142,7 @@ readable(areas, 2)
 # ## How sure is that?
 
 # %%
-draws = {"resamples": resamples, "metrics": ("single", "avg"), "units": True}
+draws = {"resamples": resamples, "metrics": how.metrics, "units": True, "over": how.over}
 intervals = interval_table(results, numpy_stream(seed, "intervals"), **draws)
 save_table(intervals, tables["intervals"])
 pairs = [("gnet8r", "gnet8j"), *(("gnet8j", p.name) for p in settings.probes)]
@@ -138,8 +153,8 @@ readable(comparisons[comparisons["session"].str.startswith("mean")])
 # %%
 use_style()
 means = intervals[intervals["session"].str.startswith("mean")].rename(columns={"model": "label"})
-figure, axes = plt.subplots(1, 2, figsize=(8, 2.2), sharey=True)
-for axis, metric in zip(axes, ("single", "avg"), strict=True):
+figure, axes = plt.subplots(1, len(how.metrics), figsize=(8, 2.2), sharey=True, squeeze=False)
+for axis, metric in zip(axes[0], how.metrics, strict=True):
     label = {"single": "r, single trials", "avg": "r, means of repeats"}[metric]
     panels.interval_rows(axis, means[means["metric"] == metric], label, zero=True)
 if settings.simulation:

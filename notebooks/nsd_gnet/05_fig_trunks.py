@@ -72,13 +72,13 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"05_{n}.csv" for n in ("better", "published", "beside")}
-drawn = {n: places.figures / f"05_{n}.png" for n in ("areas", "better")}
+drawn = {n: places.figures / f"05_{n}.png" for n in ("areas", "people", "better")}
 declare(*tables.values(), *drawn.values())
 
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 pair = {name: name for name in ("gnet8j", "gnet8r")}
-results = load_results(sessions, places.predictions, pair)
+results = load_results(sessions, places.predictions, pair, tier=None)  # those predicted
 area = np.concatenate([sessions[x.session].area for x in results])
 person = np.concatenate([[x.session] * x.responses.shape[1] for x in results])
 r = {n: np.concatenate([pearson(x.predictions[n], x.responses) for x in results]) for n in pair}
@@ -105,6 +105,24 @@ save_figure(figure, drawn["areas"])
 # **What one sees.** Every hexagon counts voxels, dark for many: to the right those that four trunks
 # predict better, further up those that both predict well. The dashed line is what shuffled trials
 # reach; percentages are of voxels above it in at least one of the two.
+
+# %%
+colors = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
+rows = -(-len(sessions) // 4)
+figure, axes = plt.subplots(rows, min(4, len(sessions)), figsize=(7, 2.9 * rows), squeeze=False)
+for axis, key in zip(axes.flat, sessions, strict=False):
+    here = person == key
+    panels.difference_dots(axis, r["gnet8j"][here], r["gnet8r"][here], area[here], colors)
+    axis.set_title(key, loc="center")
+    axis.set_xlabel("r, four trunks − one")
+axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["people"])
+
+# %% [markdown]
+# **What one sees.** The same, a panel a subject and a dot a voxel in the color of its area;
+# percentages are of all voxels.
 #
 # ## How often is one better?
 #
@@ -115,7 +133,7 @@ parts = []
 for x in results:
     models = [x.predictions[name] for name in pair]
     rng = numpy_stream(seed, "better", x.session)
-    parts.append(wins(*models, x.responses, x.image_ids, resamples, rng))
+    parts.append(wins(*models, x.responses, x.image_ids, resamples, rng, settings.scoring.over))
 all_wins = together(parts)
 
 # %%
@@ -170,7 +188,6 @@ alpha.round(2)
 
 # %%
 units = pd.read_csv(note_input(places.tables / "04_units.csv"))
-units["variance"] = 100 * units["avg"] ** 2
 ours = units.groupby(["model", "area"], sort=False)[["ceiling", "variance", "explained"]].mean()
 ours = ours.reset_index().assign(data="simulated" if simulated else "recorded")
 save_table(ours, tables["beside"])

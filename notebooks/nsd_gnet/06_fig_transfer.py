@@ -60,7 +60,7 @@ from src.analyses.transfer import (
 from src.correlation import pearson
 from src.data.nsd import EARLY
 from src.data.splits import member_splits
-from src.evaluation.bootstrap import Draws, interval, unit_samples
+from src.evaluation.bootstrap import Resamples, interval, unit_samples
 from src.evaluation.prediction import align, load_prediction, predict
 from src.evaluation.scores import readable
 from src.figures import panels
@@ -101,10 +101,11 @@ plans = [settings.plan(f"gnet8r_{name}") for name in EARLY]
 inputs = plans[0].model.inputs
 sessions = open_inputs(places.processed, inputs, places.features)
 (splits,) = member_splits(sessions, plans[0].split, 1, seed)
-tests = {key: session.trials("test") for key, session in sessions.items()}
+tests = {key: split.test for key, split in splits.items()}
 shown = {key: session.image_ids[tests[key]] for key, session in sessions.items()}
 rng = numpy_stream(seed, "alpha images")
-draws = Draws.make(np.concatenate(list(shown.values())), resamples, rng)
+ids, over = np.concatenate(list(shown.values())), settings.scoring.over
+drawn_again = Resamples.make(ids, resamples, rng, over)
 
 # %%
 rows, resampled = [], {}
@@ -116,7 +117,7 @@ for plan in plans:
         trials = tests[key]
         both = predict(encoder, session, trials), session.responses(trials).numpy()
         r = pearson(*both)
-        resampled[plan.area, key] = unit_samples("single", *both, shown[key], draws)
+        resampled[plan.area, key] = unit_samples("single", *both, *drawn_again.of(shown[key]))
         ids = {"session": key, "unit_id": session.unit_ids, "area": session.area}
         rows.append(pd.DataFrame({**ids, "trunk": plan.area, "r": r}))
 units = pd.concat(rows)
@@ -130,7 +131,7 @@ for key, session in sessions.items():
         session.responses(trials).numpy(),
     )
     r = pearson(*both)
-    resampled["original", key] = unit_samples("single", *both, shown[key], draws)
+    resampled["original", key] = unit_samples("single", *both, *drawn_again.of(shown[key]))
     original.append(pd.DataFrame({"session": key, "unit_id": session.unit_ids, "original": r}))
 units = units.merge(pd.concat(original), on=["session", "unit_id"], sort=False)
 save_table(units, tables["units"])
@@ -152,19 +153,19 @@ transferred = np.stack([of[name]["r"] for name in EARLY])  # (trunks, units)
 again = np.stack([other[name] for name in EARLY], axis=1)  # (resamples, trunks, units)
 
 # %%
-baselines = {
-    "read anew": (transferred[own], again[:, *own]),
-    "as published": (wide["original"].to_numpy(), other["original"]),
-}
+trained = transferred.copy(), again.copy()
+trained[0][own], trained[1][:, *own] = wide["original"], other["original"]
+baselines = {"read anew": (transferred, again), "as published": trained}
+baselines = {kind: baselines[kind] for kind in settings.scoring.baselines}
 groups = {key: (wide["session"] == key).to_numpy() for key in sessions} | {"pooled": area >= 0}
 
 # %%
 matrices, rows, nulls = {}, [], {}
 for name, here in groups.items():
-    for kind, (still, moved) in baselines.items():
-        matrix, _ = transfer_matrix(transferred[:, here], still[here], area[here])
+    for kind, (seen, moved) in baselines.items():
+        matrix, _ = transfer_matrix(seen[:, here], seen[own][here], area[here])
         found, rng = asymmetry(matrix), numpy_stream(seed, "alpha", name, kind)
-        given = again[..., here], moved[:, here], area[here], resamples
+        given = moved[..., here], moved[:, *own][:, here], area[here], resamples
         low, high = interval(asymmetry_samples(*given, rng)[:, 2])
         row = {"label": name, "compared with": kind, "up": found.up, "down": found.down}
         row |= {"score": found.alpha, "low": low, "high": high, "error": found.error}
@@ -187,11 +188,12 @@ readable(alpha)
 
 # %%
 use_style()
-shown = [name for name, kind in matrices if kind == "read anew"]
+first = settings.scoring.baselines[0]
+shown = [name for name, kind in matrices if kind == first]
 figure, axes = plt.subplots(1, len(shown), figsize=(3 * len(shown), 3.1), squeeze=False)
-limit = max(0.05, np.nanmax(np.abs([matrices[name, "read anew"] for name in shown])))
+limit = max(0.05, np.nanmax(np.abs([matrices[name, first] for name in shown])))
 for axis, name in zip(axes[0], shown, strict=True):
-    panels.transfer_map(axis, matrices[name, "read anew"], EARLY, limit)
+    panels.transfer_map(axis, matrices[name, first], EARLY, limit)
     axis.set_title(name)
     axis.label_outer()
 if simulated:
@@ -218,7 +220,7 @@ table = table[~table["score"].isna()]
 
 # %%
 figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.28 * len(table)))
-null = nulls["pooled", "read anew"]
+null = nulls["pooled", first]
 axis.plot(null, np.full(len(null), -0.6), "|", color="#8b1e2d", markersize=7)
 panels.interval_rows(axis, table, "alpha", zero=True)
 axis.set(xlim=(-1.08, 1.08), ylim=(len(table) - 0.5, -1.1))

@@ -38,13 +38,16 @@
 # second figure, and the truth stands in it.
 
 # %%
+from itertools import product
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from src.analyses.layer_tuning import area_shares, layer_parts, layer_tuning, spread, tuning_samples
-from src.data.nsd import EARLY
-from src.data.splits import official_split
+from src.data.nifti import write_maps
+from src.data.nsd import EARLY, Areas, find_subjects
+from src.data.splits import member_splits
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
@@ -61,6 +64,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
 seed: int = 42  # of resamples
 resamples: int = 200  # of test images
 
@@ -70,8 +74,10 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"07_{n}.csv" for n in ("units", "areas")}
-drawn = {n: places.figures / f"07_{n}.png" for n in ("depth", "maps")}
+drawn = {n: places.figures / f"07_{n}.png" for n in ("depth", "maps", "unique")}
+subjects = find_subjects(source or places.raw)
 declare(*tables.values(), *drawn.values())
+declare(*(places.figures / f"maps/{key}_gnet8j_deepest.nii.gz" for key in subjects))
 
 # %%
 sessions = open_inputs(places.processed, settings.plan("gnet8j").model.inputs, places.features)
@@ -86,12 +92,14 @@ for model, areas in names.items():
 # ## What each layer adds
 #
 # Predictions are sums over channels, so what a layer adds is computed once, and one alone or all
-# but one are sums of parts.
+# but one are sums of parts. The best layer of every voxel, and how evenly all of them share, also
+# go into volumes below `maps`.
 
 # %%
+(splits,) = member_splits(sessions, settings.plan("gnet8j").split, 1, seed)
 parts, responses, images = {}, {}, {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     responses[key], images[key] = session.responses(trials).numpy(), session.image_ids[trials]
     for model, areas in names.items():
         whole = np.empty((7, len(trials), session.n_units), np.float32)
@@ -109,11 +117,13 @@ for (model, key), part in parts.items():
     unit = {"model": model, "session": key, "unit_id": session.unit_ids, "area": session.area}
     layers = {f"L{k}": share for k, share in enumerate(tuning.shared, 1)}
     unit |= {"r": tuning.whole, "deepest": tuning.shared.argmax(0) + 1, **layers}
-    rows.append(pd.DataFrame(unit | {"spread": spread(tuning.alone**2)}))
     halves = np.stack([part[:3].sum(0), part[3:].sum(0)])
     given = halves, r, images[key]
     fine = layer_tuning(*given[:2])
-    samples = tuning_samples(*given, resamples, numpy_stream(seed, "tuning", key))
+    unit |= {"spread": spread(tuning.alone**2), "unique": fine.unique[0]}
+    rows.append(pd.DataFrame(unit))
+    rng = numpy_stream(seed, "tuning", key)
+    samples = tuning_samples(*given, resamples, rng, settings.scoring.over)
     for area in EARLY:
         chosen = (session.area == area) & (tuning.whole > least)
         shares = {n: v[0] for n, v in area_shares(fine, samples, chosen).items()}
@@ -125,6 +135,10 @@ units, areas = pd.concat(rows), pd.DataFrame(by_area)
 # %%
 save_table(units, tables["units"])
 save_table(areas, tables["areas"])
+for (key, model), here in units.groupby(["session", "model"]):
+    stem = places.figures / f"maps/{key}_{model}"
+    values = {name: here[name] for name in ("deepest", "spread")}
+    write_maps(stem, values, here["unit_id"].to_numpy(), Areas(subjects[key]).prf)
 units.groupby(["model", "area"], sort=False)[["r", "deepest", "spread"]].mean().round(2)
 
 # %% [markdown]
@@ -195,6 +209,28 @@ save_figure(figure, drawn["maps"])
 # simulation with the true stage of each area below), right the stored bars of the published
 # notebooks, whose uncertainty of two is that of reading them off. An area without any voxel above
 # chance has no bar.
+
+# %%
+shades = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
+both = list(product(EARLY, sessions))
+figure, axes = plt.subplots(2, 1, figsize=(8, 4.6))
+for axis, model in zip(axes, names, strict=True):
+    here = good[good["model"] == model]
+    groups = {(a, k): here[(here["area"] == a) & (here["session"] == k)] for a, k in both}
+    values = {f"{a}\n{k}": v["unique"] for (a, k), v in groups.items() if len(v) > 2}
+    colors = {name: shades[name.split("\n")[0]] for name in values}
+    if values:
+        panels.score_violins(axis, values, colors, "unique (%)")
+    axis.set_title(f"{model}, fine map{'' if values else ': too few voxels above chance'}")
+    axis.axis("on" if values else "off")
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["unique"])
+
+# %% [markdown]
+# **What one sees.** What is lost without the fine map, voxel by voxel, with boxes of quartiles, by
+# area and subject; groups of fewer than three voxels above chance are left out, and nothing is
+# trimmed.
 #
 # A small stack of random convolutions needs no depth to be imitated: its fourth stage can be read
 # from a fine map of a trained trunk nearly as well as from a coarse one. What is shared says what

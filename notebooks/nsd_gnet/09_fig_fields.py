@@ -33,7 +33,7 @@
 # size are written as volumes with the affine of the subject's own files, 0 outside. Published ones
 # had an affine of ones, and lay beside the brain in every viewer.
 #
-# The answers are the two figures, and the volumes below `maps`.
+# The answers are the first two figures, and the volumes below `maps`.
 
 # %%
 import matplotlib.pyplot as plt
@@ -48,11 +48,12 @@ from src.analyses.pooling_fields import (
     radial_tilt,
 )
 from src.correlation import pearson
-from src.data.nifti import volume_of, write_volume
+from src.data.nifti import write_maps
 from src.data.nsd import EARLY, Areas, find_subjects
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.prediction import align, load_prediction
 from src.figures import panels
+from src.figures.panels.volumes import slices_through
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
 from src.models.map_sessions import open_inputs
@@ -80,9 +81,13 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 subjects = find_subjects(source or places.raw)
 tables = {n: places.tables / f"09_{n}.csv" for n in ("units", "agreement")}
-drawn = {n: places.figures / f"09_{n}.png" for n in ("mosaic", "places")}
-maps = {k: places.figures / f"maps/{k}_{n}.nii.gz" for k in subjects for n in ("r", "size")}
-declare(*tables.values(), *drawn.values(), *maps.values())
+waves = [p.name for p in settings.probes if p.networks == ("gabor",)]
+mapped = ("r", "eccentricity", "angle", "size")
+tuned = ("frequency", "frequency_spread", "orientation", "orientation_spread") if waves else ()
+pages = ("mosaic", "places", "brain", *(["waves"] if waves else []))
+drawn = {n: places.figures / f"09_{n}.png" for n in pages}
+maps = [places.figures / f"maps/{k}_{n}.nii.gz" for k in subjects for n in (*mapped, *tuned)]
+declare(*tables.values(), *drawn.values(), *maps)
 
 # %%
 sessions = open_inputs(places.processed, settings.plan(model).model.inputs, places.features)
@@ -99,9 +104,10 @@ for key, (fine, coarse) in fields.items():
 # One Gaussian for each field on the fine map.
 
 # %%
+(splits,) = member_splits(sessions, settings.plan(model).split, 1, seed)
 rows, fits = [], {}
 for key, session in sessions.items():
-    trials = official_split(session).test
+    trials = splits[key].test
     found = load_prediction(places.predictions / model / f"{key}.npz")
     predicted = align(found, session.trial_ids[trials], session.unit_ids)
     r = pearson(predicted, session.responses(trials).numpy())
@@ -114,8 +120,9 @@ units["eccentricity"] = np.hypot(units["x"], units["y"])
 units["tilt"] = radial_tilt(units["x"], units["y"], units["angle"])
 
 # %%
-asked = probed[["session", "unit_id", "x", "y", "sigma"]]
-units = units.merge(asked, on=["session", "unit_id"], suffixes=("", "_fwrf"))
+IDS = ["session", "unit_id"]
+asked = probed[[*IDS, "x", "y", "sigma"]]
+units = units.merge(asked, on=IDS, suffixes=("", "_fwrf"))
 if simulated:
     truth_folder = places.raw.with_name(f"{places.raw.name}_truth")
     known = [load_truth(truth_folder / f"{key}.npz") for key in sessions]
@@ -125,7 +132,7 @@ save_table(units, tables["units"])
 units.groupby("area", sort=False)["status"].value_counts().unstack(fill_value=0)
 
 # %%
-least = 3 / np.sqrt(min(len(official_split(s).test) for s in sessions.values()))
+least = 3 / np.sqrt(min(len(split.test) for split in splits.values()))
 good = units[(units["r"] > least) & units["x"].notna()]
 key = next(iter(sessions))
 best = units[units["session"] == key].nlargest(36, "r").index
@@ -191,17 +198,55 @@ save_figure(figure, drawn["places"])
 # the opposite, a peak at 0, on maps of twenty-five places.
 #
 # ## Back into the brain
+#
+# Accuracy is that of the network. Place and size are those of `03_probe`, which every voxel has;
+# where it fitted a pyramid of waves, the preferred wave follows, and how little it stands out.
 
 # %%
+noise = pd.read_csv(note_input(places.tables / "units.csv"))
+table = units.merge(noise[[*IDS, "ncsnr"]], on=IDS)
+table["eccentricity"] = np.hypot(table["x_fwrf"], table["y_fwrf"])
+table["angle"] = np.arctan2(table["y_fwrf"], table["x_fwrf"])
+table["size"] = table["sigma_fwrf"]
+if waves:
+    preferred = pd.read_csv(note_input(places.tables / f"03_{waves[0]}_waves.csv"))
+    table = table.merge(preferred[[*IDS, *tuned]], on=IDS)
+
+# %%
+volumes, masks = {}, {}
 for key, files in subjects.items():
-    prf, here = Areas(files).prf, units[units["session"] == key]
-    values = {"r": here["r"], "size": here["sigma"], "eccentricity": here["eccentricity"]}
-    values["angle"] = np.arctan2(here["y"], here["x"])
-    for name, value in values.items():
-        volume = volume_of(value.to_numpy(), here["unit_id"].to_numpy(), prf.values.shape)
-        write_volume(places.figures / f"maps/{key}_{name}.nii.gz", volume, prf.affine)
+    prf, here = Areas(files).prf, table[table["session"] == key]
+    at = here["unit_id"].to_numpy()
+    values = {name: here[name] for name in ("ncsnr", *mapped, *tuned)}
+    values |= {"roi": prf.values.ravel()[at], "mask": np.ones(len(at))}
+    volumes[key] = write_maps(places.figures / "maps" / key, values, at, prf)
+    masks[key] = volumes[key]["mask"] > 0
     print(f"{key}: {', '.join(values)} in {prf.values.shape}")
 
+# %%
+key = next(iter(subjects))
+cuts = slices_through(masks[key], 5)
+scales = {name: ("viridis", 0, table[name].max()) for name in (*mapped, *tuned)}
+scales |= {"angle": ("twilight", -np.pi, np.pi), "orientation": ("twilight", 0, 180)}
+pages = {"brain": mapped} | ({"waves": tuned} if waves else {})
+for page, names in pages.items():
+    figure, axes = plt.subplots(4, 5, figsize=(8, 6.4))
+    for row, name in zip(axes, names, strict=True):
+        label = name.replace("_", "\n")
+        panels.value_slices(row, volumes[key][name], masks[key], cuts, scales[name], label)
+    for axis, at in zip(axes[0], cuts, strict=True):
+        axis.set_title(f"z = {at}")
+    if simulated:
+        mark_simulated(figure, caution(settings))
+    save_figure(figure, drawn[page])
+
 # %% [markdown]
-# Open them over the subject's T1 in any viewer. Distance and size are in widths of the image, 8.4
-# degrees in NSD; the angle is in radians, counted from the right, upwards.
+# **What one sees.** Slices through one subject, colored where there are voxels of the four areas.
+# In a brain, distance and angle run smoothly over each area and turn back at its border: these maps
+# are how areas are found. Simulated fields are dealt to voxels without regard to where these lie,
+# and the maps are as mixed as they were planted. A spread is 0 where one wave stands out and 1
+# where all are alike.
+#
+# Open the volumes over the subject's T1 in any viewer. Distance and size are in widths of the image
+# (8.4 degrees in NSD); the angle is in radians, counted from the right, upwards; frequencies are in
+# cycles an image, orientations in degrees.

@@ -47,7 +47,7 @@ from src.analyses.wins import together, wins
 from src.correlation import pearson
 from src.data.nsd import EARLY, find_subjects
 from src.data.nsd_synthetic import read_synthetic
-from src.data.splits import official_split
+from src.data.splits import member_splits
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import readable
 from src.figures import panels
@@ -123,9 +123,10 @@ for plan in plans:
         found[:, here] = respond(seeing, key, scans[key].images)[scans[key].shown]
 
 # %%
+(splits,) = member_splits(sessions, plans[0].split, 1, seed)
 rows, parts = [], []
 for key, session in sessions.items():
-    scan, trials = scans[key], official_split(session).test
+    scan, trials = scans[key], splits[key].test
     for name, of in predicted.items():
         stored = load_prediction(places.predictions / f"{name}/{key}.npz")
         known = align(stored, session.trial_ids[trials], session.unit_ids)
@@ -134,7 +135,7 @@ for key, session in sessions.items():
         rows.append(pd.DataFrame(row | {"patterns": pearson(of[key], scan.responses)}))
     both = (of[key] for of in predicted.values())
     rng = numpy_stream(seed, "synthetic", key)
-    parts.append(wins(*both, scan.responses, scan.shown, resamples, rng))
+    parts.append(wins(*both, scan.responses, scan.shown, resamples, rng, settings.scoring.over))
 units = pd.concat(rows)
 save_table(units, tables["units"])
 units.groupby(["model", "area"], sort=False)[["photographs", "patterns"]].median().round(3)

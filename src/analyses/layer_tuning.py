@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from src.correlation import pearson
-from src.evaluation.bootstrap import Draws, interval, weighted_correlation
-from src.evaluation.metrics import Repeats, divide
+from src.evaluation.bootstrap import Over, Resamples, interval, unit_samples
+from src.evaluation.metrics import divide
 from src.models.encoder import Encoder
 from src.models.gnet import layer_channels
 
@@ -70,27 +70,24 @@ def tuning_samples(
     image_ids: np.ndarray,
     resamples: int,
     generator: np.random.Generator,
+    over: Over = "images",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shared and unique percent with other images: (k, n, u), (n, u), (n,) -> (b, k, u) twice.
 
     And the variance that all layers explain, (b, u). Images are drawn with replacement, the same
-    ones for all layers and units.
+    ones for all layers and units, but for `over` trials; see `Resamples`.
     """
-    draws, repeats = Draws.make(image_ids, resamples, generator), Repeats.of(image_ids)
-    whole = _samples(parts.sum(0), responses, repeats, draws)
-    alone = np.stack([_samples(part, responses, repeats, draws) for part in parts], 1)
-    rest = (parts.sum(0) - part for part in parts)
-    without = np.stack([_samples(part, responses, repeats, draws) for part in rest], 1)
+    again = Resamples.make(image_ids, resamples, generator, over)
+
+    def samples(part: np.ndarray) -> np.ndarray:
+        return unit_samples("single", part, responses, *again.of(image_ids))
+
+    whole = samples(parts.sum(0))
+    alone = np.stack([samples(part) for part in parts], 1)
+    without = np.stack([samples(parts.sum(0) - part) for part in parts], 1)
     power = np.broadcast_to(whole[:, None] ** 2, alone.shape)
     shared, unique = divide(alone**2, power), divide(power - without**2, power)
     return 100 * shared, 100 * unique, whole**2
-
-
-def _samples(p: np.ndarray, r: np.ndarray, repeats: Repeats, draws: Draws) -> np.ndarray:
-    """Correlation over single trials in each resample of images: (n, u), (n, u) -> (b, u)."""
-    p, r = p - p.mean(0), r - r.mean(0)
-    sums = (repeats.sum(x) for x in (p, r, p * p, r * r, p * r))
-    return weighted_correlation(draws.of(repeats.ids), repeats.counts, *sums)
 
 
 def spread(variance: np.ndarray) -> np.ndarray:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from src.config import TrunkMapsConfig
 from src.data.session import Session
 from src.data.splits import Split
 from src.models.encoder import Encoder
+from src.models.map_sessions import TrunkSession
 from src.studies.records import Plan
 from src.training.checkpoint import load_encoder
 from src.training.trainer import train
@@ -45,13 +47,22 @@ def read_frozen(
     """A trained trunk as it is, with new readouts for all units of all sessions.
 
     `trunk` is its weights.pt; `plan` that of the model with the recipe of the readouts. What they
-    learn is kept in `folder`, and learned again for another trunk.
+    learn is kept in `folder`, and learned again for another trunk. It looks at every image once; as
+    published, where the recipe lets it drift, at every batch.
     """
     encoder = Encoder(plan.model, sessions, seed)
     encoder.core.load_state_dict(load_encoder(trunk).core.state_dict())
     recipe = replace(plan.training, core_rate=0.0)
-    train(encoder, sessions, splits, recipe, seed, folder, device)
-    return encoder
+    if recipe.drifting:
+        train(encoder, sessions, splits, recipe, seed, folder, device)
+        return encoder
+    seen = {key: TrunkSession(s, encoder.core, folder) for key, s in sessions.items()}
+    core = TrunkMapsConfig(next(iter(seen.values())).shapes)
+    model = replace(plan.model, core=core, inputs=replace(plan.model.inputs, raw=False))
+    reader = Encoder(model, seen, seed)
+    train(reader, seen, splits, recipe, seed, folder, device)
+    encoder.readouts.load_state_dict(reader.readouts.state_dict())
+    return encoder.to(next(reader.parameters()).device).eval()
 
 
 def transfer_matrix(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from src.correlation import pearson
-from src.evaluation.bootstrap import interval
+from src.evaluation.bootstrap import Over, Resamples, interval, unit_samples
 from src.evaluation.metrics import Repeats
 
 
@@ -16,7 +16,7 @@ class Wins:
     """Which of u units the second model predicts better."""
 
     observed: np.ndarray  # (u,) bool
-    drawn: np.ndarray  # (b, u) bool, with images drawn anew, the same ones for both
+    drawn: np.ndarray  # (b, u) bool, with images drawn anew
     swapped: np.ndarray  # (b, u) bool, after a coin said for each image whose prediction is whose
 
     def row(self, units: np.ndarray) -> dict[str, float]:
@@ -35,22 +35,22 @@ def wins(
     image_ids: np.ndarray,
     resamples: int,
     generator: np.random.Generator,
+    over: Over = "images",
 ) -> Wins:
     """Compared by correlation over single trials: (n, u) three times, (n,) -> Wins.
 
-    Trials of an image stay together.
+    Trials of an image stay together, but for `over` trials; see `Resamples`.
     """
     repeats = Repeats.of(image_ids)
-    groups = [np.flatnonzero(repeats.index == i) for i in range(len(repeats.ids))]
     observed = pearson(second, responses) > pearson(first, responses)
-    drawn, swapped = np.empty((2, resamples, len(observed)), bool)
+    again = Resamples.make(image_ids, resamples, generator, over)
+    scores = [unit_samples("single", p, responses, *again.of(image_ids)) for p in (first, second)]
+    swapped = np.empty((resamples, len(observed)), bool)
     for b in range(resamples):
-        rows = np.concatenate([groups[i] for i in generator.integers(0, len(groups), len(groups))])
-        drawn[b] = pearson(second[rows], responses[rows]) > pearson(first[rows], responses[rows])
-        coin = generator.random(len(groups))[repeats.index, None] < 0.5
+        coin = generator.random(len(repeats.ids))[repeats.index, None] < 0.5
         mixed = np.where(coin, first, second), np.where(coin, second, first)
         swapped[b] = pearson(mixed[0], responses) > pearson(mixed[1], responses)
-    return Wins(observed, drawn, swapped)
+    return Wins(observed, scores[1] > scores[0], swapped)
 
 
 def together(parts: list[Wins]) -> Wins:

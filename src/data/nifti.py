@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +180,20 @@ def _affine(header: np.ndarray) -> np.ndarray:
     else:
         affine[:3, :3] = np.diag(header["pixdim"][1:4])
     return affine
+
+
+def write_maps(
+    stem: Path, values: Mapping[str, np.ndarray], places: np.ndarray, space: Volume
+) -> dict[str, np.ndarray]:
+    """Values of some voxels as files `stem`_name.nii.gz: (v,) by name, (v,) C-order -> (x, y, z).
+
+    They have shape and affine of a volume of the same subject, so that they lie over its anatomy.
+    """
+    shape = space.values.shape
+    volumes = {name: volume_of(np.asarray(v), places, shape) for name, v in values.items()}
+    for name, volume in volumes.items():
+        write_volume(stem.with_name(f"{stem.name}_{name}.nii.gz"), volume, space.affine)
+    return volumes
 
 
 def volume_of(values: np.ndarray, places: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

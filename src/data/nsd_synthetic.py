@@ -5,8 +5,12 @@
     nsddata/experiments/nsdsynthetic/nsdsynthetic_expdesign.mat                 masterordering, 744
     nsddata_betas/ppdata/subjXX/func1pt8mm/nsdsynthetic<betas>/betas_nsdsynthetic.hdf5
 
-Images fill the screen, whose middle square is where NSD's images stand. Source: specification
-nsd_gnet, NSD-34; Gifford et al. 2025.
+Images fill the screen, whose middle square is where NSD's images stand. Counts (284 images, 744
+trials in one order for all subjects, one session) are those of specification nsd_gnet, NSD-34, of
+the NSD Data Manual, "Functional data (nsdsynthetic)", and of Gifford et al. 2025. The specification
+does not list the files. Their names follow the manual's scheme for NSD itself, and that the colored
+ones come behind the others, from image 221 on, is its way of counting; neither was checked against
+the files, which need an agreement. A missing file is named in the error.
 """
 
 from __future__ import annotations

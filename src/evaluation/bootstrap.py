@@ -19,6 +19,7 @@ import numpy as np
 from src.evaluation.metrics import Repeats, divide, kept, total_variance
 
 Metric = Literal["single", "avg", "feve", "ev"]
+Over = Literal["images", "trials"]
 CHUNK = 50  # resamples computed at once
 
 
@@ -39,6 +40,35 @@ class Draws:
     def of(self, ids: np.ndarray) -> np.ndarray:
         """Draws of some of the images: (i',) -> (b, i')."""
         return self.weights[:, np.searchsorted(self.ids, ids)].astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """What is drawn anew: images with all their trials, or trials as if each stood for itself.
+
+    Images are the same ones in everything that is compared. Over trials every request draws others,
+    as published: intervals of differences are then too wide, those of scores too narrow where
+    trials of an image are alike (specification nsd_gnet, 6.5 and defect D-21).
+    """
+
+    count: int
+    generator: np.random.Generator
+    images: Draws | None  # None: over trials
+
+    @classmethod
+    def make(
+        cls, image_ids: np.ndarray, count: int, generator: np.random.Generator, over: Over
+    ) -> Resamples:
+        """Of the image ids of all sessions: (n,) -> b resamples."""
+        images = Draws.make(image_ids, count, generator) if over == "images" else None
+        return cls(count, generator, images)
+
+    def of(self, image_ids: np.ndarray) -> tuple[np.ndarray, Draws]:
+        """Ids of what is drawn for some trials, and draws of them: (n,) -> (n,), b resamples."""
+        if self.images:
+            return image_ids, self.images
+        alone = np.arange(len(image_ids))
+        return alone, Draws.make(alone, self.count, self.generator)
 
 
 def member_weights(members: int, resamples: int, generator: np.random.Generator) -> np.ndarray:

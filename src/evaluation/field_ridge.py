@@ -67,6 +67,7 @@ def fit_fields(
     legacy: bool = False,
     block: int = CANDIDATES,
     among: np.ndarray | None = None,
+    shows: np.ndarray | None = None,
 ) -> FieldRegression:
     """Best field and lambda of each unit: l maps (n, c, h, w) or (n, c), (n, u), (v, 3) -> a fit.
 
@@ -75,15 +76,17 @@ def fit_fields(
     row is the mean of, which gives the solution of the single trials. By default features are
     standardized on training rows, the constant is not penalized, and the choice is fitted again on
     both sets of rows. `legacy` is the published definition: statistics of both, a penalized column
-    of ones, no second fit. Units try only the candidates that are true in `among` (u, v).
+    of ones, no second fit. Units try only the candidates that are true in `among` (u, v). `shows`
+    (n,) says which of the maps' images each row of responses is of, if not the one in its place.
     """
     if legacy and not len(held_out):
         raise DataError("legacy chooses on images held out, and there are none: hold some out")
     rows = _Rows(train, held_out, np.ones(len(y)) if counts is None else counts, legacy)
     y, lambdas = np.asarray(y, np.float64), np.asarray(lambdas, np.float64)
-    if len(y) != len(maps[0]) or not np.isfinite(y).all():
+    shows = np.arange(len(maps[0])) if shows is None else shows
+    if len(y) != len(shows) or not np.isfinite(y).all():
         raise DataError(
-            f"responses are {y.shape} for maps of {len(maps[0])} images, or not finite: give a "
+            f"responses are {y.shape} for maps of {len(shows)} images, or not finite: give a "
             "row an image"
         )
     best = np.full(y.shape[1], np.inf)
@@ -95,7 +98,7 @@ def fit_fields(
     which = np.flatnonzero(tried.any(0))
     for i, x in _seen(maps, fields[which], block):
         units = np.flatnonzero(tried[:, k := which[i]])
-        errors = rows.errors(x.astype(kind), *(part[:, units] for part in targets), lambdas)
+        errors = rows.errors(x[shows].astype(kind), *(part[:, units] for part in targets), lambdas)
         chosen = errors.argmin(0)
         error = errors[chosen, np.arange(len(units))]
         better = error < best[units]  # the first of equal ones stays
@@ -106,7 +109,7 @@ def fit_fields(
     weights, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
     for k, x in _seen(maps, fields[used], block):
         units = field == used[k]
-        found = rows.final(x.astype(np.float64), y[:, units], lambdas[penalty[units]])
+        found = rows.final(x[shows].astype(np.float64), y[:, units], lambdas[penalty[units]])
         mean[k], std[k], weights[units], bias[units] = found
     choice = field, penalty, best
     return FieldRegression(fields, lambdas, *choice, used, mean, std, weights, bias)

@@ -13,8 +13,9 @@ import pandas as pd
 
 from src.data.hashes import trial_sha256
 from src.evaluation.bootstrap import (
-    Draws,
     Metric,
+    Over,
+    Resamples,
     every_unit,
     interval,
     mean_samples,
@@ -81,12 +82,16 @@ def _sampled(
     resamples: int,
     metrics: Sequence[Metric],
     units: bool,
+    over: Over,
 ) -> dict[tuple[str, Metric, str], _Sampled]:
     """Scores by model, metric and session, without sessions that have none, and their means."""
     scored = [x for x in results if total_variance(x.responses).any()]
     if not scored:
         return {}
-    draws = Draws.make(np.concatenate([x.image_ids for x in scored]), resamples, generator)
+    if over == "trials" and set(metrics) != {"single"}:
+        raise ValueError(f"trials drawn one by one have no repeats for {metrics}: use single")
+    ids = np.concatenate([x.image_ids for x in scored])
+    again = Resamples.make(ids, resamples, generator, over)
     counts = {1 if p.ndim == 2 else len(p) for x in scored for p in x.predictions.values()}
     weights = {k: member_weights(k, resamples, generator) for k in sorted(counts)}
     found: dict[tuple[str, Metric], dict[str, _Sampled]] = {}
@@ -100,7 +105,7 @@ def _sampled(
             for metric in metrics:
                 columns = [s[metric].where(s["kept"] | (metric != "feve")) for s in scores]
                 if not np.isnan(known := np.mean(columns, axis=0)).all():
-                    args = x.responses, x.image_ids, draws, of_units
+                    args = x.responses, *again.of(x.image_ids), of_units
                     samples = [mean_samples(metric, m, *args) for m in members]
                     samples = np.einsum("kwb,bk->wb", samples, weights[len(members)])
                     sampled = _Sampled(share * np.nanmean(known), known, share * samples)
@@ -125,15 +130,16 @@ def interval_table(
     level: float = 0.95,
     metrics: Sequence[Metric] = METRICS,
     units: bool = False,
+    over: Over = "images",
 ) -> pd.DataFrame:
     """Scores with bootstrap intervals over images: a row for each model, metric, session, and mean.
 
     Sessions that share image ids share the draws of these images. Where a model has several
     members, members are drawn as well, the same ones for all sessions and models. With `units`, a
     second interval, low_units to high_units, is over images and units: what holds for other units
-    of the same area too.
+    of the same area too. `over` trials is the published way, see `Resamples`.
     """
-    sampled = _sampled(results, generator, resamples, metrics, units)
+    sampled = _sampled(results, generator, resamples, metrics, units, over)
     rows = ((*key, s.score, *_limits(s.samples, level)) for key, s in sampled.items())
     return pd.DataFrame(rows, columns=["model", "metric", "session", "score", *LIMITS[units]])
 
@@ -151,12 +157,14 @@ def comparison_table(
     level: float = 0.95,
     metrics: Sequence[Metric] = METRICS,
     units: bool = False,
+    over: Over = "images",
 ) -> pd.DataFrame:
     """Differences model - other, paired over units and images, with bootstrap intervals.
 
-    units_better is the share of units in which `model` scores higher; `units` as for scores.
+    units_better is the share of units in which `model` scores higher; `units` and `over` as for
+    scores.
     """
-    sampled, rows = _sampled(results, generator, resamples, metrics, units), []
+    sampled, rows = _sampled(results, generator, resamples, metrics, units, over), []
     places = dict.fromkeys((metric, session) for _, metric, session in sampled)
     for (model, other), place in product(pairs, places):
         a, b = sampled[model, *place], sampled[other, *place]

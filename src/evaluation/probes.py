@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,49 @@ from src.data.hashes import trial_sha256
 from src.data.splits import Split
 from src.evaluation.metrics import Repeats
 from src.evaluation.prediction import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class FieldRows:
+    """What receptive fields are fitted to: n rows, each the mean response to one image."""
+
+    images: np.ndarray  # (n,) rows of `Session.images`
+    responses: np.ndarray  # (n, u)
+    counts: np.ndarray  # (n,) trials each is the mean of
+    train: np.ndarray  # rows that are fitted
+    held_out: np.ndarray  # rows that choose field and lambda; none: each in turn
+
+    @classmethod
+    def drawn(
+        cls, session: Any, split: Split, share: float, generator: np.random.Generator
+    ) -> FieldRows:
+        """A share of the different training images held out, none of which is fitted."""
+        rows = cls._of(session, split.train)
+        order = generator.permutation(len(rows.images))
+        few, many = np.split(order, [int(share * len(order))])
+        return replace(rows, train=np.sort(many), held_out=np.sort(few))
+
+    @classmethod
+    def as_published(cls, session: Any, split: Split) -> FieldRows:
+        """Trials for validation held out, of images that trials for training show as well.
+
+        Of a split by acquisition these are the last tenth (specification nsd_gnet, 5.5). Means with
+        counts give the equations of the single trials; an image of both parts has two rows.
+        """
+        train, held_out = (cls._of(session, part) for part in (split.train, split.validation))
+        both = [
+            np.concatenate([getattr(part, name) for part in (train, held_out)])
+            for name in ("images", "responses", "counts")
+        ]
+        return cls(*both, *np.split(np.arange(len(both[0])), [len(train.images)]))
+
+    @classmethod
+    def _of(cls, session: Any, trials: np.ndarray) -> FieldRows:
+        """All images of some trials, all to be fitted."""
+        shown = ImageResponses.of(session, trials)
+        counts = np.bincount(session.image_index[trials])[shown.rows].astype(float)
+        every = np.arange(len(counts))
+        return cls(shown.rows, shown.responses, counts, every, every[:0])
 
 
 @dataclass(frozen=True, eq=False)

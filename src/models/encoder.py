@@ -23,6 +23,7 @@ from src.config import (
     NetworkCoreConfig,
     PoolingReadoutConfig,
     SeparableVideoCoreConfig,
+    TrunkMapsConfig,
     VideoCoreConfig,
     ViTCoreConfig,
     WideCoreConfig,
@@ -31,7 +32,7 @@ from src.data.batch import Batch
 from src.data.objects import CLASSES
 from src.models.cores import BaselineCore, ConvCore, Core, WideCore
 from src.models.dense_readout import DenseReadout
-from src.models.gnet import GNetCore
+from src.models.gnet import GNetCore, TrunkMaps
 from src.models.hierarchical_readout import HierarchicalReadout
 from src.models.modulators import Modulator
 from src.models.network_core import NetworkCore
@@ -248,6 +249,8 @@ def make_core(config: ModelConfig, image_shape: tuple[int, ...], seed: int) -> C
             return NetworkCore(core, image_shape, seed)
         case GNetCoreConfig() as core:
             return GNetCore(core, image_shape, generator)
+        case TrunkMapsConfig() as core:
+            return TrunkMaps(core)
         case VideoCoreConfig() as core:
             return VideoCore(core, image_shape, side, generator)
         case FactorizedCoreConfig() as core:
@@ -303,7 +306,8 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: pupil_in_core needs inputs.pupil")
     if inputs.centered and isinstance(config.core, ViTCoreConfig):
         raise ValueError(f"model {config.name!r}: a ViT core has no use for inputs.centered")
-    plain = isinstance(config.core, ConvCoreConfig | NetworkCoreConfig | GNetCoreConfig)
+    several = isinstance(config.core, GNetCoreConfig | TrunkMapsConfig)
+    plain = several or isinstance(config.core, ConvCoreConfig | NetworkCoreConfig)
     if plain and (inputs.centered or side_scalars(config)):
         raise ValueError(f"model {config.name!r}: a plain core sees images, nothing beside them")
     stored = getattr(config.core, "prefilter", "") == "stored"
@@ -312,7 +316,6 @@ def _check(config: ModelConfig, sessions: Mapping[str, Any]) -> None:
         raise ValueError(f"model {config.name!r}: a network's core needs inputs.raw, others cannot")
     if stored and not inputs.maps:
         raise ValueError(f"model {config.name!r}: prefilter='stored' needs inputs.maps")
-    several = isinstance(config.core, GNetCoreConfig)
     if several and not isinstance(config.readout, PoolingReadoutConfig):
         raise ValueError(f"model {config.name!r}: a core of several maps needs a pooling readout")
     if bool(config.objects) != inputs.objects:

@@ -5,6 +5,7 @@ Source: St-Yves et al. 2023, Nat Commun 14:3329; specification nsd_gnet, 5.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from src.config import GNetCoreConfig
+from src.config import GNetCoreConfig, TrunkMapsConfig
 from src.models.cores import PlainCore, valid_size
 from src.models.layers import dropout_mask
 from src.models.networks import Layer, Network, Preprocessing
@@ -180,6 +181,36 @@ class GNetCore(PlainCore):
         fine = self.output_shape(height, width)
         coarse = valid_size((fine[0] + 2, fine[1] + 2), 3, 2)
         return tuple((2 * self.config.width, *size) for size in (fine, coarse))
+
+
+class TrunkMaps(PlainCore):
+    """Maps of a trunk as they were found, side by side as one image: no weights, no work."""
+
+    def __init__(self, config: TrunkMapsConfig) -> None:
+        super().__init__()
+        self.shapes = tuple(map(tuple, config.shapes))
+        self.channels = sum(c for c, _, _ in self.shapes)
+
+    @staticmethod
+    def side_by_side(maps: Sequence[Tensor]) -> Tensor:
+        """Maps of equally many channels as one image of one row: m (n, c, h, w) -> (n, c, 1, s)."""
+        return torch.cat([x.flatten(2) for x in maps], 2)[:, :, None]
+
+    def forward(
+        self, images: Tensor, side: Tensor | None = None, _generator: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """And back: (n, c, 1, s) -> m (n, c, h, w)."""
+        self.refuse(side)
+        places = [h * w for _, h, w in self.shapes]
+        parts = zip(images[:, :, 0].split(places, 2), self.shapes, strict=True)
+        return tuple(x.unflatten(2, size) for x, (_, *size) in parts)
+
+    def output_shape(self, _height: int, _width: int) -> tuple[int, int]:
+        """Size of the first map."""
+        return self.shapes[0][1:]
+
+    def map_shapes(self, _height: int, _width: int) -> tuple[tuple[int, int, int], ...]:
+        return self.shapes
 
 
 def layer_channels(width: int) -> dict[str, slice]:

@@ -1,7 +1,9 @@
-"""Sessions whose images are maps of a frozen network, read from disk."""
+"""Sessions whose images are maps of a frozen network or trunk, read from disk."""
 
 from __future__ import annotations
 
+import copy
+import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +16,12 @@ from src.data.errors import DataError
 from src.data.hashes import image_sha256
 from src.data.session import Session, copy_rows, open_sessions
 from src.manifest import file_sha256, fingerprint
+from src.models.cores import Core
+from src.models.extraction import state_sha256
 from src.models.feature_files import open_features
+from src.models.gnet import TrunkMaps
+
+LOOKED_AT = 64  # images at a time
 
 
 class MapSession(Session):
@@ -51,6 +58,47 @@ class MapSession(Session):
         """Maps as stored: (n,) -> (n, c, h, w) float32."""
         maps = copy_rows(self._map_file, self._index_file[rows])
         return torch.from_numpy(maps).to(device).to(torch.float32)
+
+
+class TrunkSession(Session):
+    """A session that shows what a frozen trunk makes of its images, side by side, looked at once.
+
+    Maps are float16 in a file without a name in `folder`, which is gone with the process: 407 kB an
+    image of NSD (specification nsd_gnet, 9.2).
+    """
+
+    def __init__(self, session: Session, core: Core, folder: Path) -> None:
+        self.__dict__.update(copy.copy(session).__dict__)
+        self.session, self.core, self.scratch = session, core.eval(), Path(folder)
+        self.shapes = core.map_shapes(*session.image_shape[1:])
+        self.image_shape = (self.shapes[0][0], 1, sum(h * w for _, h, w in self.shapes))
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the session, of a selection of it, and of the trunk."""
+        trunk = state_sha256(self.core)
+        return fingerprint([super().fingerprint, self.session.fingerprint, trunk])
+
+    def _images(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
+        """Maps of both sizes side by side: (n,) -> (n, c, 1, s) float32."""
+        if "_seen_file" not in self.__dict__:
+            self._seen_file = self._look(device)
+        seen = copy_rows(self._seen_file, self._index_file[rows])
+        return torch.from_numpy(seen).to(device).to(torch.float32)
+
+    @torch.inference_mode()
+    def _look(self, device: torch.device | str) -> np.memmap:
+        """What the trunk makes of every image of the packed session: -> (i, c, 1, s)."""
+        _, first = np.unique(self._index_file, return_index=True)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.scratch) as file:  # stays while it is mapped
+            seen = np.memmap(file, np.float16, "w+", shape=(len(first), *self.image_shape))
+        core = self.core.to(device)
+        for start in range(0, len(first), LOOKED_AT):
+            rows = first[start : start + LOOKED_AT]
+            maps = core(self.session._images(rows, device))
+            seen[start : start + LOOKED_AT] = TrunkMaps.side_by_side(maps).cpu().numpy()
+        return seen
 
 
 def open_inputs(folder: Path, inputs: InputConfig, features: Path) -> Mapping[str, Session]:

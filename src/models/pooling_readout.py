@@ -188,6 +188,7 @@ class _Pool(torch.autograd.Function):
         fields, maps = both[: len(both) // 2], both[len(both) // 2 :]
         of_weights, of_both = torch.zeros_like(weights), [torch.zeros_like(v) for v in both]
         of_fields, of_maps = of_both[: len(fields)], of_both[len(fields) :]
+        learned = any(ctx.needs_input_grad[2 + len(fields) :])  # not the maps of what is frozen
         for i, (g, x, channels) in enumerate(_by_map(fields, maps)):
             for u, n in _blocks(weights, x, ctx.chunk):
                 value, slope = _value_and_slope(g[u] @ x[n])
@@ -195,7 +196,8 @@ class _Pool(torch.autograd.Function):
                 of_weights[u, channels] += value.mul_(along).sum(0)
                 slope.mul_(weights[u, channels]).mul_(along)
                 of_fields[i][u] += torch.einsum("nuf,nsf->us", slope, x[n])
-                of_maps[i][n] += g[u].T @ slope
+                if learned:
+                    of_maps[i][n] += g[u].T @ slope
         return None, of_weights, *of_both
 
 

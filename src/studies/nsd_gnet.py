@@ -19,6 +19,7 @@ from src.studies.records import (
     Probe,
     Profile,
     Resources,
+    Scoring,
     Study,
     profiles,
 )
@@ -85,11 +86,11 @@ def caution(profile: Profile) -> str:
 def legacy(profile: Profile) -> Profile:
     """A profile with the choices of the published code, where ours differ.
 
-    Stopping trials share images with training; a pass for the trunk and one for the readout;
-    batches of trials in a row; the prefilter anew in every pass; a mean of pixels of its own for
-    each kind of model; a transfer trunk whose statistics drift; the published ridge. Scores of
-    single trials and alpha against the networks as trained stand in the tables of every profile,
-    and test images stay those that all saw three times: no score is of another kind than ours.
+    Specification nsd_gnet, 6.5. Stopping trials share images with training, and every single trial
+    of the shared images tests; a pass for the trunk and one for the readout; batches of trials in a
+    row; the prefilter anew in every pass; a mean of pixels of its own for each kind of model; a
+    transfer trunk whose statistics drift, compared with the networks as trained; intervals over
+    trials, unpaired; the published ridge and what it holds out.
     """
     recipe = {"two_pass": True, "contiguous": True, "drifting": True}
     plans = [
@@ -108,9 +109,10 @@ def legacy(profile: Profile) -> Profile:
         for plan in profile.plans
         if isinstance(plan.model.core, GNetCoreConfig)
     ]
-    probes = tuple(replace(probe, legacy=True) for probe in profile.probes)
+    probes = tuple(replace(p, legacy=True, split="acquisition") for p in profile.probes)
+    scoring = Scoring(("single",), "trials", ("as published",))
     name = "legacy" if profile.name == "full" else f"legacy_{profile.name}"
-    return replace(profile, name=name, plans=tuple(plans), probes=probes)
+    return replace(profile, name=name, plans=tuple(plans), probes=probes, scoring=scoring)
 
 
 def _prefilter(mean: tuple[float, float, float], size: int, start: str = "file") -> FrozenNetwork:

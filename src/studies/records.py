@@ -132,7 +132,7 @@ class Probe:
     networks: tuple[str, ...] = ()  # names of frozen networks
     layers: tuple[str, ...] = ()  # "network/layer", for all but pixels and layers
     centers: int = 7  # a side, of the windows of fields, in four sizes
-    split: Literal["official", "halves"] = "official"
+    split: Literal["official", "halves", "acquisition"] = "official"
     question: str = ""  # as in Plan
     components: int = 1000  # of each layer at most, for components and trees
     grid: tuple[float, float] = (0.03, 1.0)  # of receptive fields: smallest sigma, spacing
@@ -157,6 +157,17 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """How models of NSD are compared: how many scores, over what, and with what."""
+
+    metrics: tuple[Literal["single", "avg"], ...] = ("single", "avg")
+    over: Literal["images", "trials"] = "images"  # what resamples draw; trials: unpaired, too
+    # what transfer to other areas is compared with: an area's frozen trunk, read anew as the others
+    # are, or the network as it was trained; the first one is drawn
+    baselines: tuple[str, ...] = ("read anew", "as published")
+
+
+@dataclass(frozen=True)
 class Profile:
     """One way to run a study: which data, which models, at which size."""
 
@@ -169,6 +180,7 @@ class Profile:
     detector: DetectorTraining | None = None  # for simulated recordings without boxes
     example: str = ""  # name of a simulated recording that 00_import_recording imports
     skips: tuple[str, ...] = ()  # notebooks that do not apply
+    scoring: Scoring = Scoring()
     contest: tuple[str, ...] = ()  # our best models, and last the published one they have to beat
 
     @property

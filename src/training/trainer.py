@@ -61,10 +61,9 @@ def train(
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
-    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, the
-    history in `history.csv`, and the loss of each step in `steps.csv`. `resume.pt` is there while
-    it trains. A finished member with the same recorded inputs is kept, a killed one is continued;
-    other inputs train it again from its start.
+    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, and the
+    tables of `write_tables`. `resume.pt` is there while it trains. A finished member with the same
+    recorded inputs is kept, a killed one is continued; other inputs train it again from its start.
     `watch` sees every epoch of a run that is not finished; a continued one shows its former ones.
     `teachers`: weights.pt of members whose mean prediction is part of the target, as the recipe's
     `distilled` says.
@@ -137,6 +136,7 @@ class Run:
             decay = get_ema_multi_avg_fn(config.average)
             self.average = AveragedModel(encoder, multi_avg_fn=decay, use_buffers=True)
         self.history: list[dict[str, Any]] = []
+        self.by_unit: list[dict[str, torch.Tensor]] = []  # epochs' scores of units, by session
         self.watched: dict[str, float] = {}  # what the last validation measured besides its score
 
     @property
@@ -190,6 +190,9 @@ class Run:
             self.kept.load_state_dict(self.best)
             if self.config.reset_moments:
                 self.optimizer.state.clear()
+        if self.config.score == "median":
+            half = {k: torch.from_numpy(v).half() for k, v in self.unit_scores.items()}
+            self.by_unit.append(half)
         self.history.append(row | {"best": schedule.best} | measured)
         return self.history[-1]
 
@@ -309,6 +312,7 @@ class Run:
             "schedule": self.schedule.state(),
             "history": self.history,
             "own": self.own.state() if self.own else None,
+            "by_unit": self.by_unit,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -318,7 +322,7 @@ class Run:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule = Schedule.resume(self.config, state["schedule"])
-        self.best, self.history = state["best"], state["history"]
+        self.best, self.history, self.by_unit = (state[n] for n in ("best", "history", "by_unit"))
         if self.own:
             self.own.load_state(state["own"])
 
@@ -337,5 +341,6 @@ class Run:
             "sessions": {key: session_record(s) for key, s in self.sessions.items()},
             "device": self.device.type,
             "versions": versions(),
+            **({"by_unit": self.by_unit} if self.by_unit else {}),
             **({"units": self.own.table().to_dict("list")} if self.own else {}),
         }

@@ -25,7 +25,6 @@ WATCHED = (
     "validation_ev",
     "constant_units",
 )  # of a regression; see `validate`
-QUANTILES = {f"validation_q{q:02}": q / 100 for q in (5, 25, 75, 95)}  # of a score that is a median
 NAMED = ("validation_named",)  # share of objects named, of a model that names them
 
 Seen = tuple[np.ndarray, np.ndarray, np.ndarray]  # predictions, responses (n, u), named right (n,)
@@ -41,8 +40,8 @@ def validate(
 ) -> tuple[float, dict[str, float], dict[str, np.ndarray]]:
     """Single-trial correlation on validation trials, mean or median over all units; more; by unit.
 
-    Beside a median stand quantiles over units. A regression also has its loss, mean EV over units
-    that vary, and how many predictions do not; a model that names objects, the share it names.
+    A regression also has its loss, mean EV over units that vary, and how many predictions do not; a
+    model that names objects, the share it names.
     Videos count frame by frame, whole trials through windows that follow one another (specification
     sensorium2023, 7.5). Each process of a group sees some of the sessions, and gets the score of
     all.
@@ -61,9 +60,6 @@ def validate(
         loss = float(np.concatenate(errors).mean())
         values = loss, float(np.nanmean(explained)), int(constant.sum())
         measured = dict(zip(WATCHED, values, strict=True))
-    if config.score == "median":
-        levels = np.quantile(np.concatenate(scores), list(QUANTILES.values()))
-        measured |= dict(zip(QUANTILES, levels.tolist(), strict=True))
     if config.object_weight:
         measured |= {name: float(np.concatenate(right).mean()) for name in NAMED}
     return score, measured, dict(zip(splits, scores, strict=True))

@@ -85,6 +85,12 @@ def test_the_planted_layer_is_the_largest():
             area[name] < area[f"{name}_high"]
         ).all()
     assert np.isnan(area_shares(found, samples, chosen & ~chosen)["shared_low"]).all()
+    paired, apart = (
+        tuning_samples(part[None], data, images, 20, np.random.default_rng(1), over)[0]
+        for part, over in ((parts.sum(0), "images"), (parts.sum(0), "trials"))
+    )
+    np.testing.assert_allclose(paired, 100)  # a layer that is the whole shares all of it
+    assert (apart.std(0) > 1).all()
     once = np.arange(300)
     single = tuning_samples(parts, data, once, 500, np.random.default_rng(1))[0]
     again = []

@@ -39,6 +39,8 @@ def test_observed_wins_are_those_of_scipy():
 def test_equal_models_never_win():
     found = wins(SIGNAL, SIGNAL, RESPONSES, IDS, 5, np.random.default_rng(0))
     assert not (found.observed.any() or found.drawn.any() or found.swapped.any())
+    apart = wins(SIGNAL, SIGNAL, RESPONSES, IDS, 50, np.random.default_rng(0), over="trials")
+    assert 0.4 < apart.drawn.mean() < 0.6  # as published: each drawn by itself
 
 
 def test_sessions_are_put_side_by_side():

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from src.data.errors import DataError
-from src.data.nifti import read_series, read_volume, series_shape, volume_of, write_volume
+from src.data.nifti import (
+    Volume,
+    read_series,
+    read_volume,
+    series_shape,
+    volume_of,
+    write_maps,
+    write_volume,
+)
 
 AFFINE = np.array([[-2, 0, 0.1, 30], [0, 1.5, 0, -4], [0.1, 0, 3, 7], [0, 0, 0, 1.0]])
 
@@ -98,3 +106,15 @@ def test_values_lie_where_their_voxels_do_and_nothing_is_nan(tmp_path):
     back = read_volume(write_volume(tmp_path / "r.nii.gz", volume, np.diag([2.0, 2, 2, 1])))
     np.testing.assert_array_equal(back.values, volume)
     np.testing.assert_array_equal(back.affine, np.diag([2.0, 2, 2, 1]))
+
+
+def test_maps_lie_over_the_volume_they_were_made_for(tmp_path):
+    space, places = Volume(np.zeros((3, 4, 5)), AFFINE), np.array([3, 17, 40])
+    values = {"r": np.array([0.1, np.nan, 0.2]), "angle": np.array([-3.0, 0, 3])}
+    made = write_maps(tmp_path / "subj01", values, places, space)
+    for name, given in values.items():
+        found = read_volume(tmp_path / f"subj01_{name}.nii.gz")
+        np.testing.assert_allclose(found.affine, AFFINE, rtol=1e-6)
+        np.testing.assert_array_equal(found.values, made[name])
+        np.testing.assert_allclose(found.values.ravel()[places[::2]], given[::2], rtol=1e-6)
+        assert np.count_nonzero(found.values) == 2

@@ -74,6 +74,26 @@ def test_comparison_is_paired():
     assert (table[["difference", "low", "high", "units_better"]] == 0).all(axis=None)
 
 
+def test_over_trials_each_model_is_drawn_by_itself():
+    """Its spread is that of literal resampling of rows, and a model differs from its twin."""
+    data, rng = results("a"), np.random.default_rng(2)
+    p, r = data[0].predictions["bad"], data[0].responses
+    data = [replace(data[0], predictions={"bad": p, "twin": p})]
+    how = {"resamples": 1000, "metrics": ("single",), "over": "trials"}
+    row = interval_table(data, rng, **how).query("model == 'bad' and session == 'a'").iloc[0]
+    literal = [
+        metrics.single_trial_correlation(p[rows], r[rows]).mean()
+        for rows in rng.integers(0, len(r), (1000, len(r)))
+    ]
+    expected = np.quantile(literal, [0.025, 0.975])
+    np.testing.assert_allclose([row["low"], row["high"]], expected, atol=0.15 * np.ptp(expected))
+    twin = comparison_table(data, [("bad", "twin")], rng, **how).iloc[0]
+    width = np.sqrt(2) * np.ptp(expected)
+    assert twin["high"] - twin["low"] == pytest.approx(width, rel=0.15)
+    with pytest.raises(ValueError, match="use single"):
+        interval_table(data, rng, 10, metrics=("single", "avg"), over="trials")
+
+
 def test_comparison_of_equal_models_covers_zero():
     covered = 0
     for seed in range(60):

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from src.data.errors import DataError
+from src.data.gaussian_fields import field_grid
 from src.data.hashes import trial_sha256
 from src.data.splits import Split, official_split
+from src.evaluation.field_ridge import fit_fields
 from src.evaluation.prediction import align, load_prediction, save_prediction
 from src.evaluation.probes import (
+    FieldRows,
     ImageResponses,
     fitted_trials,
     group_means,
@@ -70,6 +73,42 @@ def test_what_is_scored_is_not_fitted(withheld):
 def test_a_split_without_validation_is_fitted_on_training_trials():
     split = Split(np.arange(10), np.array([], int), np.arange(10, 30))
     assert fitted_trials(recording(), split).tolist() == list(range(10))
+
+
+def test_some_images_are_held_out_with_all_their_trials():
+    session = recording()
+    split = Split(np.arange(24), np.arange(24, 27), np.arange(27, 30))
+    found = FieldRows.drawn(session, split, 0.5, np.random.default_rng(0))
+    shown = {session.image_index[t] for t in split.train}
+    assert found.images.tolist() == sorted(shown) and len(found.held_out) == len(shown) // 2
+    assert sorted([*found.train, *found.held_out]) == list(range(len(shown)))
+    for image, mean, count in zip(found.images, found.responses, found.counts, strict=True):
+        trials = [t for t in split.train if session.image_index[t] == image]
+        assert count == len(trials)
+        np.testing.assert_allclose(mean, session.rates[trials].mean(0))
+
+
+def test_the_published_way_holds_out_trials_of_fitted_images():
+    """Means and counts of both parts give the ridge of their single trials."""
+    session = recording()
+    split = Split(np.arange(22), np.arange(22, 27), np.arange(27, 30))
+    found = FieldRows.as_published(session, split)
+    assert set(found.images[found.held_out]) & set(found.images[found.train])
+    for rows, trials in ((found.train, split.train), (found.held_out, split.validation)):
+        assert found.images[rows].tolist() == sorted({session.image_index[t] for t in trials})
+        assert found.counts[rows].sum() == len(trials)
+    maps = [np.random.default_rng(1).random((IMAGES, 3, 4, 4))]
+    fields, lambdas = field_grid(0.2, 2.0, sizes=2), np.array([0.1, 1, 10])
+    parts, how = (found.train, found.held_out), {"lambdas": lambdas, "legacy": True}
+    ours = fit_fields(
+        maps, found.responses, fields, *parts, counts=found.counts, shows=found.images, **how
+    )
+    single = [maps[0][session.image_index]], session.rates, fields
+    theirs = fit_fields(*single, split.train, split.validation, **how)
+    for name in ("field_index", "lambda_index"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    for name in ("mean", "std", "weights", "bias"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-6)
 
 
 def test_predictions_of_images_become_those_of_trials(tmp_path):

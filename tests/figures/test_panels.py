@@ -370,14 +370,16 @@ def test_learning_curve_marks_the_kept_epoch_and_each_fall_of_the_rate(axis):
     assert curve.get_color() == model_color("cnn")
 
 
-def test_bars_of_epochs_reach_from_quantile_to_quantile(axis):
-    names = [f"validation_q{q}" for q in ("05", "25", "75", "95")]
-    table = pd.DataFrame(np.sort(RNG.random((3, 4)), 1), columns=names).assign(epoch=[1, 2, 3])
-    assert panels.unit_spread(axis, table) is None
-    for lines, ends in zip(axis.collections, (names[::3], names[1:3]), strict=True):
-        found = np.array(lines.get_segments())
-        np.testing.assert_allclose(found[:, :, 1], table[ends])
-        assert found[:, 0, 0].tolist() == [1, 2, 3]
+def test_a_violin_an_epoch_stands_around_its_median(axis):
+    scores = (RNG.random((3, 50)) + np.arange(3)[:, None]).astype(np.float16)
+    assert panels.epoch_violins(axis, scores) is None
+    *bodies, medians = axis.collections
+    found = np.array(medians.get_segments())
+    np.testing.assert_allclose(found[:, 0, 1], np.median(scores.astype(float), 1))
+    np.testing.assert_allclose(found[:, :, 0].mean(1), [1, 2, 3])
+    for body, values in zip(bodies, scores, strict=True):
+        reach = body.get_paths()[0].vertices[:, 1]
+        np.testing.assert_allclose([reach.min(), reach.max()], [values.min(), values.max()])
 
 
 def test_a_rate_that_falls_all_the_time_has_no_rules(axis):

@@ -33,6 +33,18 @@ def test_a_difference_counts_units_above_the_threshold(axis):
     assert [t.get_text() for t in axis.texts] == ["–", "–"]
 
 
+def test_dots_of_groups_stand_at_differences_and_means(axis):
+    first, second = RNG.random(9), RNG.random(9)
+    groups, colors = np.array([*"aab"] * 3), {"a": "#0072b2", "b": "#d55e00"}
+    assert panels.difference_dots(axis, first, second, groups, colors) is None
+    for drawn, name in zip(axis.collections, colors, strict=True):
+        here = groups == name
+        expected = np.column_stack([second - first, (first + second) / 2])[here]
+        np.testing.assert_allclose(np.ma.filled(drawn.get_offsets()), expected)
+    share = np.mean(second > first)
+    assert [t.get_text() for t in axis.texts] == [f"{1 - share:.0%}", f"{share:.0%}"]
+
+
 def test_shares_of_models_stand_side_by_side(axis):
     rows = [(m, a, 90, 85, 95, 50 + i, 45, 55) for i, m in enumerate("xy") for a in AREAS]
     columns = ["shared", "shared_low", "shared_high", "unique", "unique_low", "unique_high"]

@@ -171,6 +171,10 @@ def test_units_pooled_in_blocks_are_the_formula_and_its_gradients(units, chunk):
     ours, theirs = (torch.autograd.grad((v - target).square().sum(), given) for v in values)
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b)
+    still = readout([m.detach() for m in maps])  # maps of a frozen trunk get none
+    alone = torch.autograd.grad((still - target).square().sum(), list(readout.parameters()))
+    for a, b in zip(alone, theirs[len(maps) :], strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_act_is_the_published_one_and_has_its_slope():

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -135,14 +136,14 @@ def test_splits_share_no_image_or_as_published(packed):
 
 
 @pytest.mark.parametrize(
-    ("subjects", "counts"),
+    ("subjects", "counts", "legacy"),
     [
-        ("1 2 5 7", (27000, 1455, 1545)),
-        ("3 6", (21629, 826, 1545)),
-        ("4 8", (20312, 643, 1545)),
+        ("1 2 5 7", (27000, 1455, 1545), (24300, 2700, 3000)),
+        ("3 6", (21629, 826, 1545), (19466, 2163, 2371)),
+        ("4 8", (20312, 643, 1545), (18280, 2032, 2188)),
     ],
 )
-def test_splits_have_the_published_counts_at_full_size(subjects, counts):
+def test_splits_have_the_published_counts_at_full_size(subjects, counts, legacy):
     """With an order drawn so that shared images seen three times by 22 500 trials are 515."""
     trials = dict.fromkeys("1257", 30000) | dict.fromkeys("36", 24000) | dict.fromkeys("48", 22500)
     order = full_size_order()
@@ -151,6 +152,8 @@ def test_splits_have_the_published_counts_at_full_size(subjects, counts):
     for key in subjects.split():
         found = tuple((tiers[key] == t).sum() for t in ("train", "validation", "test"))
         assert found == counts
+        split = acquisition_split(SimpleNamespace(tiers=tiers[key]))
+        assert tuple(map(len, split.as_plain().values())) == legacy
 
 
 def full_size_order():

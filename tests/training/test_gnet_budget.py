@@ -7,7 +7,14 @@ from src.config import PoolingReadoutConfig
 from src.models.encoder import Encoder, SessionFacts
 from src.models.gnet import prefilter_network
 from src.studies.nsd_gnet import FULL, SIZES
-from src.training.gnet_budget import gigabytes, map_side, packed_disk, training_memory
+from src.training.gnet_budget import (
+    SPEEDS,
+    gigabytes,
+    map_side,
+    packed_disk,
+    training_memory,
+    training_work,
+)
 
 VOXELS = {key: sum(size[:4]) for key, size in SIZES.items()}
 MODEL = FULL.plan("gnet8j").model
@@ -35,6 +42,21 @@ def test_what_is_pooled_is_bounded_by_chunk():
     """Per chunk of voxels, not per voxel: the largest subject has 4627."""
     assert memory(chunk=128)["pooled"] * 4 == memory(chunk=512)["pooled"]
     assert memory(chunk=9999)["pooled"] == pytest.approx(memory()["pooled"] * 4627 / 512)
+
+
+def test_work_is_that_of_the_specification():
+    """Multiply-adds by image and voxel, and from them the published and the measured seconds."""
+    given = MODEL.core, (27, 27)
+    trunk = training_work({"a": 0}, {"a": 1}, *given)
+    whole = training_work({"a": 4627}, {"a": 1}, *given)
+    assert trunk == pytest.approx(1229e6, rel=1e-3)
+    assert whole - trunk == pytest.approx(3 * 943e6, rel=1e-3)
+    assert 100 * trunk / SPEEDS["a core"] == pytest.approx(4.2, rel=0.2)
+    assert 100 * whole / SPEEDS["a core"] == pytest.approx(18.5, rel=0.2)
+    trials = {"1257": 24300, "36": 19466, "48": 18280}
+    trials = {f"subj{int(k):02}": n for keys, n in trials.items() for k in keys}
+    epoch = 2 * (training_work(VOXELS, trials, *given) + 3 * 296.8e6 * sum(trials.values()))
+    assert epoch / SPEEDS["an A100"] == pytest.approx(201.8, rel=0.03)
 
 
 def test_disk_is_that_of_the_specification():

@@ -16,6 +16,7 @@ from src.config import (
     ModelConfig,
     PoolingReadoutConfig,
     TrainingConfig,
+    TrunkMapsConfig,
 )
 from src.correlation import pearson
 from src.data.nsd_session import open_subjects
@@ -25,10 +26,11 @@ from src.data.splits import member_splits, official_split
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
 from src.models.frozen import frozen_network
-from src.models.gnet import prefilter_network
-from src.models.map_sessions import open_inputs
+from src.models.gnet import TrunkMaps, prefilter_network
+from src.models.map_sessions import TrunkSession, open_inputs
 from src.simulate.nsd import PRESETS, simulate_nsd
 from src.studies.nsd_gnet import NSD_GNET
+from src.studies.records import Plan
 from src.training import checkpoint
 from src.training.device import threads
 from src.training.own_best import OwnBest
@@ -70,12 +72,13 @@ def sessions(world):
     return open_inputs(world / "packed", MAPS, world / "features")
 
 
-def fit(sessions, folder, model=MODEL, recipe=RECIPE, start=None, split=official_split):
+def fit(sessions, folder, model=MODEL, recipe=RECIPE, start=None, split=official_split, watch=None):
     encoder = Encoder(model, sessions, seed=1)
     if start is not None:
         encoder.core.load_state_dict(start.core.state_dict())
     splits = {key: split(session) for key, session in sessions.items()}
-    return encoder, train(encoder, sessions, splits, recipe, 1, folder, "cpu", progress=False)
+    given = encoder, sessions, splits, recipe, 1, folder, "cpu", False, watch
+    return encoder, train(*given)
 
 
 def test_one_trunk_for_all_areas_and_subjects(sessions, tmp_path):
@@ -86,6 +89,33 @@ def test_one_trunk_for_all_areas_and_subjects(sessions, tmp_path):
     assert (tmp_path / "steps.csv").read_text().count("\n") == 2 * steps + 1
     _, again = fit(sessions, tmp_path / "again")
     np.testing.assert_array_equal(history.loss, again.loss)
+
+
+def test_scores_of_units_after_each_epoch_survive_a_kill(sessions, tmp_path):
+    """The kept epoch's are those of the weights kept; a run that was killed leaves the same."""
+    recipe = replace(RECIPE, max_epochs=3, patience=3)
+    encoder, history = fit(sessions, tmp_path / "whole", recipe=recipe)
+    with np.load(tmp_path / "whole/epochs.npz") as file:
+        whole = dict(file)
+    for key, session in sessions.items():
+        assert whole[key].dtype == np.float16 and whole[key].shape == (3, session.n_units)
+        batch = session.batch(official_split(session).validation, "cpu")
+        with torch.no_grad():
+            expected = pearson(encoder(batch, key).numpy(), batch.responses.numpy())
+        found = whole[key][history.validation.argmax()]
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    medians = np.median(np.hstack(list(whole.values())).astype(float), 1)
+    np.testing.assert_allclose(medians, history.validation, atol=1e-3)
+
+    def killed(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(sessions, tmp_path / "killed", recipe=recipe, watch=killed)
+    fit(sessions, tmp_path / "killed", recipe=recipe)
+    for name in ("epochs.npz", "history.csv", "weights.pt"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_trunk_for_each_area(sessions, tmp_path):
@@ -135,6 +165,30 @@ def test_pixels_give_what_stored_maps_give(world, sessions):
         a = encoder(pixels["subj01"].batch(index), "subj01")
         b = stored(sessions["subj01"].batch(index), "subj01")
     assert ((a - b).norm() / a.norm()).item() < 1e-3
+
+
+def test_a_trunk_that_is_read_looks_at_each_image_once(sessions, tmp_path):
+    """Readouts learn what they would on a trunk that looks at every batch; it stays as it is."""
+    trained, _ = fit(sessions, tmp_path / "V1")
+    frozen = replace(RECIPE, core_rate=0.0)
+    slow, expected = fit(sessions, tmp_path / "slow", recipe=frozen, start=trained)
+    splits = {key: official_split(session) for key, session in sessions.items()}
+    given = Plan(MODEL, RECIPE), sessions, splits, 1, tmp_path / "quick", "cpu"
+    quick = read_frozen(tmp_path / "V1/weights.pt", *given)
+    found = pd.read_csv(tmp_path / "quick/history.csv")
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-4)
+    assert state_sha256(quick.core) == state_sha256(trained.core)
+    for a, b in zip(quick.readouts.parameters(), slow.readouts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=0)
+    seen = TrunkSession(sessions["subj01"].select(area="V1"), trained.core, tmp_path)
+    index = np.array([3, 0, 3])
+    maps = TrunkMaps(TrunkMapsConfig(seen.shapes))(seen.batch(index).images)
+    with torch.no_grad():
+        direct = trained.core(sessions["subj01"].batch(index).images)
+    for a, b in zip(maps, direct, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+    other = Encoder(MODEL, sessions, seed=2)
+    assert seen.fingerprint != TrunkSession(seen.session, other.core, tmp_path).fingerprint
 
 
 def test_everything_published_at_once_runs_in_small(world, tmp_path):

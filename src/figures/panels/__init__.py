@@ -80,12 +80,18 @@ from src.figures.panels.scores import (
 )
 from src.figures.panels.search import best_so_far, trial_scores
 from src.figures.panels.training import (
+    epoch_violins,
     learning_curve,
     learning_rates,
     loss_curves,
-    unit_spread,
 )
-from src.figures.panels.tuning import difference_map, pooling_fields, share_bars, transfer_map
+from src.figures.panels.tuning import (
+    difference_dots,
+    difference_map,
+    pooling_fields,
+    share_bars,
+    transfer_map,
+)
 from src.figures.panels.videos import (
     level_rows,
     level_shares,
@@ -93,7 +99,7 @@ from src.figures.panels.videos import (
     step_curves,
     traces,
 )
-from src.figures.panels.volumes import volume_slice
+from src.figures.panels.volumes import value_slices, volume_slice
 
 __all__ = [
     "attention_change",
@@ -107,11 +113,13 @@ __all__ = [
     "color_square",
     "control_intervals",
     "correlation_map",
+    "difference_dots",
     "difference_map",
     "dissimilarity",
     "distance_curve",
     "elbow",
     "embedding",
+    "epoch_violins",
     "film_strip",
     "gap_curve",
     "group_bars",
@@ -184,10 +192,10 @@ __all__ = [
     "unit_bars",
     "unit_boxes",
     "unit_scatter",
-    "unit_spread",
     "units_by_depth",
     "units_per_session",
     "value_map",
+    "value_slices",
     "volume_slice",
     "windows",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from src.figures.style import FAINT, model_color
+from src.figures.style import FAINT, INK, model_color
 
 
 def learning_curve(axis: Axes, history: pd.DataFrame, model: str = "") -> None:
@@ -38,14 +38,14 @@ def learning_curve(axis: Axes, history: pd.DataFrame, model: str = "") -> None:
         axis.legend(loc="lower right")
 
 
-def unit_spread(axis: Axes, history: pd.DataFrame) -> None:
-    """How scores spread over units, by epoch: columns epoch, validation_q05, q25, q75 and q95.
-
-    Thin bars from the 5th to the 95th percentile, thick ones between the quartiles.
-    """
-    low, first, third, high = (history[f"validation_q{q}"] for q in ("05", "25", "75", "95"))
-    axis.vlines(history["epoch"], low, high, color=FAINT, linewidth=1, zorder=0)
-    axis.vlines(history["epoch"], first, third, color=FAINT, linewidth=4, zorder=0)
+def epoch_violins(axis: Axes, scores: np.ndarray) -> None:
+    """How scores spread over units after each epoch, as violins with their medians: (e, u)."""
+    values = list(scores.astype(float))
+    at = range(1, len(values) + 1)
+    drawn = axis.violinplot(values, at, showextrema=False, showmedians=True, widths=0.9)
+    for shape in drawn["bodies"]:
+        shape.set(facecolor=FAINT, alpha=0.6, zorder=0)
+    drawn["cmedians"].set(color=INK, linewidth=1.4)
 
 
 def loss_curves(axis: Axes, steps: pd.DataFrame, history: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from src.figures.style import FAINT, INK
+from src.figures.style import FAINT, INK, point_size
 
 
 def transfer_map(axis: Axes, matrix: np.ndarray, areas: Sequence[str], limit: float = 0.05) -> None:
@@ -45,6 +45,25 @@ def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: flo
         text = f"{share:.0%}" if counted.any() else "–"
         axis.text(place, 0.97, text, transform=axis.transAxes, ha=side, va="top")
     axis.set(xlim=(-limit, limit), ylim=(low, high), ylabel="mean r of both")
+    axis.locator_params(axis="x", nbins=4)
+
+
+def difference_dots(
+    axis: Axes, first: np.ndarray, second: np.ndarray, groups: np.ndarray, colors: Mapping[str, str]
+) -> None:
+    """Difference second - first against their mean, a dot a unit in the color of its group: (u,).
+
+    Above stand the shares of all units of either sign.
+    """
+    for name, color in colors.items():
+        x, y = first[groups == name], second[groups == name]
+        axis.scatter(y - x, (x + y) / 2, s=point_size(len(first)), color=color, label=name)
+    limit = max(np.abs(second - first).max(), 0.02) * 1.05
+    axis.axvline(0, color=INK, linewidth=0.8, zorder=0)
+    right = np.mean(second >= first)
+    for place, side, share in ((0.03, "left", 1 - right), (0.97, "right", right)):
+        axis.text(place, 1.01, f"{share:.0%}", transform=axis.transAxes, ha=side, va="bottom")
+    axis.set(xlim=(-limit, limit), ylabel="mean r of both")
     axis.locator_params(axis="x", nbins=4)
 
 

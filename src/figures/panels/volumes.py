@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +24,29 @@ def volume_slice(axis: Axes, masks: Mapping[str, np.ndarray], along: int, at: in
         axis.imshow(shown, origin="lower", interpolation="nearest")
     axis.set(xticks=[], yticks=[], title=f"{'xyz'[along]} = {at}")
     axis.spines[:].set(visible=True, color=FAINT)
+
+
+def value_slices(
+    axes: Sequence[Axes],
+    values: np.ndarray,
+    mask: np.ndarray,
+    places: Sequence[int],
+    scale: tuple[str, float, float],
+    label: str,
+) -> None:
+    """Slices of a volume along z, a panel each, where a mask is: (x, y, z), (x, y, z) bool.
+
+    They show what surrounds the mask. `scale`: colors, lowest and highest value of the bar beside.
+    """
+    ends = [np.flatnonzero(mask.any(other))[[0, -1]] for other in ((1, 2), (0, 2))]
+    box = tuple(slice(max(low - 1, 0), high + 2) for low, high in ends)
+    colors, low, high = scale
+    for axis, at in zip(axes, places, strict=True):
+        cut = np.where(mask, values, np.nan)[*box, at].T
+        image = axis.imshow(cut, colors, vmin=low, vmax=high, origin="lower")
+        axis.set(xticks=[], yticks=[], facecolor="#f0f0f0")
+        axis.spines[:].set(visible=True, color=FAINT)
+    axes[0].figure.colorbar(image, ax=axes, label=label, aspect=8, pad=0.02)
 
 
 def slices_through(mask: np.ndarray, count: int) -> np.ndarray:
