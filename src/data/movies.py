@@ -306,7 +306,7 @@ class MovieSession:
             return None, None
         if (kind, device) not in self._placed_file:
             both = (
-                None if x is None else torch.tensor(x, device=device) for x in self._normal[kind]
+                None if x is None else torch.as_tensor(x, device=device) for x in self._normal[kind]
             )
             self._placed_file[kind, device] = tuple(both)
         return self._placed_file[kind, device]
