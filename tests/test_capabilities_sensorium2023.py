@@ -185,6 +185,7 @@ ROWS = {  # row: file of src, then tests
     "S23-35": (
         "evaluation/movie_submission.py",
         f"{SUBMISSION}::test_a_file_that_is_not_as_it_must_be_is_named",
+        f"{SUBMISSION}::test_an_incomplete_file_is_not_put_into_a_zip",
     ),
     "S23-36": (
         "evaluation/movie_results.py",

@@ -165,7 +165,8 @@ positions.describe().loc[["min", "50%", "max"]]
 # ## Files for the competition
 #
 # The four files of the competition are written trial by trial, for the mice whose responses were
-# withheld.
+# withheld. Before they go into the zips each is read back and held against the mice: which trials,
+# which neurons, in which order, and how many frames.
 
 # %%
 scored = {key: s for key, s in sessions.items() if s.withheld("final_test_main")}
@@ -173,7 +174,7 @@ for tier in everything[1:] if submission else ():
     rows = (row for k, s in scored.items() for row in submitted(s, tier, by_trial(predictions[k])))
     print(export(rows, folder / "submission", tier))
 if submission:
-    print(*bundle(folder / "submission"), sep="\n")
+    print(*bundle(folder / "submission", scored), sep="\n")
 
 # %% [markdown]
 # ## A first look
