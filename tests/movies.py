@@ -62,6 +62,9 @@ class MovieFake:
     def withheld(self, _tier):
         return False
 
+    def withheld_trials(self, trials):
+        return np.zeros(len(trials), bool)
+
     def scored_frames(self, trial, _policy=""):
         return slice(50, int(self.lengths[trial]) - 1)
 
@@ -69,10 +72,9 @@ class MovieFake:
         return self.truth[trial, : self.lengths[trial]]
 
     def clips(self, index, starts, device="cpu", frames=30, answered=None):
-        self.asked += list(
-            zip(np.asarray(index).tolist(), np.asarray(starts).tolist(), strict=True)
-        )
-        assert all(s + frames <= self.lengths[i] for i, s in self.asked)
+        pairs = list(zip(np.asarray(index).tolist(), np.asarray(starts).tolist(), strict=True))
+        self.asked += pairs
+        assert all(s + frames <= self.lengths[i] for i, s in pairs)
 
         def cut(values, skipped=0):
             pairs = zip(values[index], starts, strict=True)
