@@ -62,23 +62,27 @@ class MovieFake:
     def withheld(self, _tier):
         return False
 
+    def withheld_trials(self, trials):
+        return np.zeros(len(trials), bool)
+
     def scored_frames(self, trial, _policy=""):
         return slice(50, int(self.lengths[trial]) - 1)
 
     def responses_of(self, trial):
         return self.truth[trial, : self.lengths[trial]]
 
-    def clips(self, index, starts, device="cpu", frames=30):
-        self.asked += list(
-            zip(np.asarray(index).tolist(), np.asarray(starts).tolist(), strict=True)
-        )
-        assert all(s + frames <= self.lengths[i] for i, s in self.asked)
+    def clips(self, index, starts, device="cpu", frames=30, answered=None):
+        pairs = list(zip(np.asarray(index).tolist(), np.asarray(starts).tolist(), strict=True))
+        self.asked += pairs
+        assert all(s + frames <= self.lengths[i] for i, s in pairs)
 
-        def cut(values):
-            parts = [v[..., s : s + frames, :] for v, s in zip(values[index], starts, strict=True)]
+        def cut(values, skipped=0):
+            pairs = zip(values[index], starts, strict=True)
+            parts = [v[..., s + skipped : s + frames, :] for v, s in pairs]
             return torch.from_numpy(np.stack(parts).astype(np.float32))
 
         spans = [slice(s, s + frames) for s in starts]
         videos = [self.videos[i][:, part] for i, part in zip(index, spans, strict=True)]
         images = torch.from_numpy(np.stack(videos))
-        return Batch(images, *map(cut, (self.truth, self.behavior, self.pupil))).to(device)
+        responses = None if answered == 0 else cut(self.truth, frames - (answered or frames))
+        return Batch(images, responses, *map(cut, (self.behavior, self.pupil))).to(device)

@@ -14,6 +14,7 @@ READOUT, STITCHING = "models/test_hierarchical_readout.py", "models/test_stitchi
 TRAINING, STUDIES = "training/test_video_training.py", "test_studies.py"
 METRICS, SUBMISSION = "evaluation/test_movie_metrics.py", "evaluation/test_movie_submission.py"
 PREDICTIONS, LAGS = "evaluation/test_movie_predictions.py", "evaluation/test_lags.py"
+REFERENCES = "evaluation/test_movie_references.py"
 PANELS, GRAPH = "figures/test_movie_panels.py", "test_graph.py"
 ROWS = {  # row: file of src, then tests
     "S23-01": (
@@ -185,6 +186,7 @@ ROWS = {  # row: file of src, then tests
     "S23-35": (
         "evaluation/movie_submission.py",
         f"{SUBMISSION}::test_a_file_that_is_not_as_it_must_be_is_named",
+        f"{SUBMISSION}::test_an_incomplete_file_is_not_put_into_a_zip",
     ),
     "S23-36": (
         "evaluation/movie_results.py",
@@ -200,7 +202,10 @@ ROWS = {  # row: file of src, then tests
         "evaluation/movie_results.py",
         f"{METRICS}::test_intervals_hold_the_score_and_comparisons_are_paired",
     ),
-    "S23-39": ("studies/sensorium2023.py", f"{GRAPH}::test_the_manifest_holds_every_job"),
+    "S23-39": (
+        "evaluation/movie_results.py",
+        f"{METRICS}::test_published_scores_stand_beside_ours_of_the_same_mice_and_track",
+    ),
     "S23-40": (
         "data/movies.py",
         f"{MOVIES}::test_a_mouse_at_rest_sees_the_same_and_does_nothing",
@@ -215,8 +220,14 @@ ROWS = {  # row: file of src, then tests
     "S23-42": (
         "figures/panels",
         f"{PANELS}::test_stimulus_scores_have_a_bar_a_model_and_the_ceiling",
+        "test_capabilities_sensorium2023.py::test_figures_are_drawn_from_what_was_saved",
     ),
-    "S23-43": ("simulate/movie_mice.py", f"{GRAPH}::test_the_real_notebooks_warn_of_nothing"),
+    "S23-43": (
+        "evaluation/movie_references.py",
+        f"{GRAPH}::test_the_real_notebooks_warn_of_nothing",
+        f"{REFERENCES}::test_a_linear_map_of_the_frame_finds_what_answers_at_once",
+        f"{REFERENCES}::test_the_mean_response_scores_0_and_its_loss_is_that_of_the_rate",
+    ),
     "S23-44": (
         "data/movie_checks.py",
         f"{MOVIES}::test_an_error_is_one_line_and_stops_packing",
@@ -234,3 +245,13 @@ def test_its_code_and_tests_are_there(row):
     file, *nodes = ROWS[row]
     assert (ROOT / "src" / file).exists()
     assert [node for node in nodes if not is_there(node)] == []
+
+
+def test_figures_are_drawn_from_what_was_saved():
+    """No figure trains or predicts, so none asks for a device: they are redrawn without a GPU."""
+    figures = sorted((ROOT / "notebooks/sensorium2023").glob("*_fig_*.py"))
+    assert len(figures) == 7
+    for path in figures:
+        code = path.read_text()
+        called = {w for w in ("device", "cuda", "movie_predictions(", "train(") if w in code}
+        assert not called, f"{path.name}: {called}"

@@ -102,15 +102,31 @@ print(len(encoders), "member of", model)
 # are to be handed in, with `-p submission true`.
 
 # %%
-predictions = {}
+predictions, options = {}, {"device": device, "n_threads": plan.training.threads}
 for key, session in sessions.items():
     trials = np.sort(np.concatenate([session.trials(tier) for tier in tiers]))
     trials = trials if submission else trials[~session.withheld_trials(trials)]
-    options = {"device": device, "n_threads": plan.training.threads}
     made = movie_predictions(encoders, session, trials, provenance, **options)
     predictions[key] = combine(made) if len(made) > 1 else made[0]
     save_prediction(predictions[key], folder / f"{key}.npz")
     print(f"{key}: (frames of {len(trials)} trials, units) = {predictions[key].values.shape}")
+
+# %% [markdown]
+# ## The same mouse at rest
+#
+# How much of a prediction comes from the film, and how much from the mouse? The first model of the
+# profile's contest predicts the test films of public mice once more, with pupil and running held at
+# their means, for `06_fig_ood`. Nothing is trained again.
+
+# %%
+resting = model == settings.contest[0] and "06_fig_ood" not in settings.skips
+for key, session in sessions.items() if resting else ():
+    trials = np.sort(np.concatenate([session.trials(tier) for tier in everything[1:]]))
+    if len(trials := trials[~session.withheld_trials(trials)]):
+        held = [{**own, "behavior": "held"} for own in provenance]
+        made = movie_predictions(encoders, session.at_rest(), trials, held, **options)
+        still = combine(made) if len(made) > 1 else made[0]
+        save_prediction(still, places.predictions / f"{model}_at_rest" / f"{key}.npz")
 
 # %% [markdown]
 # ## Which outputs of a window are good?
@@ -165,7 +181,8 @@ positions.describe().loc[["min", "50%", "max"]]
 # ## Files for the competition
 #
 # The four files of the competition are written trial by trial, for the mice whose responses were
-# withheld.
+# withheld. Before they go into the zips each is read back and held against the mice: which trials,
+# which neurons, in which order, and how many frames.
 
 # %%
 scored = {key: s for key, s in sessions.items() if s.withheld("final_test_main")}
@@ -173,7 +190,7 @@ for tier in everything[1:] if submission else ():
     rows = (row for k, s in scored.items() for row in submitted(s, tier, by_trial(predictions[k])))
     print(export(rows, folder / "submission", tier))
 if submission:
-    print(*bundle(folder / "submission"), sep="\n")
+    print(*bundle(folder / "submission", scored), sep="\n")
 
 # %% [markdown]
 # ## A first look

@@ -37,26 +37,21 @@
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from src.data.movies import open_movie_sessions
-from src.evaluation.movie_predictions import movie_predictions
-from src.evaluation.movie_results import by_stimulus, load_movie_results, results_of
-from src.evaluation.prediction import load_prediction
+from src.evaluation.movie_results import by_stimulus, load_movie_results
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.manifest import declare, note_input, save_figure, save_table
+from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.studies import STUDIES
-from src.training.checkpoint import load_encoder
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
-device: str = "auto"  # auto, cpu, cuda or mps
 seed: int = 42  # seed of halves of repeats
 
 # %%
@@ -105,25 +100,13 @@ save_figure(figure, places.figures / "06_models.png")
 #
 # ## The same model at rest
 #
-# The first model of the profile's contest predicts all these trials once more, with pupil and speed
-# held still. Nothing is trained again: the weights are those of `02_train`.
+# The first model of the profile's contest has predicted all these trials once more, with pupil and
+# speed held still, in `03_predict`. Nothing was trained again: the weights are those of `02_train`.
 
 # %%
 name = settings.contest[0]
-plan = settings.plan(name)
-weights = [note_input(places.member(name, m) / "weights.pt") for m in range(1, plan.members + 1)]
-own = open_movie_sessions(places.processed, plan.model.inputs)
-encoders = [load_encoder(path, own) for path in weights]
-
-# %%
-pairs = []
-for key in (found.session for found in results):
-    session, still = own[key], own[key].at_rest()
-    trials = np.sort(np.concatenate([session.trials(tier) for tier in tiers]))
-    options = {"device": device, "n_threads": plan.training.threads}
-    (rest,) = movie_predictions(encoders[:1], still, trials, [{"behavior": "held"}], **options)
-    moving = load_prediction(places.predictions / name / f"{key}.npz")
-    pairs.append(results_of(session, trials, {"as recorded": moving, "at rest": rest}))
+twice = {"as recorded": name, "at rest": f"{name}_at_rest"}
+pairs = load_movie_results(sessions, places.predictions, twice, tiers)
 
 # %%
 behavior = by_stimulus(pairs, seed)

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from src.config import InputConfig
 from src.data.session import open_sessions
-from src.data.splits import member_splits
+from src.data.splits import Split, member_splits
 from src.manifest import note_input
 from src.models.cost import multiply_adds, training_multiply_adds
 from src.models.encoder import Encoder
 from src.paths import RunPaths
 from src.studies.records import Plan, Profile
 
+Opener = Callable[[Path, InputConfig], Mapping[str, Any]]  # sessions of images, or of films
 COLUMNS = ["model", "member", "parameters", "million_an_image", "epochs", "own", "teachers"]
 
 
-def price_table(settings: Profile, places: RunPaths, seed: int) -> pd.DataFrame:
+def price_table(
+    settings: Profile,
+    places: RunPaths,
+    seed: int,
+    models: Sequence[str] = (),
+    opened: Opener = open_sessions,
+) -> pd.DataFrame:
     """What training cost, in 10^12 multiply-adds of the core: a row a member of each contestant.
 
-    `own`: images seen in its training, forward and backward. `teachers`: the same for all members
-    whose predictions it learned from. Validation, readouts and predictions are left out.
+    `own`: images, or clips, seen in its training, forward and backward. `teachers`: the same for
+    all members whose predictions it learned from. Validation, readouts and predictions are left
+    out. `models` instead of those of the profile's contest.
     """
-    rows = []
-    for name in settings.contest:
+    rows, given = [], (places, seed, opened)
+    for name in models or settings.contest:
         plan = settings.plan(name)
-        taught = _members(settings.plan(plan.teacher), places, seed) if plan.teacher else []
+        taught = _members(settings.plan(plan.teacher), *given) if plan.teacher else []
         teachers = sum(own for *_, own in taught)
-        rows += [(name, *row, teachers) for row in _members(plan, places, seed)]
+        rows += [(name, *row, teachers) for row in _members(plan, *given)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _members(plan: Plan, places: RunPaths, seed: int) -> list[tuple]:
+def _members(plan: Plan, places: RunPaths, seed: int, opened: Opener) -> list[tuple]:
     """Number, parameters, million multiply-adds an image, epochs, and price of each member."""
-    sessions = open_sessions(places.processed, plan.model.inputs)
+    sessions = opened(places.processed, plan.model.inputs)
     encoder = Encoder(plan.model, sessions, seed)
     size = sum(weights.numel() for weights in encoder.parameters())
     rows = []
@@ -42,19 +54,25 @@ def _members(plan: Plan, places: RunPaths, seed: int) -> list[tuple]:
     for member, split in enumerate(splits, 1):
         folder = places.member(plan.model.name, member)
         epochs = len(pd.read_csv(note_input(folder / "history.csv")))
-        images = epochs * max(len(s.train) for s in split.values()) * len(split)
-        price = training_multiply_adds(encoder, images) / 1e12
+        price = training_multiply_adds(encoder, epochs * images_an_epoch(split)) / 1e12
         rows.append((member, size, multiply_adds(encoder) / 1e6, epochs, price))
     return rows
 
 
-def cpu_seconds(settings: Profile, places: RunPaths) -> dict[str, float]:
+def images_an_epoch(split: Mapping[str, Split]) -> int:
+    """Images, or clips, that an epoch shows: as many of each session as the largest one has."""
+    return max(len(s.train) for s in split.values()) * len(split)
+
+
+def cpu_seconds(
+    settings: Profile, places: RunPaths, models: Sequence[str] = ()
+) -> dict[str, float]:
     """Seconds of this machine's processor that the training notebooks of each contestant took.
 
     The mean over its members, and all members of its teacher. Left out where a run is not recorded.
     """
     found = {}
-    for name in settings.contest:
+    for name in models or settings.contest:
         plan = settings.plan(name)
         own = _seconds(plan, places)
         taught = _seconds(settings.plan(plan.teacher), places) if plan.teacher else [0.0]

@@ -15,7 +15,7 @@ class Batch:
     """
 
     images: torch.Tensor  # (n, c, h, w); of movies (n, c, t, h, w)
-    responses: torch.Tensor | None = None  # (n, u); (n, t, u)
+    responses: torch.Tensor | None = None  # (n, u); (n, t', u) of the last frames
     behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed;
     #                                       (n, t, 2) pupil size, running speed
     pupil: torch.Tensor | None = None  # (n, 2) horizontal, vertical; (n, t, 2)

@@ -196,21 +196,26 @@ class MovieSession:
         starts: Sequence[int] | np.ndarray,
         device: torch.device | str = "cpu",
         frames: int = FRAMES,
+        answered: int | None = None,
     ) -> Batch:
         """Crops of `frames` frames of the trials `index`, from the frames `starts` on: (n,), (n,).
 
-        responses are None if those of any of these trials are withheld. DataError where a crop
-        leaves the valid frames of its trial.
+        responses are of the last `answered` frames: a model that answers these needs no others, and
+        most of what is read is responses. 0: None, as if those of any of these trials are withheld.
+        DataError where a crop leaves the valid frames of its trial.
         """
         index, starts = np.asarray(index, int), np.asarray(starts, int)
+        answered = frames if answered is None else answered
         self._require_inside(index, starts, frames)
         asked = (index, starts, frames), torch.device(device)
         sides = {
             field: self._sides(kind, *asked) if getattr(self.inputs, field) else None
             for kind, field in FIELDS.items()
         }
-        withheld = self._withheld[index].any()
-        responses = None if withheld else self._frames("responses", *asked)
+        responses = None
+        if answered and not self._withheld[index].any():
+            last = index, starts + frames - answered, answered
+            responses = self._frames("responses", last, asked[1])
         return Batch(self._frames("videos", *asked)[:, None], responses, **sides)
 
     def responses_of(self, trial: int) -> np.ndarray:
@@ -249,15 +254,18 @@ class MovieSession:
     def _frames(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
         """Frames of videos or responses, normalized where they are not raw: -> (n, t, ...).
 
-        Each is turned into float32 and normalized while it is in the cache; to another device the
-        batch goes as it was packed.
+        Each is read, turned into float32 and normalized while it is in the cache; to another device
+        the batch goes as it was packed.
         """
         index, starts, frames = asked
         where = list(zip(index.tolist(), starts.tolist(), strict=True))
-        parts = [self._part(kind, i, start, frames) for i, start in where]
-        out = torch.empty(len(where), frames, *self._row(kind), device=device)
-        if device.type != "cpu" and len({part.dtype for part in parts}) == 1:
-            parts = torch.stack(parts).to(device)
+        parts = (self._part(kind, i, start, frames) for i, start in where)
+        row = self.manifest["shape"] if kind == "videos" else (self.n_units,)
+        out = torch.empty(len(where), frames, *row, device=device)
+        if device.type != "cpu":
+            parts = list(parts)
+            if len({part.dtype for part in parts}) == 1:
+                parts = torch.stack(parts).to(device)
         mean, factor = self._placed(kind, device)
         for clip, part, (_, start) in zip(out, parts, where, strict=True):
             clip.copy_(part)
@@ -273,9 +281,6 @@ class MovieSession:
             return torch.from_numpy(self.video(i, start, frames))
         first = int(self._starts[i, KINDS.index(kind)]) + start
         return self._responses_file[first : first + frames]
-
-    def _row(self, kind: str) -> tuple[int, ...]:
-        return tuple(self.manifest["shape"]) if kind == "videos" else (self.n_units,)
 
     def _sides(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
         """Frames of behavior or pupil, normalized: -> (n, t, 2); 0 if not recorded."""
@@ -301,7 +306,7 @@ class MovieSession:
             return None, None
         if (kind, device) not in self._placed_file:
             both = (
-                None if x is None else torch.tensor(x, device=device) for x in self._normal[kind]
+                None if x is None else torch.as_tensor(x, device=device) for x in self._normal[kind]
             )
             self._placed_file[kind, device] = tuple(both)
         return self._placed_file[kind, device]

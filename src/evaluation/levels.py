@@ -40,7 +40,7 @@ def _contributions(
     scored = session.scored_frames(trial)
     starts = stitcher.starts(range(scored.start, scored.stop))
     device = next(encoder.parameters()).device
-    batch = session.clips(np.full(len(starts), trial), starts, device, stitcher.clip)
+    batch = session.clips(np.full(len(starts), trial), starts, device, stitcher.clip, 0)
     readout, x = encoder.readouts[session.key], encoder.features(batch, session.key, None)
     shift = encoder.shift(batch, session.key)
     shift = None if shift is None else shift[:, -x.shape[2] :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from src.evaluation.movie_metrics import SCORES, FrameRows, movie_unit_scores
 from src.evaluation.movie_predictions import frame_ids, measured
 from src.evaluation.prediction import Prediction, align, load_prediction
 from src.seeds import numpy_stream
+from src.studies.records import PublishedScore
 
 RESAMPLED = ("single", "avg")  # scores that have intervals
 
@@ -162,6 +163,25 @@ def by_stimulus(results: Sequence[MovieResults], seed: int) -> pd.DataFrame:
         some = [found.only(found.stimuli == kind) for found in results if kind in found.stimuli]
         parts.append(summary(unit_table(some, seed)).assign(stimulus=kind))
     return pd.concat(parts, ignore_index=True)
+
+
+def published_table(
+    published: Iterable[PublishedScore], scores: pd.DataFrame, alike: bool
+) -> pd.DataFrame:
+    """Published scores, a row each with source, status and tolerance, beside ours of that place.
+
+    scores: rows of `summary` of one model on official frames, with their `track`, which is the last
+    word of a published system; its session `mean` is ours over sessions. Where the data are `alike`
+    there is a difference, and `within` says whether it is at most the tolerance.
+    """
+    table = pd.DataFrame([vars(score) for score in published]).drop(columns="images")
+    places = table["system"].str.extract("(oracle|main|OOD)$", expand=False), table["session"]
+    known = scores.assign(session=scores["session"].replace(r"mean of \d+", "mean", regex=True))
+    known = known.set_index(["track", "session"])["single"]
+    table["ours"] = known.reindex(pd.MultiIndex.from_arrays(places)).to_numpy()
+    table["difference"] = table["ours"] - table["value"] if alike else np.nan
+    within = np.where(table["difference"].abs() <= table["tolerance"], "yes", "no")
+    return table.assign(within=np.where(table["difference"].isna(), "", within))
 
 
 def movie_intervals(

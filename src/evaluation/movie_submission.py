@@ -221,9 +221,14 @@ def submitted(
         yield SubmittedTrial(session.name, trial, values, session.unit_ids)
 
 
-def bundle(folder: Path) -> list[Path]:
-    """The flat zips to upload, of the files in a folder: the two main tiers, and each OOD tier."""
+def bundle(folder: Path, sessions: Mapping[str, Any]) -> list[Path]:
+    """The flat zips to upload, of the files in a folder: the two main tiers, and each OOD tier.
+
+    DataError unless each file is complete, of which `sessions` say what it must hold.
+    """
     made = []
+    for tier, name in NAMES.items():
+        require_complete(Path(folder) / name, sessions, tier)
     for name, tiers in ARCHIVES.items():
         with (
             replacing(Path(folder) / name) as temporary,

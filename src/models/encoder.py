@@ -185,6 +185,11 @@ class Encoder(nn.Module):
                 y = combine(y, part[session](behavior, units))
         return y
 
+    def answered(self, session: str) -> int | None:
+        """How many of a clip's last frames are predicted; None of images."""
+        size = self.sessions[session].image_shape[1:]
+        return self.core.output_shape(*size)[0] if len(size) == 3 else None
+
     def shift(self, batch: Batch, session: str) -> Tensor | None:
         """Shift of the readout positions by the pupil: (n, [t,] 2), None where it is 0."""
         if session not in self.shifters:

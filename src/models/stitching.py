@@ -118,7 +118,7 @@ def window_outputs(
     """What k Encoders say about the windows of one trial: (w,) -> (k, w, t', u)."""
     made = [[] for _ in encoders]
     for part in np.split(starts, range(batch_size, len(starts), batch_size)):
-        batch = session.clips(np.full(len(part), trial), part, device, clip)
+        batch = session.clips(np.full(len(part), trial), part, device, clip, answered=0)
         for outputs, encoder in zip(made, encoders, strict=True):
             outputs.append(encoder(batch, session.key).cpu().numpy())
     return np.stack([np.concatenate(outputs) for outputs in made])

@@ -229,7 +229,7 @@ RECORDING = Profile(
     ),
     skips=(
         *("05_fig_ensemble", "06_fig_ood", "07_fig_levels", "09_fig_receptive_fields"),
-        "10_fig_leakage",
+        *("10_fig_leakage", "11_fig_better"),
     ),
     contest=("compact", "linear"),
 )

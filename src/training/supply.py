@@ -23,17 +23,18 @@ def training_batch(
     device: torch.device,
     random: np.random.Generator,
     rows: slice = slice(None),
+    answered: int | None = None,
 ) -> Batch:
     """The trials `index`, of videos a clip each that starts anywhere: (n,) -> Batch of n.
 
     Starts are uniform on 0..t - clip, so that the last frame is drawn too (defect 7). `rows` loads
-    some of the n; starts are drawn for all.
+    some of the n; starts are drawn for all. Responses are of the last `answered` frames.
     """
     if not of_videos(session):
         return session.batch(index[rows], device)
     frames = session.image_shape[1]
     starts = random.integers(0, session.lengths[index] - frames + 1)
-    return session.clips(index[rows], starts[rows], device, frames)
+    return session.clips(index[rows], starts[rows], device, frames, answered)
 
 
 def augmented(
@@ -44,10 +45,11 @@ def augmented(
     crops: np.random.Generator,
     shifts: torch.Generator | None,
     rows: slice,
+    answered: int | None = None,
 ) -> Batch:
     """Some rows of a training batch as the recipe changes it; all is drawn for the whole batch."""
     loaded = slice(None) if config.mixing else rows  # a trial may be mixed with any other
-    batch = training_batch(session, index, device, crops, loaded)
+    batch = training_batch(session, index, device, crops, loaded, answered)
     batch = rotate(batch, shifts) if config.rotate else batch
     batch = jitter(batch, config.jitter, shifts)
     if not config.mixing:

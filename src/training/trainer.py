@@ -266,7 +266,7 @@ class Run:
         rows, group, config = self.group.rows(len(index)), self.group, self.config
         with group.share(len(index)):
             given = config, self.sessions[key], index, self.device, crops
-            batch = augmented(*given, shifts, rows)
+            batch = augmented(*given, shifts, rows, self.encoder.answered(key))
             prediction, named = self.encoder.respond_and_name(batch, key, noise)
             target = self.target(key, index[rows], answered(batch.responses, prediction))
             counts = self.sessions[key].n_trials, len(self.splits[key].train)

@@ -3,7 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from src.analyses.contest import summary_table
+from src.analyses.contest import images_an_epoch, price_table, summary_table
+from src.data.splits import Split
+from src.models.cost import multiply_adds
+from src.models.encoder import Encoder
+from src.paths import run_paths
+from src.studies import STUDIES
+from tests.movies import MovieFake
 
 PRICE = pd.DataFrame(
     {
@@ -38,3 +44,21 @@ def test_scores_and_differences_are_those_of_the_metric_asked_for():
     assert table.loc["student", ["score", "difference"]].tolist() == [0.6, 0.2]
     assert np.isnan(table.loc["wide", "difference"])  # the one that has to be beaten
     assert "wide 1" not in table.index
+
+
+def test_an_epoch_shows_as_many_images_of_each_session_as_the_largest_has():
+    split = {k: Split(np.arange(n), np.arange(3), np.arange(0)) for k, n in (("a", 9), ("b", 4))}
+    assert images_an_epoch(split) == 18
+
+
+def test_films_are_priced_by_clips_and_the_epochs_that_were_trained(tmp_path):
+    profile = STUDIES["sensorium2023"].profile("demo")
+    plan = profile.plan("compact")
+    sessions = {k: MovieFake(k, image_shape=(1, 30, 36, 64), n_trials=5) for k in "ab"}
+    places = run_paths("sensorium2023", "demo", str(tmp_path), str(tmp_path))
+    places.member("compact", 1).mkdir(parents=True)
+    (places.member("compact", 1) / "history.csv").write_text("epoch\n1\n2\n")
+    table = price_table(profile, places, 1, ["compact"], lambda folder, inputs: sessions)
+    clips = 2 * 2 * 3  # epochs, mice, training films
+    expected = 3 * clips * multiply_adds(Encoder(plan.model, sessions, 1)) / 1e12
+    assert table["own"].tolist() == [expected] and table["teachers"].tolist() == [0]

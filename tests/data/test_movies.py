@@ -318,6 +318,15 @@ def test_crops_equal_the_crops_of_whole_normalized_trials(films, key):
             np.testing.assert_allclose(mine.numpy(), theirs, rtol=rtol, atol=1e-4)
 
 
+def test_responses_of_the_last_frames_alone_are_those_of_all(films):
+    found = session(films)
+    asked = found.trials("train")[:3], np.array([0, 133, 269])
+    whole, last = found.clips(*asked), found.clips(*asked, answered=15)
+    assert torch.equal(last.responses, whole.responses[:, 15:])
+    assert torch.equal(last.images, whole.images) and torch.equal(last.pupil, whole.pupil)
+    assert found.clips(*asked, answered=0).responses is None
+
+
 def test_a_crop_outside_its_trial_is_an_error(films):
     found = session(films)
     trial = found.trials("train")[0]

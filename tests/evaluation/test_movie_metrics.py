@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.config import InputConfig
@@ -17,6 +18,7 @@ from src.evaluation.movie_results import (
     load_movie_results,
     movie_comparisons,
     movie_intervals,
+    published_table,
     results_of,
     summary,
     unit_table,
@@ -24,6 +26,7 @@ from src.evaluation.movie_results import (
 from src.evaluation.prediction import Prediction, save_prediction
 from src.seeds import numpy_stream
 from src.simulate.movie_truth import load_movie_truth
+from src.studies import STUDIES
 
 TIERS = ("oracle", "live_test_main", "live_test_bonus", "final_test_main", "final_test_bonus")
 
@@ -264,3 +267,23 @@ def test_a_prediction_that_lacks_a_frame_is_refused(scored, films):
     )
     with pytest.raises(DataError, match="1 missing"):
         results_of(session, np.flatnonzero(session.lengths > 0), {"less": less})
+
+
+def test_published_scores_stand_beside_ours_of_the_same_mice_and_track():
+    published = STUDIES["sensorium2023"].published
+    ours = [("main", "mean of 5", 0.3), ("main", "pooled", 0.1), ("oracle", "29515-10-12", 0.25)]
+    scores = pd.DataFrame(ours, columns=["track", "session", "single"])
+    table = published_table(published, scores, alike=True)
+    assert table[["source", "status", "tolerance"]].notna().all(axis=None)
+    assert len(table) == len(published)
+    known = table.dropna(subset="ours").set_index("system")
+    assert set(known.index[known["session"] == "mean"].str[-4:]) == {"main"}
+    found = known.loc["DwiseNeuro, final main"]
+    assert found["difference"] == pytest.approx(0.3 - 0.2913) and found["within"] == "yes"
+    mouse = known[known["session"] == "29515-10-12"].iloc[0]
+    assert mouse["difference"] == pytest.approx(0.25 - 0.2472) and mouse["within"] == "yes"
+    assert known.loc["DwiseNeuro, first stage, final main", "within"] == "yes"
+    far = published_table(published, scores.assign(single=0.5), alike=True)
+    assert set(far["within"]) == {"no", ""}
+    none = published_table(published, scores, alike=False)
+    assert none["difference"].isna().all() and set(none["within"]) == {""}

@@ -145,13 +145,21 @@ def test_a_trial_that_shows_nothing_is_given_the_mean(sessions):
 
 def test_zips_are_flat_and_hold_what_belongs_together(sessions, tmp_path):
     for tier in NAMES:
-        export(rows(sessions, tier)[:1], tmp_path, tier)
-    names = [zipfile.ZipFile(path).namelist() for path in bundle(tmp_path)]
+        export(rows(sessions, tier), tmp_path, tier)
+    names = [zipfile.ZipFile(path).namelist() for path in bundle(tmp_path, sessions)]
     assert names == [
         ["predictions_live_main.parquet.brotli", "predictions_final_main.parquet.brotli"],
         ["predictions_live_test_bonus_ood.parquet.brotli"],
         ["predictions_final_test_bonus_ood.parquet.brotli"],
     ]
+
+
+def test_an_incomplete_file_is_not_put_into_a_zip(sessions, tmp_path):
+    for tier in NAMES:
+        export(rows(sessions, tier)[: -1 if tier == TIER else None], tmp_path, tier)
+    with pytest.raises(DataError, match=f"of {TIER} is missing: write it again"):
+        bundle(tmp_path, sessions)
+    assert not list(tmp_path.glob("*.zip"))
 
 
 def test_a_row_is_written_from_arrays(tmp_path):

@@ -92,3 +92,16 @@ def test_behavior_traces_are_as_many_as_were_recorded(axis, names):
     assert len(axis.lines) == (4 if names else 5)
     if names:
         assert [t.get_text() for t in axis.get_yticklabels()] == list(names)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_model_of_one_member_goes_by_its_name_beside_its_price(axis, members):
+    price = pd.DataFrame(
+        {"model": "compact", "member": range(1, members + 1), "own": 0.5, "teachers": 0.0}
+    )
+    scores = pd.DataFrame([("compact 1", 0.3, 0.2, 0.4)], columns=["model", "score", "low", "high"])
+    panels.score_by_price(axis, scores, price, "single")
+    (label,) = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert label == ("compact" if members == 1 else "compact, one")
+    assert axis.lines[0].get_xydata().tolist() == [[0.5, 0.3]]
+    assert axis.get_ylabel() == "single-trial correlation"

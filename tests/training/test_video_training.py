@@ -11,7 +11,7 @@ from src.correlation import pearson
 from src.data.splits import Split
 from src.models.encoder import Encoder
 from src.models.stitching import predicted_trials, stitcher_of
-from src.seeds import numpy_stream
+from src.seeds import numpy_stream, stream
 from src.training.checkpoint import CheckpointError, load_core, load_encoder
 from src.training.sampler import steps
 from src.training.schedule import Schedule, warmth
@@ -110,6 +110,26 @@ def test_it_learns_and_validation_is_the_score_of_whole_trials(mice, tmp_path):
         ]
         scores.append(pearson(*map(np.concatenate, zip(*pairs, strict=True))))
     assert np.concatenate(scores).mean() == pytest.approx(history["best"].iloc[-1], abs=1e-6)
+
+
+def test_a_step_on_the_responses_it_answers_is_that_on_all(mice, monkeypatch):
+    sessions, splits = mice
+    index, cut = splits["a"].train[:3], replace(RECIPE, mixing=1.0, mixing_way="cut")
+    asked, clips = [], sessions["a"].clips
+    monkeypatch.setattr(
+        sessions["a"], "clips", lambda *given: asked.append(given[-1]) or clips(*given)
+    )
+
+    def gradients():
+        run = Run(Encoder(MODEL, sessions, seed=1), sessions, splits, cut, seed=5)
+        crops = numpy_stream(5, "crops")
+        run.accumulate("a", index, stream(5, "sample"), stream(5, "jitter"), crops)
+        return [p.grad for p in run.encoder.core.parameters()]
+
+    some = gradients()
+    monkeypatch.setattr(Encoder, "answered", lambda *_: None)
+    assert all(torch.equal(a, b) for a, b in zip(some, gradients(), strict=True))
+    assert asked == [15, None]
 
 
 def test_gradients_add_up_over_mice_and_a_cycle_takes_them_in_turn(mice):

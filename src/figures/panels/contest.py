@@ -31,7 +31,9 @@ def score_differences(axis: Axes, table: pd.DataFrame) -> None:
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1))
 
 
-def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> None:
+def score_by_price(
+    axis: Axes, scores: pd.DataFrame, price: pd.DataFrame, metric: str = "avg"
+) -> None:
     """Scores with intervals over what training cost: columns model, score, low, high; price.
 
     price: columns model, member, own, teachers; "cnn 2" is member 2 of cnn, "cnn x 3" all its
@@ -39,6 +41,7 @@ def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> Non
     """
     alone = {f"{row.model} {row.member}": row.own + row.teachers for row in price.itertuples()}
     by_model = price.groupby("model")
+    members = by_model.size()
     together = by_model["own"].sum() + by_model["teachers"].first()
     for row in scores.itertuples():
         name, _, count = row.model.rpartition(" ")
@@ -48,10 +51,11 @@ def score_by_price(axis: Axes, scores: pd.DataFrame, price: pd.DataFrame) -> Non
         name = name.removesuffix(" x")
         x = together[name] if ensemble else alone[row.model]
         color, marker = model_color(name), "s" if ensemble else "o"
-        label = f"{name} x {count}" if ensemble else f"{name}, one" if count == "1" else None
+        one = f"{name}, one" if members[name] > 1 else name
+        label = f"{name} x {count}" if ensemble else one if count == "1" else None
         axis.vlines(x, row.low, row.high, color=color, linewidth=1.2)
         axis.plot(x, row.score, marker, color=color, markersize=7 if ensemble else 4.5, label=label)
-    axis.set(xscale="log", xlabel="training cost (10¹² multiply-adds)", ylabel=LABELS["avg"])
+    axis.set(xscale="log", xlabel="training cost (10¹² multiply-adds)", ylabel=LABELS[metric])
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
