@@ -61,14 +61,7 @@ from src.manifest import declare, save_figure, save_table
 from src.paths import run_paths
 from src.simulate.nsd import simulate_nsd
 from src.studies import STUDIES
-from src.training.gnet_budget import (
-    SPEEDS,
-    gigabytes,
-    map_side,
-    packed_disk,
-    training_memory,
-    training_work,
-)
+from src.training import gnet_budget as budget
 
 # %% tags=["parameters"]
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
@@ -129,14 +122,14 @@ plan = settings.plan("gnet8j")
 voxels = {subject.key: len(subject.unit_ids) for subject in subjects}
 trials = {subject.key: subject.n_trials for subject in subjects}
 images = len(np.unique(np.concatenate([subject.image_ids for subject in subjects])))
-given = voxels, plan.model.core, plan.model.readout, (map_side(size),) * 2
-cost = {"memory": gigabytes(training_memory(*given, plan.training.batch_size))}
-cost["disk"] = gigabytes(packed_disk(voxels, trials, images, size))
+given = voxels, plan.model.core, plan.model.readout, (budget.map_side(size),) * 2
+cost = {"memory": budget.gigabytes(budget.training_memory(*given, plan.training.batch_size))}
+cost["disk"] = budget.gigabytes(budget.packed_disk(voxels, trials, images, size))
 shown = {subject.key: int((subject.tiers == "train").sum()) for subject in subjects}
 steps = sum(-(-n // plan.training.batch_size) for n in shown.values())
 epochs = plan.training.max_epochs
-work = epochs * training_work(voxels, shown, plan.model.core, (map_side(size),) * 2)
-hours = ", ".join(f"{work / speed / 3600:.2g} h on {name}" for name, speed in SPEEDS.items())
+work = epochs * budget.training_work(voxels, shown, plan.model.core, (budget.map_side(size),) * 2)
+hours = ", ".join(f"{work / speed / 3600:.2g} h on {name}" for name, speed in budget.SPEEDS.items())
 print(f"one trunk: {steps} steps an epoch, {epochs} epochs at most, about {hours}; GB:")
 readable(pd.DataFrame(cost).rename_axis("part").reset_index())
 
