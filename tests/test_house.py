@@ -44,6 +44,7 @@ COMMANDS = {
     "records",
     "imports",
     "summary",
+    "local_graph",
 }
 BELOW_COMMANDS = {"paths", "manifest", "lifetime", "names"}
 
