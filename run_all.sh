@@ -89,14 +89,16 @@ if [ $# -eq 0 ] && [ -z "$dry" ]; then # src.run reports one line a notebook; Sn
     graph+=(--quiet rules progress host reason)
     settings+=(terse=1)
 fi
+snakemake=(python -m snakemake)
 if [ $where = here ]; then # this machine's limits, which jobs side by side must share
+    snakemake=(python -m src.local_graph)
     memory=$(python -c 'import os; print(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)')
     gpus=$(nvidia-smi -L 2>/dev/null | grep -c . || true)
     graph+=(--cores "$jobs" --resources mem_mb="$memory" gpu="$((gpus > 1 ? gpus : 1))")
 fi
 
 if [ -n "$dry" ]; then
-    python -m snakemake "${graph[@]}" --dry-run --printshellcmds --config "${settings[@]}" "$@" |
+    "${snakemake[@]}" "${graph[@]}" --dry-run --printshellcmds --config "${settings[@]}" "$@" |
         python -m src.dry_run --profile "$profile" --recording "$recording" --study "$study" --data-root "$data_root"
     exit
 fi
@@ -107,7 +109,7 @@ fi
 
 asked=(--profile "$profile" --recording "$recording" --study "$study" --data-root "$data_root")
 asked+=(--output-root "$output_root")
-python -m src.start "${asked[@]}" -- python -m snakemake "${graph[@]}" --config "${settings[@]}" "$@" || {
+python -m src.start "${asked[@]}" -- "${snakemake[@]}" "${graph[@]}" --config "${settings[@]}" "$@" || {
     status=$?
     [ "$status" = 2 ] || printf '%s\n' "Stopped. The same command continues from here." >&2
     exit "$status"

@@ -29,7 +29,9 @@ from src.kernel import ENVIRONMENT, USAGE, WARM, address
 from src.lifetime import die_with
 
 PACKAGES = (
-    *("torch", "pandas", "scipy.stats", "sklearn", "matplotlib.pyplot", "PIL.Image", "tqdm.auto"),
+    *("torch", "torch._dynamo", "pandas", "matplotlib.pyplot", "PIL.Image", "tqdm.auto"),
+    *("scipy.stats", "scipy.io", "scipy.signal", "scipy.cluster.hierarchy"),
+    *("sklearn.cluster", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection"),
     *("h5py", "ipykernel.ipkernel", "ipykernel.kernelapp", "ipywidgets", "matplotlib_inline"),
     "matplotlib_inline.backend_inline",
 )

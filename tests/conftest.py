@@ -1,5 +1,7 @@
 """Shared fixtures: stored outputs of published implementations, and a finished smoke run."""
 
+import json
+import os
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from src import manifest
 from src.data.movie_mouse import open_movie_mouse
 from src.data.movie_pack import pack_movies
 from src.paths import ROOT
@@ -14,6 +17,11 @@ from src.simulate.movie_config import PRESETS
 from src.simulate.movie_mice import simulate_movie_mice
 
 SEED = 7  # of the simulated films
+
+
+def pytest_collection_modifyitems(items):
+    """First the kills of a run, which take longest; where two processes test, one does the rest."""
+    items.sort(key=lambda item: item.path.name != "test_crash.py")
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +46,27 @@ class SmokeRun:
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory) -> SmokeRun:
-    """The smoke profile, run once without interruption, two notebooks at a time."""
-    folder = tmp_path_factory.mktemp("smoke")
+    """The smoke profile, run once without interruption, two notebooks at a time.
+
+    Of the processes of tests/run.sh the first that needs it makes it for all.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "smoke"
+    told = folder / "told.json"
+    with manifest.lock(folder / ".lock", "another process makes the smoke run"):
+        if not told.exists():
+            manifest.save_json(run_smoke(folder), told)
+    status, out, err = json.loads(told.read_text())
+    assert status == 0, out + err
+    return SmokeRun(folder / "data", folder / "figures", out)
+
+
+def run_smoke(folder: Path) -> tuple[int, str, str]:
+    """Exit status of the run, what it said, and its complaints."""
     places = ["--data-root", str(folder / "data"), "--output-root", str(folder / "figures")]
-    done = subprocess.run(
-        ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--jobs", "2", *places],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return SmokeRun(folder / "data", folder / "figures", done.stdout)
+    command = ["bash", str(ROOT / "run_all.sh"), "--profile", "smoke", "--jobs", "2", *places]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -377,6 +377,15 @@ def test_files_of_clusters_have_options_of_snakemake():
         assert options["executor"] == file.parent.name and set(options) <= known
 
 
+def test_a_run_on_this_machine_starts_without_executors_of_clusters():
+    command = [sys.executable, "-X", "importtime", "-m", "src.local_graph", "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    executors = re.search(r"--executor \{([^}]*)\}", told.stdout).group(1).split(",")
+    assert "local" in executors and not {"slurm", "kubernetes"} & set(executors)
+    imported = set(re.findall(r"\| +(\w+)$", told.stderr, flags=re.MULTILINE))
+    assert "snakemake" in imported and not {"kubernetes", "pandas"} & imported
+
+
 @pytest.mark.parametrize("study", ["macaque_it", "cornet"])
 def test_every_network_probe_and_search_is_a_job(study, tmp_path):
     """A dry run of the real notebooks; a job waits for features or a recipe it reads, no others."""

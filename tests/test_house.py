@@ -47,6 +47,7 @@ COMMANDS = {
     "records",
     "imports",
     "summary",
+    "local_graph",
 }
 BELOW_COMMANDS = {"paths", "manifest", "locks", "lifetime", "names"}
 

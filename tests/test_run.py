@@ -1,6 +1,7 @@
 """`python -m src.run`: what it refuses, when it fails, what it leaves behind."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import pytest
 from src.kernel import address
 from src.manifest import file_sha256
 from src.paths import ROOT
-from src.run import make_job, read_notes
+from src.run import UNUSED, make_job, read_notes
 
 HEAD = """# %% tags=["parameters"]
 profile: str = "tried"  # name of the run
@@ -276,6 +277,11 @@ def test_a_warm_kernel_has_packages_and_reads_the_sources_anew(tmp_path, server)
 def test_a_run_without_its_server_starts_cold(tmp_path):
     done = Bench(tmp_path, "nobody-of-this-name").run(GOOD)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("package", UNUSED)
+def test_what_is_kept_from_starting_would_start(package):
+    assert importlib.util.find_spec(package)
 
 
 def test_two_runs_of_one_job_take_turns(bench):

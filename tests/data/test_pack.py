@@ -23,7 +23,7 @@ from src.data.pack import pack, read_manifest
 from src.data.sensorium import open_mouse
 from src.paths import ROOT
 
-# Packs, but kills itself in the middle of the given write.
+# Packs in a process for each number given, which kills itself in the middle of that write.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -32,12 +32,17 @@ from src.data.sensorium import open_mouse
 
 pack.BLOCK, put, count = 4, build.Rows._put, iter(range(10**6))
 def killed(rows, position, data, end=None):
-    if next(count) == int(sys.argv[3]):
+    if next(count) == writes:
         put(rows, position, data[: len(data) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
     put(rows, position, data, end)
 build.Rows._put = killed
-pack.pack(open_mouse(sys.argv[1]), Path(sys.argv[2]))
+mouse, cache = open_mouse(sys.argv[1]), Path(sys.argv[2])
+for writes in map(int, sys.argv[3:]):
+    if os.fork() == 0:
+        pack.pack(mouse, cache)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), cache.exists())
 """
 
 
@@ -131,11 +136,11 @@ def test_killed_packing_continues_to_the_same_bytes(write_mouse, tmp_path, monke
     monkeypatch.setattr(packing, "BLOCK", 4)
     pack(open_mouse(folder), tmp_path / "whole")
     draw, cache = random.Random(3), tmp_path / "killed"
-    for writes in (draw.randrange(100), draw.randrange(60), draw.randrange(20), 10**6):
-        command = [sys.executable, "-c", KILLED, str(folder), str(cache), str(writes)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0 if writes == 10**6 else -signal.SIGKILL, "")
-        assert cache.exists() == (writes == 10**6)
+    writes = draw.randrange(100), draw.randrange(60), draw.randrange(20), 10**6
+    command = [sys.executable, "-c", KILLED, folder, cache, *map(str, writes)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{-signal.SIGKILL} False"] * 3 + ["0 True"]
     assert contents(cache) == contents(tmp_path / "whole")
     assert not list(tmp_path.glob(".*partial"))
 
