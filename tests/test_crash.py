@@ -11,9 +11,11 @@ import psutil
 from src.manifest import file_sha256
 from src.paths import ROOT
 
+STUDY = "nsd_gnet"  # all stages in few notebooks
+
 # Each kill waits until so many notebooks have begun; so each catches the notebook it was in before
 # or a later one, or (0) no notebook yet, and kills are spread over the whole run.
-BEGUN = (1, 1, 2, 3, 2, 0, 4, 3, 2, 4, 3, 4, 3)
+BEGUN = (1, 1, 2, 2, 2, 0, 3, 2, 2, 3, 2, 3, 2)
 ORPHANED = {3, 8}  # of these kills the notebooks survive, and meet the run that continues
 
 
@@ -26,14 +28,14 @@ class Killer:
 
     def start(self, jobs: int = 2) -> psutil.Popen:
         places = ["--data-root", str(self.data), "--output-root", str(self.output)]
-        options = ["--profile", "smoke", "--study", "sensorium2022", "--jobs", str(jobs), *places]
+        options = ["--profile", "smoke", "--study", STUDY, "--jobs", str(jobs), *places]
         command = ["bash", str(ROOT / "run_all.sh"), *options]
         pipe = subprocess.DEVNULL
         return psutil.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True)
 
     def executed(self) -> set[tuple[str, int]]:
         """Names of executed notebooks, and when they were last written, in ns."""
-        found = (self.output / "sensorium2022/smoke/records").glob("*.ipynb")
+        found = (self.output / STUDY / "smoke/records").glob("*.ipynb")
         return {(p.stem, quietly(p.stat).st_mtime_ns) for p in found if quietly(p.stat)}
 
     def kill(self, begun: int, jobs: int, orphan: bool) -> bool:
@@ -77,7 +79,7 @@ def quietly(action):
 
 def results(data: Path, output: Path) -> dict[str, str]:
     """sha256 of every table, figure, prediction and history of a run."""
-    made, runs = output / "sensorium2022", data / "runs/sensorium2022"
+    made, runs = output / STUDY, data / "runs" / STUDY
     found = [p for kind in ("png", "pdf", "csv") for p in made.rglob(f"*.{kind}")]
     found += [p for kind in ("npz", "csv") for p in runs.rglob(f"*.{kind}")]
     return {str(p.relative_to(data.parent)): file_sha256(p) for p in sorted(found)}
@@ -85,7 +87,7 @@ def results(data: Path, output: Path) -> dict[str, str]:
 
 def test_kills_leave_no_trace(smoke_run, tmp_path):
     """Killed thirteen times, with one job and two at a time in turn, against undisturbed."""
-    records = (smoke_run.output / "sensorium2022/smoke/records").glob("*.json")
+    records = (smoke_run.output / STUDY / "smoke/records").glob("*.json")
     usual = {path.stem: json.loads(path.read_text())["seconds"] for path in records}
     killer = Killer(tmp_path, usual, random.Random(20220713))
     kills = [killer.kill(begun, 1 + i % 2, i in ORPHANED) for i, begun in enumerate(BEGUN)]
