@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from src import manifest
+from src import locks, manifest
 from src.data.movie_mouse import open_movie_mouse
 from src.data.movie_pack import pack_movies
 from src.paths import ROOT
@@ -53,7 +53,7 @@ def smoke_run(tmp_path_factory) -> SmokeRun:
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "smoke"
     told = folder / "told.json"
-    with manifest.lock(folder / ".lock", "another process makes the smoke run"):
+    with locks.lock(folder / ".lock", "another process makes the smoke run"):
         if not told.exists():
             manifest.save_json(run_smoke(folder), told)
     status, out, err = json.loads(told.read_text())
