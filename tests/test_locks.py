@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 
 from src import locks
 from src.paths import ROOT
+from src.training.launch import PARENT
+from src.training.parallel import sole
 from tests.waiting import said_until_it_waits
 
 HOLD = """
@@ -63,3 +66,21 @@ def waited(path):
 def test_other_folders_need_not_wait(tmp_path, capsys):
     with locks.alone(tmp_path / "a"), locks.alone(tmp_path / "b"):
         assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("started", "keeps"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "0", "RANK": "0"}, True),  # by a torchrun of one's own
+        ({"LOCAL_RANK": "1", "RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "RANK": "0", PARENT: "1"}, False),  # by a process that has the lock
+    ],
+)
+def test_of_a_group_one_process_keeps_others_out(tmp_path, monkeypatch, started, keeps):
+    for name, value in started.items():
+        monkeypatch.setenv(name, value)
+    held = []
+    monkeypatch.setattr(locks, "lock", lambda *given: held.append(given) or nullcontext())
+    with sole(tmp_path):
+        assert len(held) == keeps

@@ -99,8 +99,12 @@ def in_a_group() -> bool:
 
 
 def sole(folder: Path) -> AbstractContextManager[None]:
-    """Keep other runs out of a folder; for processes of a group whoever started them does."""
-    return nullcontext() if in_a_group() else locks.alone(folder)
+    """Keep other runs out of a folder: for a group what started it does, or else its first process.
+
+    A torchrun of one's own keeps nobody out.
+    """
+    kept = PARENT in os.environ or os.environ.get("RANK", "0") != "0"
+    return nullcontext() if in_a_group() and kept else locks.alone(folder)
 
 
 @contextmanager
