@@ -167,9 +167,6 @@ summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places, na
 # scores in sight, so that it was then tried on seeds that had no part in that, 4 to 7: the small
 # network predicted the main test films better by 0.049, with an interval over seeds of 0.029 to
 # 0.068 (0.132 to 0.161, against 0.081 to 0.121), and the oracle films by 0.026 (0.021 to 0.031).
-# Batches matter most, for they buy steps: one epoch of the demo's own network at the same price
-# scored -0.004 in batches of 8 and 0.047 in batches of 2 (one seed). With twice the price for both,
-# and one seed again, it was 0.103 against 0.069.
 #
 # All these networks have hardly been trained, and the mice are simulated. That the small one is
 # ahead so early says that it learns faster, not that it would be ahead in the end.
