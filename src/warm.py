@@ -21,6 +21,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,6 +54,8 @@ def serve(name: str, parent: int) -> NoReturn:
         for package in PACKAGES:
             importlib.import_module(package)
         gc.freeze()  # what is shared stays shared
+        # From Python 3.12 a fork warns of threads: there is pyarrow's allocator's, ready for forks.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
         server = os.getpid()
         if os.fork() == 0:
             listener.close()

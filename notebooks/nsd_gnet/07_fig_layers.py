@@ -130,7 +130,7 @@ for (model, key), part in parts.items():
         by_area.append(
             {"model": model, "session": key, "area": area, "voxels": chosen.sum(), **shares}
         )
-units, areas = pd.concat(rows), pd.DataFrame(by_area)
+units, areas = pd.concat(rows, ignore_index=True), pd.DataFrame(by_area)
 
 # %%
 save_table(units, tables["units"])

@@ -62,7 +62,7 @@ def read_frozen(
     reader = Encoder(model, seen, seed)
     train(reader, seen, splits, recipe, seed, folder, device)
     encoder.readouts.load_state_dict(reader.readouts.state_dict())
-    return encoder.to(next(reader.parameters()).device).eval()
+    return encoder.eval()
 
 
 def transfer_matrix(

@@ -15,7 +15,7 @@ import numpy as np
 
 from src.evaluation.prediction import Prediction
 from src.models.stitching import Stitcher, labels, predicted_trials, stitcher_of
-from src.training.device import pick_device, threads
+from src.training.device import placed, threads
 from src.training.provenance import versions
 
 FRAMES = 512  # more than a trial has; a frame's image_id is that of its film times this, plus it
@@ -37,10 +37,8 @@ def movie_predictions(
     of the session's own are as if they were alone. trial_ids are "trial/frame". The labels of
     src.models.stitching and the stitcher stand in the provenance.
     """
-    place = pick_device(device)
-    encoders = [encoder.to(place).eval() for encoder in encoders]
     stitcher = stitcher or stitcher_of(encoders[0])
-    with threads(n_threads):
+    with placed(encoders, device) as place, threads(n_threads):
         options = stitcher, place, batch_size, True
         made = list(predicted_trials(encoders, session, index, *options))
     spans = [frames for frames, _ in made]

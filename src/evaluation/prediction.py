@@ -19,7 +19,7 @@ from src.data.errors import DataError
 from src.data.hashes import trial_sha256
 from src.data.stored import read_npz
 from src.manifest import note_input, save_arrays
-from src.training.device import pick_device, threads
+from src.training.device import placed, threads
 from src.training.provenance import versions
 
 
@@ -72,10 +72,8 @@ def outputs(
         )
     else:
         first = row = np.arange(len(index))
-    place = pick_device(device)
-    encoders = [encoder.to(place).eval() for encoder in encoders]
     y = np.empty((len(encoders), len(first), session.n_units), np.float32)
-    with threads(n_threads):
+    with placed(encoders, device) as place, threads(n_threads):
         for start in range(0, len(first), batch_size):
             trials = index[first[start : start + batch_size]]
             batch = session.batch(trials, place)

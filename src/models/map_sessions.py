@@ -93,11 +93,13 @@ class TrunkSession(Session):
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.scratch) as file:  # stays while it is mapped
             seen = np.memmap(file, np.float16, "w+", shape=(len(first), *self.image_shape))
+        home = next(self.core.parameters()).device
         core = self.core.to(device)
         for start in range(0, len(first), LOOKED_AT):
             rows = first[start : start + LOOKED_AT]
             maps = core(self.session._images(rows, device))
             seen[start : start + LOOKED_AT] = TrunkMaps.side_by_side(maps).cpu().numpy()
+        core.to(home)
         return seen
 
 

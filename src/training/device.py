@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -41,6 +41,19 @@ def require_devices(name: str, processes: int) -> None:
             f"processes={processes} need a GPU each, and there are {there}: use "
             f"processes={there}, or device='cpu'"
         )
+
+
+@contextmanager
+def placed(modules: Sequence[nn.Module], name: str) -> Iterator[torch.device]:
+    """Have modules on a device, in evaluation mode, inside the block; they go back after it."""
+    place, homes = pick_device(name), [next(m.parameters()).device for m in modules]
+    for module in modules:
+        module.to(place).eval()
+    try:
+        yield place
+    finally:
+        for module, home in zip(modules, homes, strict=True):
+            module.to(home)
 
 
 @contextmanager

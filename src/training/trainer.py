@@ -61,9 +61,10 @@ def train(
 ) -> pd.DataFrame:
     """Train one ensemble member in `folder`; returns its history, a row an epoch.
 
-    Leaves the best weights in `encoder`, in `weights.pt` with everything they depend on, and the
-    tables of `write_tables`. `resume.pt` is there while it trains. A finished member with the same
-    recorded inputs is kept, a killed one is continued; other inputs train it again from its start.
+    Leaves the best weights in `encoder`, on the CPU, in `weights.pt` with everything they depend
+    on, and the tables of `write_tables`. `resume.pt` is there while it trains. A finished member
+    with the same recorded inputs is kept, a killed one is continued; other inputs train it again
+    from its start.
     `watch` sees every epoch of a run that is not finished; a continued one shows its former ones.
     `teachers`: weights.pt of members whose mean prediction is part of the target, as the recipe's
     `distilled` says.
@@ -102,7 +103,7 @@ def train(
                 write_tables(content, config, folder)
                 resume.unlink(missing_ok=True)
             group.wait()
-    encoder.load_state_dict(content["state"])
+    encoder.cpu().load_state_dict(content["state"])
     encoder.eval()
     return pd.read_csv(folder / "history.csv")
 

@@ -67,7 +67,8 @@ def trained(model: str, folder: Path, given: argparse.Namespace) -> None:
     encoder, config = Encoder(plan.model, sessions, 42), recipe(model, given)
     train(encoder, sessions, splits, config, 42, folder / model, given.device, False, show)
     tested = {k: replace(s, validation=s.test) for k, s in splits.items()}
-    score, *_ = validate(encoder, sessions, tested, config, Group(pick_device(given.device)))
+    device = pick_device(given.device)
+    score, *_ = validate(encoder.to(device), sessions, tested, config, Group(device))
     print(f"{model}: test {score:.4f}, {perf_counter() - start:.0f} s", flush=True)
 
 

@@ -41,13 +41,13 @@ RECIPE = TrainingConfig(learning_rate=1e-3, loss="batch_rho2", turns="alone")
 SHAPES = {"stored": (192, 27, 27), "trained": (3, 227, 227)}
 
 
-def make_run(prefilter: str, batch: int, voxels: int, chunk: int = 512) -> Run:
+def make_run(prefilter: str, batch: int, voxels: int, chunk: int = 512, device: str = "cpu") -> Run:
     """A training of one simulated subject, whose batches are always the same."""
     stored, shape = prefilter == "stored", SHAPES[prefilter]
     inputs = InputConfig(scale="full", raw=not stored, maps="p/conv2" if stored else "")
     core, readout = GNetCoreConfig(prefilter), PoolingReadoutConfig(chunk)
     model = ModelConfig("gnet", core, inputs, readout, output="identity")
-    encoder = Encoder(model, {"a": SessionFacts(voxels, shape)}, seed=0).train()
+    encoder = Encoder(model, {"a": SessionFacts(voxels, shape)}, seed=0).to(device).train()
     if not stored:
         own = {id(p) for p in encoder.core.prefilter.parameters()}
         trained = [p for p in encoder.parameters() if id(p) not in own]
@@ -58,7 +58,7 @@ def make_run(prefilter: str, batch: int, voxels: int, chunk: int = 512) -> Run:
     session = SimpleNamespace(
         n_trials=batch,
         image_shape=shape,
-        batch=lambda index, _: Batch(images[index].float(), responses[index]),
+        batch=lambda index, to: Batch(images[index].to(to).float(), responses[index].to(to)),
     )
     rows = np.arange(batch)
     config = replace(RECIPE, batch_size=batch, two_pass=not stored)

@@ -1,11 +1,12 @@
 """Training steps at full size on a GPU: seconds, memory and the share of the card's own peak.
 
-    python tests/benchmarks/gpu.py [mice films pictures] [--device cuda] [--steps 6] [--small]
+    python tests/benchmarks/gpu.py [mice films brains pictures] [--device cpu] [--steps 6] [--small]
 
 mice: seven simulated mice of the real shape, 8000 units each, images of 144 x 256, 128 trials of
 each a step, from packed files; the winner's model and ours. films: ten mice of 7863 units, 32 clips
 of 30 frames of one mouse a step; Dynamic-VFM and ours. One mouse stands on disk, all of a kind read
-it. pictures: CORnets at 64 pixels, random pictures. Operations are those of convolutions, products
+it. brains: GNet on stored maps of 100 images for the 4627 voxels of NSD's first subject. pictures:
+CORnets at 64 pixels, random pictures. Operations are those of convolutions, products
 and attention, two a multiply-add, counted in the step itself; peak is a product of square matrices.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from gnet_step import make_run
 from torch.utils.flop_counter import FlopCounterMode
 from video_loading import write_mouse
 
@@ -39,6 +41,7 @@ from src.models.registry import cornet_record
 from src.seeds import numpy_stream, stream
 from src.simulate.config import PRESETS
 from src.simulate.mice import simulate_mice
+from src.studies.nsd_gnet import RECIPE, SIZES
 from src.studies.records import Plan
 from src.studies.sensorium2022 import SENSORIUM2022
 from src.studies.sensorium2023 import SENSORIUM2023
@@ -47,6 +50,7 @@ from src.training.schedule import Schedule
 from src.training.trainer import Run
 
 TRIALS, MICE = 4473, 7  # training trials of a mouse of 2022, in batches of 128
+SESSION_TRIALS = 750  # of NSD, in each scan session; at most, as some are held out
 CLIPS, FILM_MICE, FILM_TRIALS = 32, 10, 300
 PRECISIONS = {"float32": False, "bfloat16 core": True}
 Step = Callable[[], Any]
@@ -168,6 +172,19 @@ def films(folder: Path, given: argparse.Namespace, peaks: dict[bool, float]) -> 
             print(f"  {hours:.1f} h a model of {run.config.max_epochs} epochs of {each} steps")
 
 
+def brains(_: Path, given: argparse.Namespace, peaks: dict[bool, float]) -> None:
+    """GNet on the largest subject."""
+    batch, voxels = (4, 40) if given.small else (100, sum(SIZES["subj01"][:4]))
+    run = make_run("stored", batch, voxels, device=given.device)
+    rows, noise, shifts = {"a": np.arange(batch)}, stream(0, device=run.device), stream(1)
+    took = measured(
+        "GNet8j, float32", lambda: run.step(rows, noise, shifts, []), given, peaks[False]
+    )
+    steps = sum(SESSION_TRIALS * size[4] // batch for size in SIZES.values())
+    hours = took * steps * RECIPE.max_epochs / 3600
+    print(f"  {hours:.1f} h a model of {RECIPE.max_epochs} epochs of {steps} steps")
+
+
 def pictures(_: Path, given: argparse.Namespace, peaks: dict[bool, float]) -> None:
     """CORnets that learn to name random pictures."""
     size = 8 if given.small else 256
@@ -190,7 +207,7 @@ def pictures(_: Path, given: argparse.Namespace, peaks: dict[bool, float]) -> No
 
 
 if __name__ == "__main__":
-    kinds = {"mice": mice, "films": films, "pictures": pictures}
+    kinds = {"mice": mice, "films": films, "brains": brains, "pictures": pictures}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kinds", nargs="*", default=list(kinds))
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))

@@ -1,6 +1,7 @@
-"""Tiny trainings of each study, for one process and for two: `shared_cases.py FOLDER` runs two.
+"""Tiny trainings of each study, for one process and for two: `shared_cases.py FOLDER DEVICE`.
 
-Both are forks of this process, which has imported everything, and find each other by gloo.
+Both are forks of this process, which has imported everything, and find each other by gloo; on a GPU
+they share one card, which NCCL does not allow.
 """
 
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 import torch._dynamo  # or each process's optimizer would import it
 from PIL import Image
-from torch import nn
+from torch import distributed, nn
 
 from src.config import (
     GaussianReadoutConfig,
@@ -62,7 +63,8 @@ class Maps(Population):
 
     def batch(self, index, device="cpu"):
         images = self.images[index].repeat(1, 64, 1, 1)[..., :9, :9]
-        return Batch(images * torch.linspace(0.5, 1, 192)[:, None, None], self.responses[index])
+        images = images * torch.linspace(0.5, 1, 192)[:, None, None]
+        return Batch(images, self.responses[index]).to(device)
 
 
 def images():
@@ -104,15 +106,15 @@ def split(session):
     return Split(*named, np.zeros(0, int))
 
 
-def fit(name, folder):
+def fit(name, folder, device="cpu"):
     """Train a case; in a process of torchrun, as one of them. Its encoder and history."""
     model, sessions, recipe = case(name)
     splits = {key: split(session) for key, session in sessions.items()}
     encoder = Encoder(model, sessions, seed=1)
-    return encoder, train(encoder, sessions, splits, recipe, 3, folder / name, "cpu", False)
+    return encoder, train(encoder, sessions, splits, recipe, 3, folder / name, device, False)
 
 
-def name_pictures(folder):
+def name_pictures(folder, device="cpu"):
     """Train a network with PyTorch's batch norm as CORnets are; the same two returns."""
     pictures, rng = folder / f"pictures{os.getpid()}", np.random.default_rng(0)
     for part, count in (("train", 9), ("val", 4)):
@@ -127,10 +129,17 @@ def name_pictures(folder):
         nn.init.normal_(parameter, 0.1, 0.1, generator=torch.Generator().manual_seed(i))
     recipe = RecognitionConfig(epochs=2, batch_size=4, learning_rate=0.1)
     given = network, open_folders(pictures), recipe, 1, folder / "named"
-    return network.module, train_recognizer(*given, device="cpu", progress=False)
+    return network.module, train_recognizer(*given, device=device, progress=False)
 
 
-def main(folder):
+def share_a_card():
+    """In this process: gloo, and products of float32 in float32."""
+    begin = distributed.init_process_group
+    distributed.init_process_group = lambda _, **how: begin("gloo", **how)
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def main(folder, device):
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -139,14 +148,16 @@ def main(folder):
     children = []
     for rank in "01":
         if not (child := os.fork()):
-            os.environ.update({"RANK": rank, "LOCAL_RANK": rank})
+            os.environ.update({"RANK": rank, "LOCAL_RANK": rank if device == "cpu" else "0"})
+            if device != "cpu":
+                share_a_card()
             for name in CASES:
-                fit(name, folder)
-            name_pictures(folder)
+                fit(name, folder, device)
+            name_pictures(folder, device)
             os._exit(0)
         children.append(child)
     sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -32,12 +32,15 @@ from tests.training.shared_cases import CASES, case, fit, name_pictures, split
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """Folder in which two processes trained every case."""
-    folder = tmp_path_factory.mktemp("two")
+    return in_two(tmp_path_factory.mktemp("two"), "cpu")
+
+
+def in_two(folder, device):
+    """The folder, where two processes have trained every case on a device."""
     script = Path(__file__).with_name("shared_cases.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, script, folder], env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, script, folder, device]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -73,6 +76,19 @@ def test_batch_norm_of_a_recognizer_sees_the_whole_batch(two, tmp_path):
     module, history = name_pictures(tmp_path)
     same(module.state_dict(), checkpoint.read(two / "named/weights.pt")["state"])
     np.testing.assert_allclose(pd.read_csv(two / "named/history.csv"), history, rtol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_two_processes_on_one_gpu_give_what_one_gives(tmp_path, monkeypatch):
+    """Sums on a GPU have no fixed order, which a GNet of few values makes much of in ten steps."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    folder = in_two(tmp_path / "two", "cuda")
+    for name in CASES:
+        fit(name, tmp_path, "cuda")
+        losses = (pd.read_csv(place / name / "steps.csv").loss[:4] for place in (folder, tmp_path))
+        np.testing.assert_allclose(*losses, rtol=1e-3, err_msg=name)
+    _, history = name_pictures(tmp_path, "cuda")
+    np.testing.assert_allclose(pd.read_csv(folder / "named/history.csv"), history, rtol=1e-3)
 
 
 def given(name, epochs=2):
