@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,7 @@ from src.evaluation.choice_consistency import CONSISTENCIES, Consistency, consis
 from src.evaluation.choice_readout import choice_probabilities, fit_choices
 from src.evaluation.folds import Splits, brain_score_splits
 from src.evaluation.found import Ceiling, Found, Settings, record_of
-from src.evaluation.geometry import GEOMETRIES, comparison_of, matrix_of, over_splits
+from src.evaluation.geometry import GEOMETRIES, Geometry, comparison_of, matrix_of, over_splits
 from src.evaluation.layer_choice import LayerChoice, choose_layer
 from src.evaluation.linear_scores import SplitScore
 from src.evaluation.mapping import MAPPINGS, Mapping, Predictors, cross_validated
@@ -258,11 +259,26 @@ def _geometry(given: _Given) -> Found:
     if over:
         error = float(by_split.std() / np.sqrt(len(by_split)))
     if settings.ceiling == "repetitions" and _repeated(given.assembly):
-        halves = similarity_consistency(
-            given.assembly, lambda p, q: compare(matrix_of(metric, p), matrix_of(metric, q))
-        )
-        ceiling = float(halves.mean())
+        ceiling = _halves_alike(_ByContent(given.assembly.content_hash, given.assembly), metric)
     return Found(float(by_split.mean()), error, ceiling, by_split, samples)
+
+
+@dataclass(frozen=True)
+class _ByContent:
+    """An assembly that equals any other of the same values and ids."""
+
+    content_hash: str
+    assembly: Assembly = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _halves_alike(data: _ByContent, metric: Geometry) -> float:
+    """Ceiling of a geometry, the same for every model of the same data: once for all of them."""
+    compare = comparison_of(metric)
+    halves = similarity_consistency(
+        data.assembly, lambda p, q: compare(matrix_of(metric, p), matrix_of(metric, q))
+    )
+    return float(halves.mean())
 
 
 def score_choices(

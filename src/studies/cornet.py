@@ -87,7 +87,7 @@ SMOKE = _profile(
 DEMO = _profile(
     "demo",
     (
-        _small("z", 64, epochs=8, batch_size=32, step_size=4, learning_rate=0.02),
+        _small("z", 64, epochs=7, batch_size=32, step_size=4, learning_rate=0.02),
         _small("rt", 32, epochs=5, batch_size=32, step_size=4, learning_rate=0.003),
     ),
     _drawn(64, 1, 32),

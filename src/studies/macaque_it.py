@@ -171,7 +171,7 @@ DEMO = _simulated(
     "demo",
     draws=5,
     epochs=7,
-    trees=10,
+    trees=6,
     redraws=5,
     plans=(
         _SMALL,

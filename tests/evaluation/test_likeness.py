@@ -12,8 +12,10 @@ from src.data.assemblies import Assembly
 from src.data.choices import ChoiceTrials
 from src.data.errors import DataError
 from src.data.feature_set import FeatureSet
+from src.evaluation.geometry import comparison_of, matrix_of
 from src.evaluation.likeness import METRICS, Settings, choose_features, score, score_choices
 from src.evaluation.linear_scores import RIDGECV_ALPHAS
+from src.evaluation.repetition_ceiling import half_means
 from src.evaluation.score_record import Source
 
 PLAIN = Settings(resamples=0)
@@ -157,6 +159,19 @@ def test_ceilings_by_name():
     assert raw.ceiled == raw.raw
     with pytest.raises(DataError, match="ncsnr is a ceiling of units"):
         score(features, assembly, "rdm", settings=Settings(ceiling="ncsnr"))
+
+
+@pytest.mark.parametrize("metric", ["rdm", "cka"])
+def test_a_ceiling_of_geometry_is_that_of_the_data_scored(metric):
+    """It is found once for all models of the same data; of other values it is another."""
+    features, assembly = planted()
+    noise = np.random.default_rng(3).normal(size=assembly.values.shape)
+    noisy = replace(assembly, values=assembly.values + noise)
+    for data in (assembly, noisy, assembly):
+        compare, x = comparison_of(metric), half_means(data)
+        halves = [compare(*(matrix_of(metric, part) for part in pair)) for pair in x]
+        expected = np.mean([2 * r / (1 + r) for r in halves])
+        assert score(features, data, metric, settings=PLAIN).ceiling == pytest.approx(expected)
 
 
 def test_a_region_and_a_bin_are_what_is_scored():
