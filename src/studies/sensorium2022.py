@@ -223,7 +223,7 @@ SMOKE = Profile(
     contest=("student", "wide", "ln"),
 )
 
-_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=12), members=3, split="resplit")
+_DEMO_COMPACT = Plan(COMPACT, replace(_DEMO, max_epochs=13), members=3, split="resplit")
 
 DEMO = Profile(
     "demo",
@@ -242,7 +242,7 @@ DEMO = Profile(
         _small_vit(13),
     ),
     simulation="demo",
-    detector=DetectorTraining(epochs=10),
+    detector=DetectorTraining(),
     example="example",
     contest=("student", "compact", "wide"),
 )
