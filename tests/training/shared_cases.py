@@ -130,7 +130,7 @@ def name_pictures(folder):
     return network.module, train_recognizer(*given, device="cpu", progress=False)
 
 
-def main(folder):
+def main(folder, *names):
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -140,13 +140,14 @@ def main(folder):
     for rank in "01":
         if not (child := os.fork()):
             os.environ.update({"RANK": rank, "LOCAL_RANK": rank})
-            for name in CASES:
+            for name in names or CASES:
                 fit(name, folder)
-            name_pictures(folder)
+            if not names:
+                name_pictures(folder)
             os._exit(0)
         children.append(child)
     sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
