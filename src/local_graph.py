@@ -22,6 +22,7 @@ from types import FrameType
 
 from src.lifetime import die_with
 
+DRY = {"-n", "--dry-run", "--dryrun"}
 CLUSTERS = "snakemake_executor_plugin_"
 GRACE = 10.0  # seconds that notebooks have to end in
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -55,6 +56,8 @@ def end(group: int) -> None:
 
 def main() -> None:
     """Have Snakemake run until it has ended, or is to end: status 128 and the signal's number."""
+    if DRY & {*sys.argv}:  # it starts nothing, and puts back in the end what it moved
+        return snakemake()
     parent = os.getpid()
     if (child := os.fork()) == 0:
         die_with(parent)
