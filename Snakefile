@@ -25,7 +25,7 @@ from src import paths, records
 from src.data.errors import DataError
 from src.imports import code_sha256
 from src.manifest import fingerprint
-from src.start import chosen_studies
+from src.start import DRY, chosen_studies
 from src.studies import STUDIES
 from src.studies.main_scores import MAIN_SCORES
 
@@ -212,7 +212,7 @@ if workflow.is_main_process:
             code = code_sha256(paths.ROOT / "notebooks" / study / f"{stage}.py")
             if reason := records.outdated(path, common | own, code):
                 print(f"{path.stem} runs again: {reason}", file=sys.stderr)
-                if {"-n", "--dry-run", "--dryrun"} & {*sys.argv}:  # which changes nothing
+                if DRY & {*sys.argv}:  # which changes nothing
                     aside = path.rename(path.with_suffix(".aside"))
                     atexit.register(aside.rename, path)
                 else:

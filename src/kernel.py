@@ -32,8 +32,11 @@ def stand_in(server: socket.socket, arguments: list[str]) -> int:
     """Have a server of src.warm make the kernel, and last as long as it; its exit status."""
     asked = {"arguments": arguments, "environment": dict(os.environ)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a last word before a kernel is killed
-    socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
-    answer = server.recv(1)
+    try:
+        socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
+        answer = server.recv(1)
+    except ConnectionError:  # the server is gone, and the kernel with it
+        answer = b""
     return answer[0] if answer else 1
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from src.kernel import ENVIRONMENT
+
+ROOM = 103 - len("/striate-abcdefgh/kernel-ipc-5")  # bytes for the folder; the least, macOS's
 
 
 class _ThisInterpreter(KernelSpecManager):
@@ -23,8 +27,14 @@ class _ThisInterpreter(KernelSpecManager):
         )
 
 
+def short_folder() -> str:
+    """Where sockets may lie: the temporary folder, or /tmp where the names would be too long."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= ROOM else "/tmp"
+
+
 def kernel_manager(runtime: Path, environment: dict[str, str]) -> AsyncKernelManager:
-    """A manager whose kernel talks over sockets in the folder `runtime`, best of a short path."""
+    """A manager whose kernel talks over sockets in the folder `runtime`, of a short path."""
     specs = _ThisInterpreter()
     private = {"IPYTHONDIR": str(runtime / "ipython")}
     specs.environment = ENVIRONMENT | private | environment

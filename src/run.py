@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from src import locks, manifest, paths
 from src.imports import code_sha256
 from src.kernel import USAGE
-from src.kernel_manager import kernel_manager
+from src.kernel_manager import kernel_manager, short_folder
 from src.names import nearest
 from src.parameters import ParameterError, Value, parameters_of, parse_values
 from src.records import job_name, short
@@ -219,7 +219,10 @@ def execute(job: Job) -> dict[str, Any]:
     with manifest.explained(job.record):
         for path in (job.executed, job.record):
             path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(job), tempfile.TemporaryDirectory(prefix="striate-") as runtime:
+    with (
+        _alone(job),
+        tempfile.TemporaryDirectory(prefix="striate-", dir=short_folder()) as runtime,
+    ):
         notes_file = Path(runtime) / "notes.jsonl"
         notes_file.touch()
         began = time.monotonic()
@@ -316,8 +319,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(error.detail, file=sys.stderr)
         _say(job, f"{job.name}: failed, {error} (see {short(job.executed)})")
         return 1
-    except manifest.WriteError as error:
-        _say(job, f"{job.name}: failed, {error}")
+    except (manifest.WriteError, KeyboardInterrupt) as error:
+        _say(job, f"{job.name}: failed, {str(error) or 'interrupted'}")
         return 1
     seconds, memory = record["seconds"], record["peak_memory_mb"]
     _say(job, f"{job.name:<32} {seconds:7.1f} s {memory:7.0f} MB")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from src import locks, paths
 from src.data.errors import DataError
 from src.data.stimulus_kinds import imported
+from src.lifetime import die_with
 from src.names import UnknownName, nearest
 from src.studies import STUDIES
 
@@ -75,7 +77,7 @@ def _warm() -> None:
     """Start the server of warm kernels, if the run is to have one; it ends with this process."""
     if os.environ.get("STRIATE_WARM"):
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-        subprocess.Popen([sys.executable, "-m", "src.warm"], **quiet)
+        subprocess.Popen([sys.executable, "-m", "src.warm", str(os.getpid())], **quiet)
 
 
 def _arguments() -> argparse.Namespace:
@@ -89,6 +91,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Check, lock, and become the command; returns 2 where something is wrong."""
     given = _arguments()
+    die_with(os.getppid(), signal.SIGTERM)  # bash, which tells nobody that it was told to end
     try:
         studies = chosen_studies(given.profile, given.recording, given.study, given.data_root)
         run = given.recording or given.profile
@@ -97,6 +100,8 @@ def main() -> int:
     except (DataError, OSError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while it waits for another run
+        return 128 + signal.SIGINT
     _warm()
     os.execvp(given.command[0], given.command)
 

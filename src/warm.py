@@ -1,6 +1,6 @@
 """Kernels that start warm: forks of one process that has imported the packages all notebooks use.
 
-    STRIATE_WARM=name python -m src.warm &    # as src.start; ends with the process that starts it
+    STRIATE_WARM=name python -m src.warm $$ &    # as src.start; ends with the process $$
 
 Importing torch, pandas and matplotlib is most of the time a short notebook takes. A run starts one
 server, which imports them when the first notebook asks, and each kernel is a fork of it. Nothing of
@@ -115,11 +115,11 @@ def _become_kernel(asked: Mapping[str, Any], files: list[int], supervisor: int) 
 
 def main() -> None:
     """Be the server, in the environment that kernels need from their first moment."""
-    parent = os.getppid()
+    parent = sys.argv[1]  # who may be gone by now
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
-        command = [sys.executable, "-P", "-m", "src.warm"]
+        command = [sys.executable, "-P", "-m", "src.warm", parent]
         os.execve(sys.executable, command, os.environ | ENVIRONMENT)
-    serve(os.environ[WARM], parent)
+    serve(os.environ[WARM], int(parent))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -29,6 +28,7 @@ from src.start import chosen_studies, lock_files
 from src.studies import STUDIES
 from src.training import checkpoint
 from src.training.device import pick_device
+from tests.disks import disk
 
 BIG = np.random.default_rng(0).normal(size=100_000)
 
@@ -46,19 +46,6 @@ def test_an_old_python_is_told_which_one_to_use(monkeypatch):
 
 
 # 2 No disk ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def disk(folder: Path, options: str):
-    """A small disk of its own mounted at `folder`; skips where only an administrator may."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting a small disk needs Linux and root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def write_hdf5(path):

@@ -74,7 +74,7 @@ class Bench:
 def server():
     """A server of warm kernels, and its name."""
     name = f"test-{os.getpid()}"
-    command = [sys.executable, "-m", "src.warm"]
+    command = [sys.executable, "-m", "src.warm", str(os.getpid())]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"STRIATE_WARM": name}) as process:
         while address(name).encode() not in Path("/proc/net/unix").read_bytes().replace(
             b"@", b"\0"
@@ -253,7 +253,7 @@ def test_a_killed_run_takes_its_kernel_with_it(bench):
 @LINUX
 def test_a_warm_kernel_is_a_fork_that_ends_with_its_server(tmp_path):
     name = f"test-{os.getpid()}-2"
-    command = [sys.executable, "-m", "src.warm"]
+    command = [sys.executable, "-m", "src.warm", str(os.getpid())]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"STRIATE_WARM": name}) as process:
         time.sleep(1)
         with busy(Bench(tmp_path, name), "time.sleep(100)") as (run, kernel):
@@ -262,6 +262,24 @@ def test_a_warm_kernel_is_a_fork_that_ends_with_its_server(tmp_path):
             process.kill()
             out, _ = run.communicate(timeout=60)
     assert "the kernel ended early" in out and state_of(kernel) == "gone"
+
+
+@LINUX
+def test_a_server_that_starts_after_the_end_of_its_run_ends(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    command = [sys.executable, "-m", "src.warm", str(gone.pid)]
+    environment = os.environ | {"STRIATE_WARM": f"test-{os.getpid()}-3"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60)
+    assert b"the process that started this one is gone" in done.stderr
+
+
+def test_sockets_need_no_short_folder(bench, monkeypatch):
+    deep = bench.folder / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    done = bench.run(GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @LINUX

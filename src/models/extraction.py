@@ -32,7 +32,8 @@ SCHEMA = 1  # raise when the layout changes
 CODE = (  # what features depend on, beside weights
     *("models/activations", "models/extraction", "models/registry", "models/torchvision_records"),
     *("models/efficientnet_lite", "models/cornet", "models/object_network", "models/autoencoder"),
-    *("models/layers", "models/cores", "models/dense_readout", "simulate/random_map"),
+    *("models/layers", "models/cores", "models/dense_readout", "models/normalization"),
+    *("models/gabor", "models/gnet", "simulate/random_map"),
 )
 
 

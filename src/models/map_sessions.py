@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,7 +16,7 @@ from src.config import InputConfig
 from src.data.errors import DataError
 from src.data.hashes import image_sha256
 from src.data.session import Session, copy_rows, open_sessions
-from src.manifest import file_sha256, fingerprint
+from src.manifest import explained, fingerprint
 from src.models.cores import Core
 from src.models.extraction import state_sha256
 from src.models.feature_files import open_features
@@ -51,8 +52,9 @@ class MapSession(Session):
 
     @property
     def fingerprint(self) -> str:
-        """That of the session and of the maps."""
-        return fingerprint([super().fingerprint, file_sha256(self.features / "manifest.json")])
+        """That of the session and of the layer's maps, whoever made them."""
+        maps = json.loads((self.features / "manifest.json").read_text())["sha256"]
+        return fingerprint([super().fingerprint, maps[self.layer_name]])
 
     def _images(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
         """Maps as stored: (n,) -> (n, c, h, w) float32."""
@@ -88,19 +90,28 @@ class TrunkSession(Session):
 
     @torch.inference_mode()
     def _look(self, device: torch.device | str) -> np.memmap:
-        """What the trunk makes of every image of the packed session: -> (i, c, 1, s)."""
+        """What the trunk makes of every image of the packed session: -> (i, c, 1, s).
+
+        Written before it is mapped, so that a full disk is an error.
+        """
         _, first = np.unique(self._index_file, return_index=True)
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=self.scratch) as file:  # stays while it is mapped
-            seen = np.memmap(file, np.float16, "w+", shape=(len(first), *self.image_shape))
-        home = next(self.core.parameters()).device
-        core = self.core.to(device)
-        for start in range(0, len(first), LOOKED_AT):
-            rows = first[start : start + LOOKED_AT]
-            maps = core(self.session._images(rows, device))
-            seen[start : start + LOOKED_AT] = TrunkMaps.side_by_side(maps).cpu().numpy()
-        core.to(home)
-        return seen
+        home, core = next(self.core.parameters()).device, self.core.to(device)
+        with explained(self.scratch / "maps of the trunk"):
+            self.scratch.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.scratch) as file:  # stays while it is mapped
+                for start in range(0, len(first), LOOKED_AT):
+                    rows = first[start : start + LOOKED_AT]
+                    maps = TrunkMaps.side_by_side(core(self.session._images(rows, device))).half()
+                    if not maps.isfinite().all():
+                        raise DataError(
+                            f"session '{self.key}': maps of the trunk {tuple(maps.shape)} are not "
+                            "finite in float16: train the trunk again, at a lower learning rate"
+                        )
+                    file.write(maps.cpu().numpy().data)
+                core.to(home)
+                file.flush()
+                shape = len(first), *self.image_shape
+                return np.memmap(file, np.float16, "r", shape=shape)
 
 
 def open_inputs(folder: Path, inputs: InputConfig, features: Path) -> Mapping[str, Session]:

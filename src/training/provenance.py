@@ -19,8 +19,9 @@ from src.data.splits import Split
 from src.models.encoder import Encoder, SessionFacts
 
 SOURCES = (
-    *("config", "parts", "correlation", "seeds", "data/box_files", "data/planes", "data/session"),
-    *("models", "training"),
+    *("config", "parts", "correlation", "seeds", "models", "training"),
+    *("data/session", "data/batch", "data/box_files", "data/objects", "data/planes"),
+    *("data/movies", "data/frame_statistics", "data/npy_rows"),
 )
 
 PARTS = ("core", "readout")  # of a configuration, each of one of several classes

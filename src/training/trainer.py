@@ -81,15 +81,14 @@ def train(
     with sole(folder):
         if not in_a_group():
             manifest.clear_leftovers(folder)
-        content = current_content(weights, inputs)
-        if content is None and processes > 1:
+        if processes > 1 and current_content(weights, inputs) is None:
             if watch:
                 raise ValueError("watch sees the epochs of one process: leave it out, or processes")
             given = encoder, sessions, splits, config, seed, folder, device, progress, None
             in_processes(processes, train, *given, teachers)
-            content = current_content(weights, inputs)
-        with process_group(device) as group:
+        with process_group(device) as group:  # all look once the first has the folder to itself
             encoder.to(group.device)
+            content = current_content(weights, inputs)
             if content:
                 manifest.note_output(weights)
             else:

@@ -12,7 +12,7 @@ from src.config import ClassifierConfig, ReconstructionConfig
 from src.data.errors import DataError
 from src.data.objects import CLASSES
 from src.models.activations import activations, prepare
-from src.models.extraction import state_sha256
+from src.models.extraction import CODE, state_sha256
 from src.models.feature_files import layer_names
 from src.models.frozen import frozen_network
 from src.models.pretrained import random_network
@@ -196,3 +196,23 @@ def test_layers_are_named_in_the_order_of_their_features(tmp_path):
         text = json.dumps({"shapes": shapes if key == "a" else {"other": [1]}})
         (tmp_path / "objects" / key / "manifest.json").write_text(text)
     assert layer_names(tmp_path / "objects") == ("stem", "block10", "block2")
+
+
+HOUSE = {
+    "random_map": {"start": "file"},
+    "gabor": {},
+    "gnet_prefilter": {"start": "random", "mean": (0.5, 0.5, 0.5), "size": 67},
+    "object_network": {"start": "random"},
+    "autoencoder": {"start": "random", "training": ReconstructionConfig()},
+    **{f"cornet_{letter}": {"start": "random"} for letter in ("z", "r", "rt", "s")},
+    "efficientnet_lite0": {"start": "random"},
+}
+
+
+@pytest.mark.parametrize("name", HOUSE)
+def test_stored_features_know_the_code_of_their_network(name):
+    """Else a mended forward pass would leave features of the broken one in their place."""
+    module = frozen_network(FrozenNetwork("any", name, **HOUSE[name]), SIZE, SEED).module
+    written = {type(part).__module__ for part in module.modules()}
+    ours = {m.removeprefix("src.").replace(".", "/") for m in written if m.startswith("src.")}
+    assert ours <= set(CODE)

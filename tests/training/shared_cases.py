@@ -1,4 +1,4 @@
-"""Tiny trainings of each study, for one process and for two: `shared_cases.py FOLDER DEVICE`.
+"""Tiny trainings of each study, for one process and two: `shared_cases.py FOLDER DEVICE [CASE]`.
 
 Both are forks of this process, which has imported everything, and find each other by gloo; on a GPU
 they share one card, which NCCL does not allow.
@@ -139,7 +139,7 @@ def share_a_card():
     torch.backends.cudnn.allow_tf32 = False
 
 
-def main(folder, device):
+def main(folder, device, *names):
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -151,13 +151,14 @@ def main(folder, device):
             os.environ.update({"RANK": rank, "LOCAL_RANK": rank if device == "cpu" else "0"})
             if device != "cpu":
                 share_a_card()
-            for name in CASES:
+            for name in names or CASES:
                 fit(name, folder, device)
-            name_pictures(folder, device)
+            if not names:
+                name_pictures(folder, device)
             os._exit(0)
         children.append(child)
     sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

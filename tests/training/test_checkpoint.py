@@ -1,6 +1,7 @@
 """Checkpoints: safe and equal bytes, the way back to an encoder, refusal of anything else."""
 
 import dataclasses
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from src.config import (
     TrainingConfig,
     WideCoreConfig,
 )
+from src.data import movies
+from src.data import session as images
 from src.training import checkpoint
 from src.training.checkpoint import CheckpointError, load_encoder
-from src.training.provenance import differences, model_config, plain_model
+from src.training.provenance import SOURCES, differences, model_config, plain_model
 from src.training.trainer import train
 
 
@@ -85,6 +88,22 @@ def test_a_checkpoint_records_what_it_came_from(trained, sessions, splits):
         assert inputs["sessions"][key]["cache"] == sessions[key].fingerprint
         assert content["sessions"][key]["unit_ids"] == sessions[key].unit_ids.tolist()
     assert {"python", "torch", "numpy"} <= set(content["versions"])
+
+
+@pytest.mark.parametrize("module", [images, movies])
+def test_a_checkpoint_knows_the_code_that_reads_its_trials(module):
+    """All that a session is made of, but what its fingerprint stands for: the packed files."""
+    known = {"errors", "pack", "movie_pack", "movie_mouse", "stimulus_types"}
+    found = {getattr(value, "__module__", None) or value.__name__ for value in used(module)}
+    code = {name.removeprefix("src.").replace(".", "/") for name in found}
+    assert len(code) > 3
+    assert {c for c in code if c.startswith("data/")} - {f"data/{k}" for k in known} <= set(SOURCES)
+
+
+def used(module):
+    """Functions, classes and modules of src that a module names."""
+    named = [v for v in vars(module).values() if callable(v) or isinstance(v, ModuleType)]
+    return [v for v in named if (getattr(v, "__module__", None) or v.__name__).startswith("src.")]
 
 
 CHANGES = {

@@ -1,5 +1,7 @@
 """GNet on simulated NSD from its files to transfer: stored maps, one trunk or one an area."""
 
+import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,10 +21,12 @@ from src.config import (
     TrunkMapsConfig,
 )
 from src.correlation import pearson
+from src.data.errors import DataError
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
 from src.data.session import open_sessions
 from src.data.splits import member_splits, official_split
+from src.manifest import WriteError
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
 from src.models.frozen import frozen_network
@@ -35,6 +39,7 @@ from src.training import checkpoint
 from src.training.device import threads
 from src.training.own_best import OwnBest
 from src.training.trainer import Run, train
+from tests.disks import disk
 
 WORLD = replace(PRESETS["tiny"], scans=2, trials_per_scan=30, pixels=67, voxels=4)
 CORE = GNetCoreConfig("stored", (0.45, 0.45, 0.45), width=8)
@@ -189,6 +194,35 @@ def test_a_trunk_that_is_read_looks_at_each_image_once(sessions, tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
     other = Encoder(MODEL, sessions, seed=2)
     assert seen.fingerprint != TrunkSession(seen.session, other.core, tmp_path).fingerprint
+
+
+def test_a_disk_too_small_for_maps_is_an_error(sessions, tmp_path):
+    core = Encoder(MODEL, sessions, seed=1).core
+    with disk(tmp_path / "full", "size=8k") as full:
+        seen = TrunkSession(sessions["subj01"], core, full)
+        with pytest.raises(WriteError, match=r"full/maps of the trunk was not written: No space"):
+            seen.batch(np.array([0]))
+    core.layers[0].conv.weight.data *= 1e30
+    with pytest.raises(DataError, match=r"'subj01': maps of the trunk \(20, 16, .+ not finite"):
+        TrunkSession(sessions["subj01"], core, tmp_path).batch(np.array([0]))
+
+
+def test_maps_made_again_at_another_commit_are_the_same(world, sessions, tmp_path):
+    """Of the same bytes, whoever made them, nothing that read them is trained again."""
+    before = sessions["subj01"].fingerprint
+    shutil.copytree(world / "features", tmp_path / "features")
+    file = tmp_path / "features/prefilter/subj01/manifest.json"
+    content = json.loads(file.read_text())
+    content["made_by"]["commit"] = "another"
+    file.write_text(json.dumps(content))
+    assert (
+        open_inputs(world / "packed", MAPS, tmp_path / "features")["subj01"].fingerprint == before
+    )
+    content["sha256"]["conv2"] = "other"
+    file.write_text(json.dumps(content))
+    assert (
+        open_inputs(world / "packed", MAPS, tmp_path / "features")["subj01"].fingerprint != before
+    )
 
 
 def test_everything_published_at_once_runs_in_small(world, tmp_path):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ import psutil
 import pytest
 import torch
 
+from src import locks
 from src.manifest import RECORD_VARIABLE
 from src.models.encoder import Encoder
 from src.models.sharing import Share, drawn, sharing
@@ -37,12 +40,19 @@ def two(tmp_path_factory):
 
 def in_two(folder, device):
     """The folder, where two processes have trained every case on a device."""
+    with torchrun_of_ones_own(folder, device) as both:
+        _, said = both.communicate()
+    assert both.returncode == 0, said
+    return folder
+
+
+def torchrun_of_ones_own(folder, device, *names):
+    """Two processes that train cases together, all or those named."""
     script = Path(__file__).with_name("shared_cases.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, script, folder, device]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, script, folder, device, *names]
+    return subprocess.Popen(command, env=environment, **pipes)
 
 
 def same(one, two):
@@ -69,6 +79,22 @@ def test_two_processes_give_what_one_gives(two, tmp_path, name):
         "steps.csv",
         "weights.pt",
     ]
+
+
+def test_what_another_run_makes_meanwhile_all_processes_find(two, tmp_path):
+    """The first waits for its lock; the others wait for it, and only then look."""
+    with locks.alone(tmp_path / "wide"):
+        both = torchrun_of_ones_own(tmp_path, "cpu", "wide")
+        assert "waiting for it" in both.stdout.readline()
+        time.sleep(3)  # the second could have looked by now
+        shutil.copytree(two / "wide", tmp_path / "wide")
+    with both:
+        ranks = psutil.Process(both.pid).children()
+        psutil.wait_procs(ranks, timeout=60)
+        for late in (rank for rank in ranks if rank.is_running()):
+            late.kill()
+        _, said = both.communicate()
+    assert both.returncode == 0, said
 
 
 def test_batch_norm_of_a_recognizer_sees_the_whole_batch(two, tmp_path):
