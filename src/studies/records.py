@@ -156,15 +156,31 @@ class Resources:
     gpus: int = 0
 
 
+CORRELATIONS = MappingProxyType({"single": "r, single trials", "avg": "r, mean of repeats"})
+
+
 @dataclass(frozen=True)
 class Scoring:
     """How models of NSD are compared: how many scores, over what, and with what."""
 
-    metrics: tuple[Literal["single", "avg"], ...] = ("single", "avg")
+    metrics: tuple[Literal["single", "avg"], ...] = ("avg", "single")  # the first one is drawn
     over: Literal["images", "trials"] = "images"  # what resamples draw; trials: unpaired, too
     # what transfer to other areas is compared with: an area's frozen trunk, read anew as the others
     # are, or the network as it was trained; the first one is drawn
     baselines: tuple[str, ...] = ("read anew", "as published")
+
+    def metric(self, asked: str = "") -> str:
+        """The correlation that figures show: the one asked for, or for "" the first."""
+        if asked and asked not in self.metrics:
+            near, known = nearest(asked, self.metrics), ", ".join(self.metrics)
+            raise UnknownName(
+                f"there is no correlation {asked!r} here{near}: choose one of {known}"
+            )
+        return asked or self.metrics[0]
+
+    def label(self, asked: str = "") -> str:
+        """That correlation in words, for an axis."""
+        return CORRELATIONS[self.metric(asked)]
 
 
 @dataclass(frozen=True)
