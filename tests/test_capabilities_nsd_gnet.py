@@ -62,6 +62,9 @@ ROWS = {  # row: file of src, then tests
         f"{GNET}::test_maps_predictions_and_loss_are_those_stored",
         f"{GNET}::test_gradients_of_every_tensor_are_those_stored",
         f"{TRAINING}::test_one_trunk_for_all_areas_and_subjects",
+        f"{TRAINING}::test_one_trunk_for_some_subjects_and_areas",
+        f"{STUDY}::test_a_plan_of_some_subjects_and_areas_has_a_name_of_its_own",
+        "data/test_session.py::test_some_sessions_and_areas_are_chosen",
     ),
     "NSD-11": ("studies/nsd_gnet.py", f"{TRAINING}::test_a_trunk_for_each_area"),
     "NSD-12": (

@@ -78,6 +78,19 @@ def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
         assert set(plan.networks) == {"prefilter"}
 
 
+def test_a_plan_of_some_subjects_and_areas_has_a_name_of_its_own():
+    plan = FULL.plan("gnet8j")
+    assert plan.narrowed("", "") == plan
+    some = plan.narrowed("subj02 subj05", "V1 hV4")
+    assert some.model.name == "gnet8j_subj02_subj05_V1_hV4"
+    assert (some.sessions, some.area) == (("subj02", "subj05"), "V1 hV4")
+    assert replace(some.model, name="gnet8j") == plan.model and some.training == plan.training
+    own = FULL.plan("gnet8r_V2").narrowed("subj01", "")
+    assert (own.model.name, own.area) == ("gnet8r_V2_subj01", "V2")
+    with pytest.raises(ValueError, match="'gnet8r_V2' is of V2, not of V1"):
+        FULL.plan("gnet8r_V2").narrowed("", "V1")
+
+
 def each(of, name):
     """What a profile says of some of its parts, each once."""
     return {attrgetter(name)(part) for part in of}

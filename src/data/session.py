@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from src.data.objects import CLASSES, classes_of, numbers_of
 from src.data.pack import read_manifest
 from src.data.planes import rescale_quarter
 from src.manifest import fingerprint
+from src.names import nearest
 
 
 def response_scale(std: np.ndarray) -> np.ndarray:
@@ -252,7 +253,7 @@ class Session:
         self,
         *,
         units: Sequence[int] | None = None,
-        area: str | None = None,
+        area: str | Sequence[str] | None = None,
         layer: str | None = None,
         n_units: int | None = None,
         images: Sequence[int] | None = None,
@@ -262,9 +263,10 @@ class Session:
     ) -> Session:
         """The same session with fewer units, and fewer images in `tier`; file order is kept.
 
-        Units: those of all of `units` (ids), `area`, `layer`, then `n_units` of them at random.
-        Images: `images` (ids), then `n_images` of them at random. One seed gives one choice, and
-        a smaller number a subset of a larger one. Raises DataError for what is not there.
+        Units: those of all of `units` (ids), `area` (one, or any of several), `layer`, then
+        `n_units` of them at random. Images: `images` (ids), then `n_images` of them at random. One
+        seed gives one choice, and a smaller number a subset of a larger one. Raises DataError for
+        what is not there.
         """
         keep = np.ones(self.n_units, bool)
         if units is not None:
@@ -272,7 +274,8 @@ class Session:
         for name, value in (("area", area), ("layer", layer)):
             if value is not None:
                 known = getattr(self, name)
-                keep &= self._among(np.array([]) if known is None else known, [value], name)
+                wanted = [value] if isinstance(value, str) else value
+                keep &= self._among(np.array([]) if known is None else known, wanted, name)
         columns = self._some(np.flatnonzero(keep), n_units, "units", [seed, 0])
         trials = self.trials(tier)
         shown = np.unique(self.image_ids[trials])
@@ -300,6 +303,22 @@ class Session:
             raise DataError(f"session '{self.key}' has {len(values)} {what}, not {n}: choose fewer")
         order = np.random.default_rng(seed).permutation(len(values))
         return values[np.sort(order[:n])]
+
+
+def chosen_sessions(
+    sessions: Mapping[str, Session], keys: Sequence[str], areas: Sequence[str]
+) -> dict[str, Session]:
+    """Some sessions, in their own order, with units of some areas only; all where none is named.
+
+    DataError for a session or an area that is not there.
+    """
+    if absent := [key for key in keys if key not in sessions]:
+        raise DataError(
+            f"there is no session '{absent[0]}'{nearest(absent[0], sessions)}: choose some of "
+            f"{', '.join(sessions)}"
+        )
+    kept = {key: session for key, session in sessions.items() if not keys or key in keys}
+    return {key: s.select(area=areas) if areas else s for key, s in kept.items()}
 
 
 def open_sessions(folder: Path, inputs: InputConfig) -> dict[str, Session]:

@@ -21,7 +21,7 @@ from src.config import (
 from src.correlation import pearson
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
-from src.data.session import open_sessions
+from src.data.session import chosen_sessions, open_sessions
 from src.data.splits import member_splits, official_split
 from src.models.encoder import Encoder
 from src.models.extraction import extract, state_sha256
@@ -123,6 +123,15 @@ def test_a_trunk_for_each_area(sessions, tmp_path):
         here = {key: s.select(area=area) for key, s in sessions.items()}
         encoder, _ = fit(here, tmp_path / area, replace(MODEL, name=f"gnet8r_{area}"))
         assert all(len(r.bias) == WORLD.voxels for r in encoder.readouts.values())
+
+
+def test_one_trunk_for_some_subjects_and_areas(sessions, tmp_path):
+    plan = Plan(MODEL, RECIPE).narrowed("subj02", "V1 V3")
+    chosen = chosen_sessions(sessions, plan.sessions, plan.area.split())
+    encoder, history = fit(chosen, tmp_path, plan.model)
+    assert list(encoder.readouts) == ["subj02"] and history.loss.iloc[-1] < history.loss.iloc[0]
+    assert set(chosen["subj02"].area) == {"V1", "V3"}
+    assert len(encoder.readouts["subj02"].bias) == 2 * WORLD.voxels
 
 
 def test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout(sessions, tmp_path):
