@@ -170,6 +170,8 @@ ROWS = {  # row: file of src, then tests
         "simulate/nsd_cortex.py",
         f"{TRANSFER}::test_a_chain_is_told_from_branches_where_trunks_are_perfect",
         f"{TRANSFER}::test_the_noise_model_is_recovered_and_drawn_again",
+        f"{TRAINING}::test_networks_are_fitted_anew_to_what_one_predicts",
+        "data/test_session.py::test_made_responses_stand_for_recorded_ones",
     ),
     "NSD-28": (
         "analyses/noise_model.py",

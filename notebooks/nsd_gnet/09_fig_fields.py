@@ -234,7 +234,7 @@ for row, (name, found) in zip(axes[1:], salient.items(), strict=True):
     x, y = (0.5 + blocks[name]["x"]) * size - 0.5, (0.5 - blocks[name]["y"]) * size - 0.5
     row[5].plot(x, y, "o", color="#d55e00", markersize=3.5)
     row[0].set_ylabel(name)
-    row[5].set(xticks=[], yticks=[])
+    row[5].set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
 axes[1, 5].set_title(f"all {len(images)}")
 axes[0, 5].set_axis_off()
 if simulated:

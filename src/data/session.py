@@ -6,6 +6,7 @@ import copy
 import mmap
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class Session:
     image_ids: np.ndarray  # (n,)
     objects: np.ndarray | None  # (n,) str, the object in each image, where known
     image_index: np.ndarray  # (n,) equal where the images' content is
+    _made: np.ndarray | None = None  # responses of all trials and units in place of recorded ones
 
     def __init__(self, folder: Path, inputs: InputConfig) -> None:
         self.folder, self.inputs = Path(folder), inputs
@@ -151,6 +153,7 @@ class Session:
         if self.inputs.boxes not in ("none", "full_frame"):
             supplied = box_files.fingerprint(self.folder)
             base = fingerprint([base, supplied]) if supplied else base
+        base = base if self._made is None else fingerprint([base, sha256(self._made).hexdigest()])
         if (self.n_trials, self.n_units) == (n["trials"], n["units"]):
             return base
         return fingerprint([base, self._rows.tolist(), self._columns.tolist()])
@@ -223,6 +226,8 @@ class Session:
         return torch.from_numpy(values[rows]).to(device)
 
     def _responses(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
+        if self._made is not None:
+            return torch.from_numpy(self._made[np.ix_(rows, self._columns)]).to(device)
         whole = self.n_units == self.manifest["units"]
         raw = copy_rows(self._response_file, rows if whole else np.ix_(rows, self._columns))
         scale = torch.from_numpy(self._scale[self._columns]).to(device)
@@ -248,6 +253,18 @@ class Session:
         both = (self._meta[f"images_{name}"].astype(np.float32) for name in ("mean", "std"))
         mean, std = (torch.from_numpy(v) for v in both)
         return mean, std
+
+    def with_responses(self, values: np.ndarray) -> Session:
+        """The same session with made responses, in normalized units: (n, u) -> Session."""
+        if values.shape != (self.n_trials, self.n_units):
+            raise DataError(
+                f"session '{self.key}' has {self.n_trials, self.n_units} trials and units, but "
+                f"made responses are {values.shape}: make one for each"
+            )
+        other = copy.copy(self)
+        other._made = np.zeros((self.manifest["trials"], self.manifest["units"]), np.float32)
+        other._made[np.ix_(self._rows, self._columns)] = values
+        return other
 
     def select(
         self,

@@ -249,6 +249,24 @@ def test_selected_units_keep_their_order_and_their_values(write_mouse, opened):
     assert session.n_units == 7  # the session itself is unchanged
 
 
+def test_made_responses_stand_for_recorded_ones(write_mouse, opened):
+    session = opened(write_mouse())
+    made = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
+    other = session.with_responses(made)
+    np.testing.assert_array_equal(other.batch([5, 2]).responses, made[[5, 2]])
+    assert torch.equal(other.batch([5]).images, session.batch([5]).images)
+    assert not np.array_equal(session.responses([5]), made[[5]])
+    assert (
+        len({session.fingerprint, other.fingerprint, other.with_responses(-made).fingerprint}) == 3
+    )
+    lateral = pickle.loads(pickle.dumps(other.select(area="LM")))
+    np.testing.assert_array_equal(lateral.responses(np.arange(60)), made[:, 5:])
+    again = lateral.with_responses(made[:, :2])
+    np.testing.assert_array_equal(again.responses(np.arange(60)), made[:, :2])
+    with pytest.raises(DataError, match=r"\(60, 7\) trials and units, but .* are \(60, 2\)"):
+        session.with_responses(made[:, :2])
+
+
 def test_some_sessions_and_areas_are_chosen(write_mouse, opened):
     session = opened(write_mouse())
     every = {"a": session, "b": session}
