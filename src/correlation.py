@@ -22,6 +22,14 @@ def pearson(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     return np.mean(z_score(p) * z_score(r), axis=0)
 
 
+def shuffled_limit(n: int) -> float:
+    """What r of n shuffled pairs stays below: three standard deviations of it.
+
+    Source: specification nsd_gnet, 7 (.055 for 3,000 trials).
+    """
+    return 3 / n**0.5
+
+
 def explained_variance(p: np.ndarray, r: np.ndarray) -> np.ndarray:
     """1 - Var(r - p) / Var(r), blind to a constant offset: (n, u), (n, u) -> (u,).
 

@@ -18,13 +18,16 @@ NAMING = (
     "member",
     "network",
     "probe",
+    "subjects",
+    "areas",
 )  # parameters that tell the jobs of one notebook apart within a run
 HOW = ("processes",)  # parameters that results do not depend on, but for rounding
 
 
 def job_name(stem: str, values: Mapping[str, Any]) -> str:
     """Name of a notebook with these parameters within a run, for example 02_train_wide_3."""
-    return "_".join([stem, *(str(values[name]) for name in NAMING if values.get(name))])
+    named = " ".join(str(values[name]) for name in NAMING if values.get(name))
+    return "_".join([stem, *named.split()])
 
 
 def short(path: str | Path) -> str:

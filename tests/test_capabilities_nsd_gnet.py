@@ -62,6 +62,9 @@ ROWS = {  # row: file of src, then tests
         f"{GNET}::test_maps_predictions_and_loss_are_those_stored",
         f"{GNET}::test_gradients_of_every_tensor_are_those_stored",
         f"{TRAINING}::test_one_trunk_for_all_areas_and_subjects",
+        f"{TRAINING}::test_one_trunk_for_some_subjects_and_areas",
+        f"{STUDY}::test_a_plan_of_some_subjects_and_areas_has_a_name_of_its_own",
+        "data/test_session.py::test_some_sessions_and_areas_are_chosen",
     ),
     "NSD-11": ("studies/nsd_gnet.py", f"{TRAINING}::test_a_trunk_for_each_area"),
     "NSD-12": (
@@ -122,6 +125,8 @@ ROWS = {  # row: file of src, then tests
     "NSD-21": (
         "evaluation/scores.py",
         "evaluation/test_scores.py::test_unit_table_holds_the_metrics",
+        f"{INTERVALS}::test_rows_of_a_metric_give_its_scores",
+        f"{STUDY}::test_figures_show_means_of_repeats_unless_asked",
         f"{INTERVALS}::test_interval_table_encloses_the_scores_and_averages_sessions",
         "evaluation/test_bootstrap.py::test_weighted_sums_equal_literal_resampling",
     ),
@@ -136,6 +141,7 @@ ROWS = {  # row: file of src, then tests
         "analyses/wins.py",
         "analyses/test_wins.py::test_the_better_model_wins_and_a_coin_does_not",
         "figures/test_tuning_panels.py::test_a_difference_counts_units_above_the_threshold",
+        "figures/test_tuning_panels.py::test_a_margin_splits_units_above_the_threshold_at_zero",
         "figures/test_tuning_panels.py::test_dots_of_groups_stand_at_differences_and_means",
     ),
     "NSD-24": (
@@ -155,11 +161,17 @@ ROWS = {  # row: file of src, then tests
         f"{TUNING}::test_shared_and_unique_of_the_specification",
         f"{TUNING}::test_the_planted_layer_is_the_largest",
         f"{TUNING}::test_spread",
+        f"{TUNING}::test_masks_are_each_layer_and_both_maps",
+        f"{TUNING}::test_errors_as_published_are_those_of_independent_correlations",
+        "figures/test_tuning_panels.py::test_masks_are_strips_over_channels",
+        "figures/test_tuning_panels.py::test_shares_of_models_stand_side_by_side",
     ),
     "NSD-27": (
         "simulate/nsd_cortex.py",
         f"{TRANSFER}::test_a_chain_is_told_from_branches_where_trunks_are_perfect",
         f"{TRANSFER}::test_the_noise_model_is_recovered_and_drawn_again",
+        f"{TRAINING}::test_networks_are_fitted_anew_to_what_one_predicts",
+        "data/test_session.py::test_made_responses_stand_for_recorded_ones",
     ),
     "NSD-28": (
         "analyses/noise_model.py",
@@ -184,10 +196,13 @@ ROWS = {  # row: file of src, then tests
         "analyses/saliency.py",
         "analyses/test_saliency.py::test_gradient_is_that_of_finite_differences",
         "analyses/test_saliency.py::test_pixels_give_what_maps_of_the_prefilter_give",
+        "figures/test_tuning_panels.py::test_a_gradient_is_blue_where_light_lowers_the_error",
     ),
     "NSD-32": (
         "evaluation/field_ridge.py",
         f"{FIELDS}::test_means_with_counts_are_the_single_trials",
+        "data/test_splits.py::test_few_repeats_are_some_of_each_image",
+        "figures/test_tuning_panels.py::test_a_scaling_curve_joins_the_means_of_parts",
     ),
     "NSD-33": (
         "studies/nsd_gnet_published.py",

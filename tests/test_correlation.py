@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from src.correlation import pearson
+from src.correlation import pearson, shuffled_limit
 
 
 def test_pearson_equals_scipy():
@@ -13,6 +13,13 @@ def test_pearson_equals_scipy():
     r = 0.5 * p + rng.normal(size=(40, 5))
     expected = [pearsonr(a, b).statistic for a, b in zip(p.T, r.T, strict=True)]
     np.testing.assert_allclose(pearson(p, r), expected, atol=1e-7)
+
+
+def test_shuffled_pairs_stay_below_the_limit():
+    assert shuffled_limit(3000) == pytest.approx(0.0548, abs=1e-4)  # .055 of the specification
+    rng = np.random.default_rng(0)
+    r = pearson(rng.normal(size=(200, 20000)), rng.normal(size=(200, 20000)))
+    assert 3 * r.std() == pytest.approx(shuffled_limit(200), rel=0.02)
 
 
 def test_pearson_of_a_constant_is_zero():

@@ -15,6 +15,7 @@ from src.data.errors import DataError
 from src.models.encoder import Encoder, SessionFacts
 from src.models.frozen import frozen_network
 from src.models.registry import network_record
+from src.names import UnknownName
 from src.paths import ROOT
 from src.studies.nsd_gnet import AREAS, FULL, JOINT_MEAN, MEAN, NSD_GNET, SIZES, caution
 from src.studies.nsd_gnet_published import PUBLISHED, TABLES
@@ -77,6 +78,19 @@ def test_plans_are_one_trunk_for_all_and_one_an_area(profile):
         assert set(plan.networks) == {"prefilter"}
 
 
+def test_a_plan_of_some_subjects_and_areas_has_a_name_of_its_own():
+    plan = FULL.plan("gnet8j")
+    assert plan.narrowed("", "") == plan
+    some = plan.narrowed("subj02 subj05", "V1 hV4")
+    assert some.model.name == "gnet8j_subj02_subj05_V1_hV4"
+    assert (some.sessions, some.area) == (("subj02", "subj05"), "V1 hV4")
+    assert replace(some.model, name="gnet8j") == plan.model and some.training == plan.training
+    own = FULL.plan("gnet8r_V2").narrowed("subj01", "")
+    assert (own.model.name, own.area) == ("gnet8r_V2_subj01", "V2")
+    with pytest.raises(ValueError, match="'gnet8r_V2' is of V2, not of V1"):
+        FULL.plan("gnet8r_V2").narrowed("", "V1")
+
+
 def each(of, name):
     """What a profile says of some of its parts, each once."""
     return {attrgetter(name)(part) for part in of}
@@ -95,7 +109,7 @@ LEGACY = {  # the list of 6.5: where a profile has each, as published, ours
     ),
     "unpaired trial bootstrap": (lambda p: p.scoring.over, "trials", "images"),
     "fwRF by 5.5": (lambda p: each(p.probes, "legacy"), {True}, {False}),
-    "single-trial rho": (lambda p: p.scoring.metrics, ("single",), ("single", "avg")),
+    "single-trial rho": (lambda p: p.scoring.metrics, ("single",), ("avg", "single")),
 }
 
 
@@ -112,6 +126,13 @@ def test_legacy_is_every_published_choice_at_once(name):
     for plan in published.plans:  # and nothing else
         recipe = replace(plan.training, two_pass=False, contiguous=False, drifting=False)
         assert recipe == ours.plan(plan.model.name).training
+
+
+def test_figures_show_means_of_repeats_unless_asked():
+    ours, published = (NSD_GNET.profile(name).scoring for name in ("full", "legacy"))
+    assert (ours.metric(), ours.metric("single"), published.metric()) == ("avg", "single", "single")
+    with pytest.raises(UnknownName, match="no correlation 'avg' here: choose one of single"):
+        published.metric("avg")
 
 
 def test_a_fixed_layer_can_be_pooled_freely():

@@ -75,6 +75,8 @@ def test_jobs_of_one_notebook_have_their_own_names():
         "02_train_wide_3"
     )
     assert records.job_name("04_evaluate", {"profile": "demo"}) == "04_evaluate"
+    some = {"subjects": "subj01 subj02", "areas": "V1", "model": "gnet8j", "member": 1}
+    assert records.job_name("02_train", some) == "02_train_gnet8j_1_subj01_subj02_V1"
 
 
 def test_the_manifest_holds_all_records_in_order(tmp_path):

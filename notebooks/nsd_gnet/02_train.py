@@ -30,6 +30,8 @@
 # | `gnet8j` | one for all four areas, jointly, and all subjects |
 # | `gnet8r_V1` … `gnet8r_hV4` | one for each area, trained on its voxels alone |
 #
+# `subjects` and `areas` train a model of any of them, which 03_predict knows by the same two.
+#
 # The loss is the squared error, summed; voxels that are predicted well in a batch weigh up to ten
 # times as much as others, so that noise does not lead. A batch is of one subject, and a step moves
 # the trunk and that subject's readout.
@@ -52,6 +54,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import as_plain
+from src.data.session import chosen_sessions
 from src.data.splits import member_splits
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
@@ -70,6 +73,8 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 model: str = "gnet8j"  # a model of the profile, see the table above
 member: int = 1  # which ensemble member, from 1
+subjects: str = ""  # only these, as subj01 subj02, a model of its own; empty: all
+areas: str = ""  # only their voxels in these, as V1 V2; empty: those of the model
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
@@ -79,9 +84,10 @@ seed: int = 42  # every member derives its own seed from this one
 # %%
 study = STUDIES["nsd_gnet"]
 settings = study.profile(profile)
-plan = settings.plan(model)
+plan = settings.plan(model).narrowed(subjects, areas)
 places = run_paths(study.name, recording or profile, data_root, output_root)
-folder = places.member(model, member)
+name = plan.model.name
+folder = places.member(name, member)
 declare(*(folder / name for name in ("weights.pt", "history.csv", "steps.csv", "epochs.npz")))
 
 # %% [markdown]
@@ -92,8 +98,7 @@ pd.json_normalize(as_plain(plan)).T.rename(columns={0: "value"})
 
 # %%
 sessions = open_inputs(places.processed, plan.model.inputs, places.features)
-if plan.area:
-    sessions = {key: session.select(area=plan.area) for key, session in sessions.items()}
+sessions = chosen_sessions(sessions, plan.sessions, plan.area.split())
 splits = member_splits(sessions, plan.split, plan.members, seed)[member - 1]
 for key, session in sessions.items():
     print(f"{key}: (n_trials, n_units) = ({len(splits[key].train)}, {session.n_units}) to train on")
@@ -135,7 +140,7 @@ for axis, (column, label) in zip(axes, losses.items(), strict=False):
     axis.locator_params(integer=True, axis="x")
 with np.load(folder / "epochs.npz") as epochs:
     panels.epoch_violins(axes[2], np.hstack(list(epochs.values())))
-panels.learning_curve(axes[2], history, model)
+panels.learning_curve(axes[2], history, name)
 readout = next(iter(encoder.readouts.values()))
 best = int(readout.weights.detach().norm(dim=1).argmax())
 for axis, field, depth in zip(axes[3:], readout.fields, ("layers 1-3", "layers 4-7"), strict=True):
@@ -144,7 +149,7 @@ for axis, field, depth in zip(axes[3:], readout.fields, ("layers 1-3", "layers 4
     axis.set_title(f"field on {depth}")
 if settings.simulation:
     mark_simulated(figure, caution(settings))
-save_figure(figure, places.figures / f"02_{model}_member_{member:02d}.png")
+save_figure(figure, places.figures / f"02_{name}_member_{member:02d}.png")
 
 # %% [markdown]
 # **What one sees.** First the loss of training batches, a weighted sum over voxels, and the

@@ -40,6 +40,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from src.correlation import pearson
+from src.data.session import chosen_sessions
 from src.data.splits import member_splits
 from src.evaluation.ensemble import combine
 from src.evaluation.metrics import Repeats, correlation
@@ -57,6 +58,8 @@ from src.training.checkpoint import load_encoder
 profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 model: str = "gnet8j"  # a model of the profile, trained by 02_train
+subjects: str = ""  # only these, as subj01 subj02, a model of its own; empty: all
+areas: str = ""  # only their voxels in these, as V1 V2; empty: those of the model
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
@@ -66,23 +69,23 @@ seed: int = 42  # the seed given to 02_train
 # %%
 study = STUDIES["nsd_gnet"]
 settings = study.profile(profile)
-plan = settings.plan(model)
+plan = settings.plan(model).narrowed(subjects, areas)
 places = run_paths(study.name, recording or profile, data_root, output_root)
-folder = places.predictions / model
+name = plan.model.name
+folder = places.predictions / name
 sessions = open_inputs(places.processed, plan.model.inputs, places.features)
-if plan.area:
-    sessions = {key: session.select(area=plan.area) for key, session in sessions.items()}
+sessions = chosen_sessions(sessions, plan.sessions, plan.area.split())
 (splits,) = member_splits(sessions, plan.split, 1, seed)
 declare(*(folder / f"{key}.npz" for key in sessions))
 
 # %%
-weights = [note_input(places.member(model, m + 1) / "weights.pt") for m in range(plan.members)]
+weights = [note_input(places.member(name, m + 1) / "weights.pt") for m in range(plan.members)]
 encoders = [load_encoder(path, sessions, model=plan.model) for path in weights]
 provenance = [
-    {"model": model, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
+    {"model": name, "member": m, "seed": seed, "checkpoint": file_sha256(path)}
     for m, path in enumerate(weights, start=1)
 ]
-print(len(encoders), "members of", model)
+print(len(encoders), "members of", name)
 
 # %% [markdown]
 # ## Predict
@@ -106,7 +109,7 @@ for key, session in sessions.items() if every else ():
     first = np.unique(session.image_index, return_index=True)[1]
     outputs = predictions_of(encoders, session, first, provenance, device=device)
     whole = combine([y.responses() for y in outputs])
-    save_prediction(whole, folder.with_name(f"{model}_every_image") / f"{key}.npz")
+    save_prediction(whole, folder.with_name(f"{name}_every_image") / f"{key}.npz")
     print(f"{key}: (n_images, n_units) = {whole.values.shape}")
 
 # %% [markdown]
@@ -134,7 +137,7 @@ axes[0].set_title(f"{key}, voxel {session.unit_ids[best]}, trials")
 axes[1].set_title("means of repeats")
 if settings.simulation:
     mark_simulated(figure, caution(settings))
-save_figure(figure, places.figures / f"03_{model}_best_unit.png")
+save_figure(figure, places.figures / f"03_{name}_best_unit.png")
 
 # %% [markdown]
 # **What one sees.** The same voxel twice. Left, every trial is a point, and the three trials of an

@@ -46,7 +46,7 @@ from src.evaluation.metrics import Repeats
 from src.evaluation.prediction import load_prediction, save_prediction, side_by_side
 from src.evaluation.scores import readable, summary_table, unit_table
 from src.figures import panels
-from src.figures.style import mark_simulated, use_style
+from src.figures.style import mark_simulated, model_color, use_style
 from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
@@ -155,8 +155,8 @@ use_style()
 means = intervals[intervals["session"].str.startswith("mean")].rename(columns={"model": "label"})
 figure, axes = plt.subplots(1, len(how.metrics), figsize=(8, 2.2), sharey=True, squeeze=False)
 for axis, metric in zip(axes[0], how.metrics, strict=True):
-    label = {"single": "r, single trials", "avg": "r, means of repeats"}[metric]
-    panels.interval_rows(axis, means[means["metric"] == metric], label, zero=True)
+    here = means[means["metric"] == metric]
+    panels.interval_rows(axis, here, how.label(metric), zero=True)
 if settings.simulation:
     mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / "04_scores.png")
@@ -172,23 +172,26 @@ save_figure(figure, places.figures / "04_scores.png")
 
 # %%
 figure, axis = plt.subplots(figsize=(4.6, 2.8))
-colors = dict(zip((*whole, "gnet8r"), ("#d55e00", "#0072b2"), strict=True))
-values = {name: units.loc[units["model"] == name, "single"].dropna() for name in colors}
-panels.score_histograms(axis, values, colors, "r, single test trials")
+rho = how.metric()
+colors = {name: model_color(name) for name in ("gnet8j", "gnet8r")}
+values = {name: units.loc[units["model"] == name, rho].dropna() for name in colors}
+panels.score_histograms(axis, values, colors, how.label())
 if settings.simulation:
     mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / "04_voxels.png")
 
 # %% [markdown]
-# **What one sees.** How many voxels are predicted how well; lines are medians.
+# **What one sees.** How many voxels are predicted how well, by means of repeats (in `legacy`, by
+# single trials); lines are medians.
 #
 # ## One trunk or four?
 
 # %%
-wide = units.pivot_table(index=["session", "unit_id"], columns="model", values="avg")
+wide = units.pivot_table(index=["session", "unit_id"], columns="model", values=rho)
 figure, axis = plt.subplots(figsize=(3.8, 3.8))
 panels.unit_scatter(axis, wide["gnet8j"].to_numpy(), wide["gnet8r"].to_numpy())
-axis.set(xlabel="r, one trunk for all areas", ylabel="r, a trunk for each area")
+label = how.label()
+axis.set(xlabel=f"{label}, one trunk for all areas", ylabel=f"{label}, a trunk for each area")
 if settings.simulation:
     mark_simulated(figure, caution(settings))
 save_figure(figure, places.figures / "04_trunks.png")

@@ -20,7 +20,8 @@
 # and V4 of both, a joint trunk costs nothing, and saves: it learns what all have in common from
 # four times as many voxels. If it were four systems side by side, each would do better alone.
 #
-# So the two are compared voxel by voxel, on the same test images. The published answer was that
+# So the two are compared voxel by voxel, on the same test images, by the correlation with means of
+# their repeats (with `metric`, with single trials, as published). The published answer was that
 # they predict equally well, differences being below .02 nearly everywhere, with four trunks
 # slightly ahead, and more so in later areas. From this alone one may not conclude that there is no
 # hierarchy: a joint trunk that is as good is what a hierarchy predicts, too. `06_fig_transfer`
@@ -44,13 +45,13 @@ import pandas as pd
 
 from src.analyses.wins import together, wins
 from src.config import InputConfig
-from src.correlation import pearson
+from src.correlation import pearson, shuffled_limit
 from src.data.nsd import EARLY
 from src.data.session import open_sessions
 from src.evaluation.intervals import load_results
 from src.evaluation.scores import readable
 from src.figures import panels
-from src.figures.style import mark_simulated, use_style
+from src.figures.style import mark_simulated, model_color, use_style
 from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
@@ -63,6 +64,7 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+metric: str = ""  # avg, r of means of repeats; single, of single trials; empty: the profile's
 seed: int = 42  # of resamples
 resamples: int = 200  # of test images
 
@@ -72,39 +74,60 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"05_{n}.csv" for n in ("better", "published", "beside")}
-drawn = {n: places.figures / f"05_{n}.png" for n in ("areas", "people", "better")}
+drawn = {n: places.figures / f"05_{n}.png" for n in ("all", "areas", "people", "better")}
+rho, label = settings.scoring.metric(metric), settings.scoring.label(metric)
 declare(*tables.values(), *drawn.values())
 
 # %%
 sessions = open_sessions(places.processed, InputConfig(scale="full"))
 pair = {name: name for name in ("gnet8j", "gnet8r")}
-results = load_results(sessions, places.predictions, pair, tier=None)  # those predicted
+found = load_results(sessions, places.predictions, pair, tier=None)  # those predicted
+results = [x.rows(rho) for x in found]
 area = np.concatenate([sessions[x.session].area for x in results])
 person = np.concatenate([[x.session] * x.responses.shape[1] for x in results])
 r = {n: np.concatenate([pearson(x.predictions[n], x.responses) for x in results]) for n in pair}
-least = 3 / np.sqrt(min(len(x.responses) for x in results))
-print(f"{len(area)} voxels; r of shuffled trials stays below {least:.3f}")
+least = shuffled_limit(min(len(x.responses) for x in results))
+print(f"{len(area)} voxels; {label}, of shuffled images stays below {least:.3f}")
 
 # %% [markdown]
 # ## Voxel by voxel
 
 # %%
 use_style()
+both, apart = (r["gnet8j"], r["gnet8r"], least), f"{label}, four trunks − one trunk"
+sides = tuple(model_color(name) for name in pair)
+figure, axes = plt.subplots(2, 1, figsize=(4.8, 5), sharex=True, height_ratios=(1, 2.6))
+panels.difference_margin(axes[0], *both, sides)
+panels.difference_map(axes[1], *both)
+axes[1].set_xlabel(apart)
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["all"])
+
+# %% [markdown]
+# **What one sees.** Every hexagon counts voxels, dark for many: to the right those that four trunks
+# predict better, further up those that both predict well. The dashed line is what shuffled images
+# reach; above stand the voxels that exceed it in at least one of the two, in the color of the
+# better one, and percentages are of these.
+
+# %%
+hues = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#8a8a8a", "#332288")
+people = dict(zip(sessions, hues, strict=False))
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.9), sharey=True)
 for axis, name in zip(axes, EARLY, strict=True):
     here = area == name
-    panels.difference_map(axis, r["gnet8j"][here], r["gnet8r"][here], least)
-    axis.set_title(name)
+    panels.difference_dots(axis, r["gnet8j"][here], r["gnet8r"][here], person[here], people)
+    axis.set_title(name, loc="center")
     axis.label_outer()
-figure.supxlabel("r, four trunks − one trunk", fontsize=9)
+axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+figure.supxlabel(apart, fontsize=9)
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["areas"])
 
 # %% [markdown]
-# **What one sees.** Every hexagon counts voxels, dark for many: to the right those that four trunks
-# predict better, further up those that both predict well. The dashed line is what shuffled trials
-# reach; percentages are of voxels above it in at least one of the two.
+# **What one sees.** A panel an area, a dot a voxel in the color of its subject; percentages are of
+# all voxels.
 
 # %%
 colors = dict(zip(EARLY, ("#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True))
@@ -114,19 +137,18 @@ for axis, key in zip(axes.flat, sessions, strict=False):
     here = person == key
     panels.difference_dots(axis, r["gnet8j"][here], r["gnet8r"][here], area[here], colors)
     axis.set_title(key, loc="center")
-    axis.set_xlabel("r, four trunks − one")
+    axis.set_xlabel(apart.replace(", four", ",\nfour"))
 axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["people"])
 
 # %% [markdown]
-# **What one sees.** The same, a panel a subject and a dot a voxel in the color of its area;
-# percentages are of all voxels.
+# **What one sees.** The same, a panel a subject and a dot a voxel in the color of its area.
 #
 # ## How often is one better?
 #
-# Single trials of an image stay together when images are drawn anew.
+# All trials of an image stay together when images are drawn anew.
 
 # %%
 parts = []
@@ -150,7 +172,7 @@ save_table(better, tables["better"])
 # %%
 figure, axis = plt.subplots(figsize=(5.4, 0.8 + 0.3 * len(better)))
 axis.axvline(50, color="#b8b8b8", linewidth=1, zorder=0)
-panels.interval_rows(axis, better, "voxels that four trunks predict better (%)")
+panels.interval_rows(axis, better, f"voxels that four trunks predict better (%), {label}")
 axis.set_xlim(0, 100)
 if simulated:
     mark_simulated(figure, caution(settings))

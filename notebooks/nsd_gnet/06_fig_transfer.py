@@ -61,6 +61,7 @@ from src.correlation import pearson
 from src.data.nsd import EARLY
 from src.data.splits import member_splits
 from src.evaluation.bootstrap import Resamples, interval, unit_samples
+from src.evaluation.metrics import scored_rows
 from src.evaluation.prediction import align, load_prediction, predict
 from src.evaluation.scores import readable
 from src.figures import panels
@@ -79,6 +80,7 @@ recording: str = ""  # name given in 00_import_recording; empty: the profile's o
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 device: str = "auto"  # auto, cpu, cuda or mps
+metric: str = ""  # avg, r of means of repeats; single, of single trials; empty: the profile's
 seed: int = 42  # of new readouts and resamples
 resamples: int = 500  # of test images and voxels
 
@@ -89,6 +91,7 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"06_{n}.csv" for n in ("units", "matrix", "alpha")}
 drawn = {n: places.figures / f"06_{n}.png" for n in ("matrix", "alpha")}
+rho, label = settings.scoring.metric(metric), settings.scoring.label(metric)
 declare(*tables.values(), *drawn.values())
 
 # %% [markdown]
@@ -116,8 +119,9 @@ for plan in plans:
     for key, session in sessions.items():
         trials = tests[key]
         both = predict(encoder, session, trials), session.responses(trials).numpy()
+        seen, *both = scored_rows(rho, shown[key], *both)
         r = pearson(*both)
-        resampled[plan.area, key] = unit_samples("single", *both, *drawn_again.of(shown[key]))
+        resampled[plan.area, key] = unit_samples("single", *both, *drawn_again.of(seen))
         ids = {"session": key, "unit_id": session.unit_ids, "area": session.area}
         rows.append(pd.DataFrame({**ids, "trunk": plan.area, "r": r}))
 units = pd.concat(rows)
@@ -130,8 +134,9 @@ for key, session in sessions.items():
         align(found, session.trial_ids[trials], session.unit_ids),
         session.responses(trials).numpy(),
     )
+    seen, *both = scored_rows(rho, shown[key], *both)
     r = pearson(*both)
-    resampled["original", key] = unit_samples("single", *both, *drawn_again.of(shown[key]))
+    resampled["original", key] = unit_samples("single", *both, *drawn_again.of(seen))
     original.append(pd.DataFrame({"session": key, "unit_id": session.unit_ids, "original": r}))
 units = units.merge(pd.concat(original), on=["session", "unit_id"], sort=False)
 save_table(units, tables["units"])
@@ -140,7 +145,8 @@ units.pivot_table("r", "trunk", "area", aggfunc="median", sort=False).round(3)
 # %% [markdown]
 # ## The matrix
 #
-# Mean gain or loss of each area's voxels on each trunk, against the trunk of their own.
+# Mean gain or loss of each area's voxels on each trunk, against the trunk of their own, in the
+# correlation with means of repeats (with `metric`, with single trials, as published).
 
 # %%
 of = {name: units[units["trunk"] == name].reset_index() for name in EARLY}
@@ -194,7 +200,7 @@ figure, axes = plt.subplots(1, len(shown), figsize=(3 * len(shown), 3.1), squeez
 limit = max(0.05, np.nanmax(np.abs([matrices[name, first] for name in shown])))
 for axis, name in zip(axes[0], shown, strict=True):
     panels.transfer_map(axis, matrices[name, first], EARLY, limit)
-    axis.set_title(name)
+    axis.set_title(f"{name}: gain in {label}", fontsize=9)
     axis.label_outer()
 if simulated:
     mark_simulated(figure, caution(settings))
@@ -222,7 +228,7 @@ table = table[~table["score"].isna()]
 figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.28 * len(table)))
 null = nulls["pooled", first]
 axis.plot(null, np.full(len(null), -0.6), "|", color="#8b1e2d", markersize=7)
-panels.interval_rows(axis, table, "alpha", zero=True)
+panels.interval_rows(axis, table, f"alpha (ours: {label})", zero=True)
 axis.set(xlim=(-1.08, 1.08), ylim=(len(table) - 0.5, -1.1))
 if simulated:
     mark_simulated(figure, caution(settings))

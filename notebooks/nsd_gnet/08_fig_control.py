@@ -47,6 +47,7 @@ import numpy as np
 import pandas as pd
 
 from src.analyses.noise_model import noise_model
+from src.analyses.refit import generate, refit
 from src.analyses.transfer import (
     BRANCHES,
     CHAIN,
@@ -64,7 +65,7 @@ from src.evaluation.field_ridge import fit_fields
 from src.evaluation.scores import readable
 from src.figures import panels
 from src.figures.style import mark_simulated, use_style
-from src.manifest import declare, save_figure, save_table
+from src.manifest import declare, note_input, save_figure, save_table
 from src.paths import run_paths
 from src.seeds import numpy_stream
 from src.simulate.nsd import draw_scenes
@@ -77,6 +78,8 @@ profile: str = "demo"  # smoke, demo, full, or recording for one of your own
 recording: str = ""  # name given in 00_import_recording; empty: the profile's own data
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
+generator: str = ""  # gnet8j or gnet8r: GNets are fitted anew to what it predicts; empty: none
+device: str = "auto"  # auto, cpu, cuda or mps
 seed: int = 42  # of images, voxels, stacks and noise
 images: int = 400  # a fifth of them to test with
 voxels: int = 12  # of each area
@@ -86,8 +89,9 @@ resamples: int = 300  # of test images and voxels
 # %%
 study = STUDIES["nsd_gnet"]
 places = run_paths(study.name, recording or profile, data_root, output_root)
-tables = {n: places.tables / f"08_{n}.csv" for n in ("alpha", "matrix")}
-drawn = {n: places.figures / f"08_{n}.png" for n in ("matrix", "alpha")}
+pages = ("alpha", "matrix", *(["refit"] if generator else []))
+tables = {n: places.tables / f"08_{n}.csv" for n in pages}
+drawn = {n: places.figures / f"08_{n}.png" for n in pages}
 declare(*tables.values(), *drawn.values())
 
 # %%
@@ -193,6 +197,60 @@ save_figure(figure, drawn["alpha"])
 # images, and the interval covers everything from branches to a chain. That is no contradiction: the
 # measure can tell them apart, here, where trunks are perfect and noise is small; it cannot where
 # they are not, and then it says so.
+#
+# ## With trunks that are learned
+#
+# The published control in full: a trained GNet makes the responses of this run's subjects to this
+# run's images, one trial each without noise, or all repeats with the noise that its predictions
+# leave in the recorded test trials. Then everything is fitted anew, one trunk, four trunks, and
+# readouts of all areas on each of the four. `gnet8j` generates from a single trunk, so that alpha
+# should be near 1; `gnet8r` from four that know nothing of each other. That is eighteen trainings
+# and takes several times as long as all of `02_train`, so it is done where `generator` names one.
+
+# %%
+settings, kinds = study.profile(profile), ("no_noise", "corr_noise") if generator else ()
+plans = [settings.plan(name) for name in ("gnet8j", *(f"gnet8r_{area}" for area in EARLY))]
+makers = [plan for plan in plans if plan.model.name.startswith(generator or "none")]
+assert bool(makers) == bool(generator), "generator is gnet8j, gnet8r or empty"
+trained = {note_input(places.member(p.model.name, 1) / "weights.pt"): p for p in makers}
+
+# %%
+fits, rho = {}, settings.scoring.metric()
+for kind in kinds:
+    given = trained, places.processed, places.features
+    made, splits = generate(*given, kind == "corr_noise", seed)
+    folder = places.runs / "control" / generator / kind
+    fits[kind] = refit(plans, made, splits, rho, seed, folder, device)
+
+# %%
+rows, learned = [], {}
+for kind, fit in fits.items():
+    on_own, rng = fit.transferred[fit.area, np.arange(len(fit.area))], numpy_stream(seed, kind)
+    learned[kind], _ = transfer_matrix(fit.transferred, on_own, fit.area)
+    found = asymmetry(learned[kind])
+    again = asymmetry_samples(fit.transferred, on_own, fit.area, resamples, rng)
+    row = {"generator": generator, "kind": kind, "up": found.up, "down": found.down}
+    row |= dict(zip(("score", "low", "high"), (found.alpha, *interval(again[:, 2])), strict=True))
+    row |= {"gnet8j": np.median(fit.joint), "gnet8r": np.median(fit.own)}
+    rows.append(row | {"gnet8r better (%)": 100 * np.mean(fit.own > fit.joint)})
+
+# %%
+if fits:
+    save_table(pd.DataFrame(rows), tables["refit"])
+    figure, axes = plt.subplots(1, 2, figsize=(6.2, 3.3))
+    limit = np.nanmax(np.abs(list(learned.values())))
+    for axis, row in zip(axes, rows, strict=True):
+        panels.transfer_map(axis, learned[row["kind"]], EARLY, limit)
+        axis.set_title(f"{generator}, {row['kind']}: alpha {row['score']:.2f}", fontsize=9)
+        axis.label_outer()
+    mark_simulated(figure)
+    save_figure(figure, drawn["refit"])
+readable(pd.DataFrame(rows))
+
+# %% [markdown]
+# **What one sees.** Nothing, unless a `generator` was named: then the gain of each trunk in each
+# area, as above, and a table of both kinds of noise with alpha, its interval over voxels, and the
+# median correlations of one trunk and of four.
 #
 # A branch is not at 0. Deeper stacks have larger windows and more stages, so they serve others
 # better than shallow ones do, whatever they are made of. An alpha of .3 is thus no sign of a weak

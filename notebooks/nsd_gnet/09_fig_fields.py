@@ -33,6 +33,9 @@
 # size are written as volumes with the affine of the subject's own files, 0 outside. Published ones
 # had an affine of ones, and lay beside the brain in every viewer.
 #
+# A field on a map is not yet one on the image. Gradients at the pixels say what in an image would
+# change the prediction, for the best voxels of each area.
+#
 # The answers are the first two figures, and the volumes below `maps`.
 
 # %%
@@ -40,22 +43,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from src.analyses.pooling_fields import (
-    in_image,
-    outlines,
-    place_agreement,
-    pooling_fits,
-    radial_tilt,
-)
-from src.correlation import pearson
+from src.analyses.pooling_fields import in_image, outlines, place_agreement, pooling_fits
+from src.analyses.saliency import saliency
+from src.correlation import pearson, shuffled_limit
 from src.data.nifti import write_maps
 from src.data.nsd import EARLY, Areas, find_subjects
 from src.data.splits import member_splits
-from src.evaluation.prediction import align, load_prediction
+from src.evaluation.intervals import load_results
+from src.evaluation.probes import ImageResponses
 from src.figures import panels
 from src.figures.panels.volumes import slices_through
 from src.figures.style import mark_simulated, use_style
 from src.manifest import declare, note_input, save_figure, save_table
+from src.models.frozen import frozen_network
+from src.models.gnet_pixels import with_pixels
 from src.models.map_sessions import open_inputs
 from src.paths import run_paths
 from src.seeds import numpy_stream
@@ -72,19 +73,24 @@ probe: str = ""  # whose receptive fields stand beside; empty: the last one of t
 data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the repository
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
-seed: int = 42  # of the null
+metric: str = ""  # avg, r of means of repeats; single, of single trials; empty: the profile's
+weights: str = ""  # file of the prefilter, or a folder; empty: data/weights, or torch hub's cache
+block: int = 6  # voxels of each area whose gradient at the pixels is drawn
+seen: int = 12  # test images it is averaged over
+seed: int = 42  # of the null, and of a random prefilter, as in 02_extract
 
 # %%
 study = STUDIES["nsd_gnet"]
 settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
+rho = settings.scoring.metric(metric)
 subjects = find_subjects(source or places.raw)
 tables = {n: places.tables / f"09_{n}.csv" for n in ("units", "agreement")}
 waves = [p.name for p in settings.probes if p.networks == ("gabor",)]
 mapped = ("r", "eccentricity", "angle", "size")
 tuned = ("frequency", "frequency_spread", "orientation", "orientation_spread") if waves else ()
-pages = ("mosaic", "places", "brain", *(["waves"] if waves else []))
+pages = ("mosaic", "places", "saliency", "brain", *(["waves"] if waves else []))
 drawn = {n: places.figures / f"09_{n}.png" for n in pages}
 maps = [places.figures / f"maps/{k}_{n}.nii.gz" for k in subjects for n in (*mapped, *tuned)]
 declare(*tables.values(), *drawn.values(), *maps)
@@ -104,20 +110,16 @@ for key, (fine, coarse) in fields.items():
 # One Gaussian for each field on the fine map.
 
 # %%
-(splits,) = member_splits(sessions, settings.plan(model).split, 1, seed)
-rows, fits = [], {}
-for key, session in sessions.items():
-    trials = splits[key].test
-    found = load_prediction(places.predictions / model / f"{key}.npz")
-    predicted = align(found, session.trial_ids[trials], session.unit_ids)
-    r = pearson(predicted, session.responses(trials).numpy())
-    fits[key] = pooling_fits(fields[key][0])
+found = load_results(sessions, places.predictions, {model: model}, tier=None)  # those predicted
+results = [x.rows(rho) for x in found]
+fits = {key: pooling_fits(fine) for key, (fine, coarse) in fields.items()}
+rows = []
+for x in results:
+    session, r = sessions[key := x.session], pearson(x.predictions[model], x.responses)
     ids = {"session": key, "unit_id": session.unit_ids, "area": session.area, "r": r}
     ids["status"] = fits[key]["status"]
     rows.append(pd.DataFrame(ids).join(in_image(fits[key], *fields[key][0].shape[1:])))
 units = pd.concat(rows, ignore_index=True)
-units["eccentricity"] = np.hypot(units["x"], units["y"])
-units["tilt"] = radial_tilt(units["x"], units["y"], units["angle"])
 
 # %%
 IDS = ["session", "unit_id"]
@@ -132,10 +134,13 @@ save_table(units, tables["units"])
 units.groupby("area", sort=False)["status"].value_counts().unstack(fill_value=0)
 
 # %%
-least = 3 / np.sqrt(min(len(split.test) for split in splits.values()))
+least = shuffled_limit(min(len(x.responses) for x in results))
 good = units[(units["r"] > least) & units["x"].notna()]
 key = next(iter(sessions))
 best = units[units["session"] == key].nlargest(36, "r").index
+print(f"{len(good)} of {len(units)} voxels are above {least:.3f}, and their field could be fitted")
+
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.6))
 use_style()
 for axis, depth, at in zip(axes, ("layers 1-3", "layers 4-7"), (0, 1), strict=True):
@@ -197,6 +202,54 @@ save_figure(figure, drawn["places"])
 # is left of them is long along the border, at right angles to the radius. The published finding is
 # the opposite, a peak at 0, on maps of twenty-five places.
 #
+# ## What in an image would change it?
+#
+# A pooling field says where a voxel looks on a map, and a place of a map sees many pixels. So the
+# question is put to the pixels themselves: for the best predicted voxels of an area, the gradient
+# of their squared error, summed over the block, at every pixel, mean over colors. The prefilter
+# stands in front of the trunk again. Responses are means of repeats; prediction and response are
+# those of the same voxels, where the published code paired the best ones with others.
+
+# %%
+session, size = sessions[key], sessions[key].images.shape[-1]
+kept = weights or (places.weights if places.weights.is_dir() else None)
+prefilter = frozen_network(settings.network("prefilter"), size, seed, kept)
+seeing = with_pixels(encoder, prefilter, size)
+(splits,) = member_splits(sessions, settings.plan(model).split, 1, seed)
+means = ImageResponses.of(session, splits[key].test)
+images, measured = session.images[means.rows[:seen]], means.responses[:seen]
+blocks = {name: units.query("session == @key and area == @name") for name in EARLY}
+blocks = {name: here.nlargest(block, "r") for name, here in blocks.items()}
+salient = {n: saliency(seeing, key, images, measured, b.index) for n, b in blocks.items()}
+print(f"(n_images, height, width) = {salient['V1'].shape} for blocks of {block} voxels of {key}")
+
+# %%
+figure, axes = plt.subplots(5, 6, figsize=(8.6, 7.4))
+for axis, image in zip(axes[0], images[:5], strict=False):
+    panels.picture(axis, image)
+for row, (name, found) in zip(axes[1:], salient.items(), strict=True):
+    for axis, gradient in zip(row, found[:5], strict=False):
+        panels.pixel_gradient(axis, gradient, np.quantile(np.abs(found[:5]), 0.995))
+    row[5].imshow(np.abs(found).mean(0), cmap="Greys", vmin=0)
+    x, y = (0.5 + blocks[name]["x"]) * size - 0.5, (0.5 - blocks[name]["y"]) * size - 0.5
+    row[5].plot(x, y, "o", color="#d55e00", markersize=3.5)
+    row[0].set_ylabel(name)
+    row[5].set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+axes[1, 5].set_title(f"all {len(images)}")
+axes[0, 5].set_axis_off()
+if simulated:
+    mark_simulated(figure, caution(settings))
+save_figure(figure, drawn["saliency"])
+
+# %% [markdown]
+# **What one sees.** Above five test images, below for each area what their pixels would do: red
+# where more light would make the error of the block larger, blue where smaller; right, the mean
+# size of the gradient over images, with the middles of the block's pooling fields as dots.
+# Each row has a scale of its own. The gradient of a squared error is as large as the error, so
+# images that are predicted badly lead. It ends before the border of the image, which the first
+# layer of the trunk does not pad. In `demo` no shape stands out: random filters pass on every
+# pixel as it comes, and fields that few images taught are wide.
+#
 # ## Back into the brain
 #
 # Accuracy is that of the network. Place and size are those of `03_probe`, which every voxel has;
@@ -228,12 +281,15 @@ key = next(iter(subjects))
 cuts = slices_through(masks[key], 5)
 scales = {name: ("viridis", 0, table[name].max()) for name in (*mapped, *tuned)}
 scales |= {"angle": ("twilight", -np.pi, np.pi), "orientation": ("twilight", 0, 180)}
+called = {name: name.replace("_", "\n") for name in (*mapped, *tuned)}
+called["r"] = settings.scoring.label(metric).replace(", ", ",\n")
+
+# %%
 pages = {"brain": mapped} | ({"waves": tuned} if waves else {})
 for page, names in pages.items():
     figure, axes = plt.subplots(4, 5, figsize=(8, 6.4))
     for row, name in zip(axes, names, strict=True):
-        label = name.replace("_", "\n")
-        panels.value_slices(row, volumes[key][name], masks[key], cuts, scales[name], label)
+        panels.value_slices(row, volumes[key][name], masks[key], cuts, scales[name], called[name])
     for axis, at in zip(axes[0], cuts, strict=True):
         axis.set_title(f"z = {at}")
     if simulated:

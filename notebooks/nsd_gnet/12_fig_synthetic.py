@@ -44,10 +44,11 @@ import numpy as np
 import pandas as pd
 
 from src.analyses.wins import together, wins
-from src.correlation import pearson
+from src.correlation import pearson, shuffled_limit
 from src.data.nsd import EARLY, find_subjects
 from src.data.nsd_synthetic import read_synthetic
 from src.data.splits import member_splits
+from src.evaluation.metrics import scored_rows
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import readable
 from src.figures import panels
@@ -69,6 +70,7 @@ data_root: str = ""  # folder of raw, processed and runs; empty: data/ of the re
 output_root: str = ""  # folder of figures and tables; empty: figures/ of the repository
 source: str = ""  # root of NSD as given to 01_preprocess; empty: data/raw/nsd_gnet/full
 weights: str = ""  # file of the prefilter, or a folder; empty: data/weights, or torch hub's cache
+metric: str = ""  # avg, r of means of repeats; single, of single trials; empty: the profile's
 seed: int = 42  # of a random prefilter, as in 02_extract, and of resamples
 resamples: int = 100  # of images
 
@@ -79,6 +81,7 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 tables = {n: places.tables / f"12_{n}.csv" for n in ("units", "wins")}
 drawn = {n: places.figures / f"12_{n}.png" for n in ("patterns", "accuracy")}
+rho, label = settings.scoring.metric(metric), settings.scoring.label(metric)
 declare(*tables.values(), *drawn.values())
 
 # %% [markdown]
@@ -124,18 +127,22 @@ for plan in plans:
 
 # %%
 (splits,) = member_splits(sessions, plans[0].split, 1, seed)
-rows, parts = [], []
+rows, parts, seen = [], [], []
 for key, session in sessions.items():
     scan, trials = scans[key], splits[key].test
+    photographs = session.image_ids[trials], session.responses(trials).numpy()
+    patterns = scan.shown, scan.responses
     for name, of in predicted.items():
         stored = load_prediction(places.predictions / f"{name}/{key}.npz")
         known = align(stored, session.trial_ids[trials], session.unit_ids)
         row = {"session": key, "unit_id": session.unit_ids, "area": session.area, "model": name}
-        row["photographs"] = pearson(known, session.responses(trials).numpy())
-        rows.append(pd.DataFrame(row | {"patterns": pearson(of[key], scan.responses)}))
-    both = (of[key] for of in predicted.values())
+        row["photographs"] = pearson(*scored_rows(rho, *photographs, known)[1:])
+        row["patterns"] = pearson(*scored_rows(rho, *patterns, of[key])[1:])
+        rows.append(pd.DataFrame(row))
+    ids, measured, *both = scored_rows(rho, *patterns, *(of[key] for of in predicted.values()))
+    seen.append(len(ids))
     rng = numpy_stream(seed, "synthetic", key)
-    parts.append(wins(*both, scan.responses, scan.shown, resamples, rng, settings.scoring.over))
+    parts.append(wins(*both, measured, ids, resamples, rng, settings.scoring.over))
 units = pd.concat(rows)
 save_table(units, tables["units"])
 units.groupby(["model", "area"], sort=False)[["photographs", "patterns"]].median().round(3)
@@ -159,18 +166,19 @@ readable(table)
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.5))
 panels.unit_scatter(axes[0], joint["photographs"].to_numpy(), joint["patterns"].to_numpy())
-axes[0].set(xlabel="r, photographs", ylabel="r, artificial images", title="one trunk")
+axes[0].set(xlabel=f"{label}, photographs", ylabel=f"{label}, artificial images")
+axes[0].set_title("one trunk")
 axes[0].set(xlim=(-0.6, 1.1), ylim=(-0.6, 1.1), xticks=[-0.5, 0, 0.5, 1])
-least = 3 / np.sqrt(min(len(scan.shown) for scan in scans.values()))
+least = shuffled_limit(min(seen))
 panels.difference_map(axes[1], joint["patterns"].to_numpy(), own["patterns"].to_numpy(), least)
-axes[1].set(xlabel="r, four trunks − one trunk", title="artificial images")
+axes[1].set(xlabel=f"{label}, four trunks − one trunk", title="artificial images")
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["accuracy"])
 
 # %% [markdown]
-# **What one sees.** Left, a dot a voxel: how well one trunk predicts single trials of photographs
-# it has not seen, and of artificial images; what lies below the diagonal is what did not carry
+# **What one sees.** Left, a dot a voxel: how well one trunk predicts responses to photographs it
+# has not seen, and of artificial images; what lies below the diagonal is what did not carry
 # over. Right, hexagons count voxels: sideways by how much four trunks are better on artificial
 # images, upwards how well both do. In the table `score` is the percentage of voxels that four
 # trunks predict better, with its interval over images, and `chance` where a coin would put it. In

@@ -28,9 +28,10 @@ def pooling_fits(fields: np.ndarray) -> pd.DataFrame:
 
 
 def in_image(fits: pd.DataFrame, height: int, width: int) -> pd.DataFrame:
-    """Fits as x, y, sigma in widths of the image, and the direction of the long axis.
+    """Fits as x, y, sigma in widths of the image, and where the long axis points.
 
-    nan where nothing was fitted. `angle` is from x towards y, which points up here.
+    nan where nothing was fitted. `angle` is from x towards y, which points up here, `eccentricity`
+    the distance from the middle and `tilt` the `radial_tilt`.
     """
     good = fits["status"] == FITTED
     long = np.where(fits["sigma_x"] >= fits["sigma_y"], 0, np.pi / 2)
@@ -42,6 +43,8 @@ def in_image(fits: pd.DataFrame, height: int, width: int) -> pd.DataFrame:
             "angle": -(fits["theta"] + long),
         }
     ).astype(float)
+    found["eccentricity"] = np.hypot(found["x"], found["y"])
+    found["tilt"] = radial_tilt(found["x"], found["y"], found["angle"])
     return found.where(good)
 
 

@@ -37,7 +37,7 @@ def wins(
     generator: np.random.Generator,
     over: Over = "images",
 ) -> Wins:
-    """Compared by correlation over single trials: (n, u) three times, (n,) -> Wins.
+    """Compared by correlation over n rows, trials or images: (n, u) three times, (n,) -> Wins.
 
     Trials of an image stay together, but for `over` trials; see `Resamples`.
     """

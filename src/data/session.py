@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from src.data.objects import CLASSES, classes_of, numbers_of
 from src.data.pack import read_manifest
 from src.data.planes import rescale_quarter
 from src.manifest import fingerprint
+from src.names import nearest
 
 
 def response_scale(std: np.ndarray) -> np.ndarray:
@@ -68,6 +70,7 @@ class Session:
     image_ids: np.ndarray  # (n,)
     objects: np.ndarray | None  # (n,) str, the object in each image, where known
     image_index: np.ndarray  # (n,) equal where the images' content is
+    _made: np.ndarray | None = None  # responses of all trials and units in place of recorded ones
 
     def __init__(self, folder: Path, inputs: InputConfig) -> None:
         self.folder, self.inputs = Path(folder), inputs
@@ -150,6 +153,7 @@ class Session:
         if self.inputs.boxes not in ("none", "full_frame"):
             supplied = box_files.fingerprint(self.folder)
             base = fingerprint([base, supplied]) if supplied else base
+        base = base if self._made is None else fingerprint([base, sha256(self._made).hexdigest()])
         if (self.n_trials, self.n_units) == (n["trials"], n["units"]):
             return base
         return fingerprint([base, self._rows.tolist(), self._columns.tolist()])
@@ -222,6 +226,8 @@ class Session:
         return torch.from_numpy(values[rows]).to(device)
 
     def _responses(self, rows: np.ndarray, device: torch.device | str) -> torch.Tensor:
+        if self._made is not None:
+            return torch.from_numpy(self._made[np.ix_(rows, self._columns)]).to(device)
         whole = self.n_units == self.manifest["units"]
         raw = copy_rows(self._response_file, rows if whole else np.ix_(rows, self._columns))
         scale = torch.from_numpy(self._scale[self._columns]).to(device)
@@ -248,11 +254,23 @@ class Session:
         mean, std = (torch.from_numpy(v) for v in both)
         return mean, std
 
+    def with_responses(self, values: np.ndarray) -> Session:
+        """The same session with made responses, in normalized units: (n, u) -> Session."""
+        if values.shape != (self.n_trials, self.n_units):
+            raise DataError(
+                f"session '{self.key}' has {self.n_trials, self.n_units} trials and units, but "
+                f"made responses are {values.shape}: make one for each"
+            )
+        other = copy.copy(self)
+        other._made = np.zeros((self.manifest["trials"], self.manifest["units"]), np.float32)
+        other._made[np.ix_(self._rows, self._columns)] = values
+        return other
+
     def select(
         self,
         *,
         units: Sequence[int] | None = None,
-        area: str | None = None,
+        area: str | Sequence[str] | None = None,
         layer: str | None = None,
         n_units: int | None = None,
         images: Sequence[int] | None = None,
@@ -262,9 +280,10 @@ class Session:
     ) -> Session:
         """The same session with fewer units, and fewer images in `tier`; file order is kept.
 
-        Units: those of all of `units` (ids), `area`, `layer`, then `n_units` of them at random.
-        Images: `images` (ids), then `n_images` of them at random. One seed gives one choice, and
-        a smaller number a subset of a larger one. Raises DataError for what is not there.
+        Units: those of all of `units` (ids), `area` (one, or any of several), `layer`, then
+        `n_units` of them at random. Images: `images` (ids), then `n_images` of them at random. One
+        seed gives one choice, and a smaller number a subset of a larger one. Raises DataError for
+        what is not there.
         """
         keep = np.ones(self.n_units, bool)
         if units is not None:
@@ -272,7 +291,8 @@ class Session:
         for name, value in (("area", area), ("layer", layer)):
             if value is not None:
                 known = getattr(self, name)
-                keep &= self._among(np.array([]) if known is None else known, [value], name)
+                wanted = [value] if isinstance(value, str) else value
+                keep &= self._among(np.array([]) if known is None else known, wanted, name)
         columns = self._some(np.flatnonzero(keep), n_units, "units", [seed, 0])
         trials = self.trials(tier)
         shown = np.unique(self.image_ids[trials])
@@ -300,6 +320,22 @@ class Session:
             raise DataError(f"session '{self.key}' has {len(values)} {what}, not {n}: choose fewer")
         order = np.random.default_rng(seed).permutation(len(values))
         return values[np.sort(order[:n])]
+
+
+def chosen_sessions(
+    sessions: Mapping[str, Session], keys: Sequence[str], areas: Sequence[str]
+) -> dict[str, Session]:
+    """Some sessions, in their own order, with units of some areas only; all where none is named.
+
+    DataError for a session or an area that is not there.
+    """
+    if absent := [key for key in keys if key not in sessions]:
+        raise DataError(
+            f"there is no session '{absent[0]}'{nearest(absent[0], sessions)}: choose some of "
+            f"{', '.join(sessions)}"
+        )
+    kept = {key: session for key, session in sessions.items() if not keys or key in keys}
+    return {key: s.select(area=areas) if areas else s for key, s in kept.items()}
 
 
 def open_sessions(folder: Path, inputs: InputConfig) -> dict[str, Session]:

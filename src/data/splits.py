@@ -157,6 +157,17 @@ def fewer_images(split: Split, image_ids: np.ndarray, images: int, seed: int) ->
     return replace(split, train=split.train[rank[image] < images])
 
 
+def few_repeats(images: np.ndarray, repeats: int, generator: np.random.Generator) -> np.ndarray:
+    """At most so many trials of each image, at random: image of each trial (n,) -> (m,) ascending.
+
+    All draws of one order: from equal generators, fewer are a subset of more.
+    """
+    order = generator.permutation(len(images))
+    order = order[np.argsort(images[order], kind="stable")]
+    _, first, image = np.unique(images[order], return_index=True, return_inverse=True)
+    return np.sort(order[np.arange(len(order)) - first[image] < repeats])
+
+
 def member_splits(
     sessions: Mapping[str, Trials],
     kind: Literal["official", "resplit", "kfold", "inner", "acquisition"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from src.evaluation.bootstrap import (
     member_weights,
     unit_draws,
 )
-from src.evaluation.metrics import total_variance
+from src.evaluation.metrics import scored_rows, total_variance
 from src.evaluation.prediction import align, load_prediction
 from src.evaluation.scores import unit_scores
 
@@ -40,6 +40,13 @@ class SessionResults:
     # by model, the same ones in all sessions: (n, u), or (k, n, u) for the mean score of k members
     predictions: Mapping[str, np.ndarray]
     silent: bool = False  # units that never vary count, with a score of 0, as in scores of films
+
+    def rows(self, metric: str) -> SessionResults:
+        """The same with what a metric correlates in place of trials, see `scored_rows`."""
+        given = self.image_ids, self.responses, *self.predictions.values()
+        ids, responses, *predicted = scored_rows(metric, *given)
+        predictions = dict(zip(self.predictions, predicted, strict=True))
+        return replace(self, image_ids=ids, responses=responses, predictions=predictions)
 
 
 def load_results(

@@ -63,8 +63,18 @@ def single_trial_correlation(p: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 def correlation_to_average(p: np.ndarray, r: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """Correlation over images of the means over repeats, per unit: (n, u), (n, u), (n,) -> (u,)."""
+    return pearson(*scored_rows("avg", image_ids, p, r)[1:])
+
+
+def scored_rows(metric: str, image_ids: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What a correlation runs over, ids first: (n,), k times (n, u) -> (i,), k times (i, u).
+
+    Trials as they are for `single`, means over the trials of each image for `avg`.
+    """
+    if metric == "single":
+        return image_ids, *values
     repeats = Repeats.of(image_ids)
-    return pearson(repeats.mean(p), repeats.mean(r))
+    return repeats.ids, *(repeats.mean(x) for x in values)
 
 
 def total_variance(r: np.ndarray) -> np.ndarray:

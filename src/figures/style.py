@@ -24,13 +24,15 @@ MODEL_COLORS = {
     "compact ensemble": "#225522",
     "student ensemble": "#1f1454",
 }
-OF_FILMS = {  # have the color of a model of images, beside which they are never drawn
+ELSEWHERE = {  # have the color of a model of 2022, beside which they are never drawn
     "linear": "ln",
     "factorized": "cnn",
     "gru": "cnn_plus",
     "mean_2_4_8_16": "wide",
     "gated_0": "vit",
     "causal": "wide_plus",
+    "gnet8j": "cnn",
+    "gnet8r": "wide",
 }
 ROLE_COLORS = {
     "pretraining": "#33658a",
@@ -51,7 +53,7 @@ def model_color(model: str) -> str:
     if " x " in model:
         own = f"{model.split(' x ')[0]} ensemble"
         return MODEL_COLORS.get(own, MODEL_COLORS["ensemble"])
-    return MODEL_COLORS.get(OF_FILMS.get(model, model), INK)
+    return MODEL_COLORS.get(ELSEWHERE.get(model, model), INK)
 
 
 def point_size(points: int) -> float:

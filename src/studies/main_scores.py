@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from src.studies import STUDIES
-from src.studies.records import PublishedScore
+from src.studies.records import CORRELATIONS, PublishedScore
 
-SINGLE, AVERAGE = "r, single trials", "r, mean of repeats"
+SINGLE, AVERAGE = CORRELATIONS["single"], CORRELATIONS["avg"]
 WITHHELD = "other mice, whose responses are withheld"
 
 

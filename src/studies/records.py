@@ -29,7 +29,8 @@ class Plan:
     # kfold: one fold a member; inner: early stopping on some of the training images; acquisition:
     # on the last of the training trials, which share images with the others
     split: Literal["official", "resplit", "kfold", "inner", "acquisition"] = "official"
-    area: str = ""  # only the units of this area; empty: all
+    area: str = ""  # only the units of this area, or of several with spaces between; empty: all
+    sessions: tuple[str, ...] = ()  # only these; empty: all
     images: int | None = None  # training images a session; None: all
     question: str = ""  # the figure notebook it is trained for; empty: the study's main table
     search: Search | None = None  # 02_search finds some values first, and the others stand
@@ -52,6 +53,20 @@ class Plan:
     def external(self) -> str:
         """What the model is told beside image, behavior and pupil, for every table of scores."""
         return "none" if self.model.inputs.boxes in ("none", "full_frame") else "object boxes"
+
+    def narrowed(self, sessions: str, areas: str) -> Plan:
+        """The plan for some sessions and areas, names with spaces between, empty for all.
+
+        Its model has a name of its own then. ValueError for other areas than the plan's.
+        """
+        if areas and self.area and areas != self.area:
+            raise ValueError(
+                f"model {self.model.name!r} is of {self.area}, not of {areas}: choose areas for a "
+                "model of all"
+            )
+        name = "_".join([self.model.name, *sessions.split(), *areas.split()])
+        model, area = replace(self.model, name=name), areas or self.area
+        return replace(self, model=model, area=area, sessions=tuple(sessions.split()))
 
     def varied(self, values: Mapping[str, Any]) -> Plan:
         """The plan with other values: `learning_rate` of its recipe, `core.channels` of its model.
@@ -156,15 +171,31 @@ class Resources:
     gpus: int = 0
 
 
+CORRELATIONS = MappingProxyType({"single": "r, single trials", "avg": "r, mean of repeats"})
+
+
 @dataclass(frozen=True)
 class Scoring:
     """How models of NSD are compared: how many scores, over what, and with what."""
 
-    metrics: tuple[Literal["single", "avg"], ...] = ("single", "avg")
+    metrics: tuple[Literal["single", "avg"], ...] = ("avg", "single")  # the first one is drawn
     over: Literal["images", "trials"] = "images"  # what resamples draw; trials: unpaired, too
     # what transfer to other areas is compared with: an area's frozen trunk, read anew as the others
     # are, or the network as it was trained; the first one is drawn
     baselines: tuple[str, ...] = ("read anew", "as published")
+
+    def metric(self, asked: str = "") -> str:
+        """The correlation that figures show: the one asked for, or for "" the first."""
+        if asked and asked not in self.metrics:
+            near, known = nearest(asked, self.metrics), ", ".join(self.metrics)
+            raise UnknownName(
+                f"there is no correlation {asked!r} here{near}: choose one of {known}"
+            )
+        return asked or self.metrics[0]
+
+    def label(self, asked: str = "") -> str:
+        """That correlation in words, for an axis."""
+        return CORRELATIONS[self.metric(asked)]
 
 
 @dataclass(frozen=True)

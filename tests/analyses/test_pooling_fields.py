@@ -26,6 +26,8 @@ def test_places_and_sizes_are_those_of_the_house():
     fields = np.array([[0.2, 0.1, 0.08], [-0.15, -0.25, 0.12]])
     found = in_image(pooling_fits(field_weights(fields, 25, 25)), 25, 25)
     np.testing.assert_allclose(found[["x", "y", "sigma"]], fields, atol=2e-3)
+    np.testing.assert_allclose(found["eccentricity"], np.hypot(*fields[:, :2].T), atol=2e-3)
+    np.testing.assert_allclose(found["tilt"], radial_tilt(found["x"], found["y"], found["angle"]))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, 1.2, -0.7])

@@ -14,7 +14,7 @@ from src.data.errors import DataError
 from src.data.pack import pack
 from src.data.planes import rescale_quarter, winner_planes
 from src.data.sensorium import open_mouse
-from src.data.session import Session, open_sessions, response_scale
+from src.data.session import Session, chosen_sessions, open_sessions, response_scale
 from src.paths import ROOT
 
 EVERYTHING = InputConfig(scale="full", behavior=True, pupil=True)
@@ -236,6 +236,7 @@ def test_selected_units_keep_their_order_and_their_values(write_mouse, opened):
     for options, kept in (
         ({"units": [10, 2, 4]}, [1, 2, 5]),
         ({"area": "LM"}, [5, 6]),
+        ({"area": ["LM", "V1"], "units": [1, 12]}, [0, 6]),
         ({"layer": "L4", "area": "V1"}, [1, 3]),
         ({"units": [1, 2, 4, 5], "layer": "L4"}, [1, 3]),
     ):
@@ -246,6 +247,39 @@ def test_selected_units_keep_their_order_and_their_values(write_mouse, opened):
         assert fewer.n_units == len(kept) and fewer.n_trials == 60
         assert torch.equal(fewer.batch(np.arange(60)).responses, whole[:, kept])
     assert session.n_units == 7  # the session itself is unchanged
+
+
+def test_made_responses_stand_for_recorded_ones(write_mouse, opened):
+    session = opened(write_mouse())
+    made = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
+    other = session.with_responses(made)
+    np.testing.assert_array_equal(other.batch([5, 2]).responses, made[[5, 2]])
+    assert torch.equal(other.batch([5]).images, session.batch([5]).images)
+    assert not np.array_equal(session.responses([5]), made[[5]])
+    assert (
+        len({session.fingerprint, other.fingerprint, other.with_responses(-made).fingerprint}) == 3
+    )
+    lateral = pickle.loads(pickle.dumps(other.select(area="LM")))
+    np.testing.assert_array_equal(lateral.responses(np.arange(60)), made[:, 5:])
+    again = lateral.with_responses(made[:, :2])
+    np.testing.assert_array_equal(again.responses(np.arange(60)), made[:, :2])
+    with pytest.raises(DataError, match=r"\(60, 7\) trials and units, but .* are \(60, 2\)"):
+        session.with_responses(made[:, :2])
+
+
+def test_some_sessions_and_areas_are_chosen(write_mouse, opened):
+    session = opened(write_mouse())
+    every = {"a": session, "b": session}
+    assert chosen_sessions(every, (), ()) == every
+    assert list(chosen_sessions(every, ("b",), ())) == ["b"]
+    assert list(chosen_sessions(every, ("b", "a"), ())) == ["a", "b"]
+    lateral = chosen_sessions(every, ("a",), ["LM"])["a"]
+    assert set(lateral.area) == {"LM"} and lateral.n_units == 2
+    assert chosen_sessions(every, (), ["LM", "V1"])["a"].n_units == 7
+    with pytest.raises(DataError, match=r"no session 'c'.*: choose some of a, b"):
+        chosen_sessions(every, ("c",), ())
+    with pytest.raises(DataError, match="no area 'V4'"):
+        chosen_sessions(every, (), ["V1", "V4"])
 
 
 def test_random_units_are_seeded_and_nested(write_mouse, opened):

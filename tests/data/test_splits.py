@@ -7,6 +7,7 @@ import pytest
 
 from src.data.errors import DataError
 from src.data.splits import (
+    few_repeats,
     fewer_images,
     halves_split,
     inner_split,
@@ -187,3 +188,17 @@ def test_an_inner_split_tests_on_validation_trials_and_stops_on_others():
     assert not set(tour.image_ids[split.train]) & set(tour.image_ids[split.validation])
     assert len(split.train) + len(split.validation) == 200 and 5 < len(split.validation) < 45
     assert inner_split(tour, 5).fingerprint == split.fingerprint != inner_split(tour, 6).fingerprint
+
+
+def test_few_repeats_are_some_of_each_image():
+    images = session().image_ids
+    total = np.bincount(images)
+    one, two, all_of_them = (few_repeats(images, r, np.random.default_rng(1)) for r in (1, 2, 99))
+    for r, kept in ((1, one), (2, two)):
+        np.testing.assert_array_equal(np.bincount(images[kept]), np.minimum(total, r))
+        assert (np.diff(kept) > 0).all()
+    np.testing.assert_array_equal(all_of_them, np.arange(300))
+    assert set(one) < set(two)
+    others = few_repeats(images, 1, np.random.default_rng(2))
+    first = np.unique(images, return_index=True)[1]
+    assert set(others) != set(one) != set(first)

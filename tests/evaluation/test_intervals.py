@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -46,6 +47,20 @@ def test_interval_table_encloses_the_scores_and_averages_sessions():
     ).mean()
     assert row["a"] == pytest.approx(expected)
     assert row["mean of 2"] == pytest.approx((row["a"] + row["b"]) / 2)
+
+
+def test_rows_of_a_metric_give_its_scores():
+    (data,) = results("a")
+    assert data.rows("single").predictions["bad"] is data.predictions["bad"]
+    means = data.rows("avg")
+    assert means.responses.shape == means.predictions["good"].shape == (60, 5)
+    tables = (
+        interval_table([x], np.random.default_rng(0), resamples=50, metrics=[m])
+        for x, m in ((data, "avg"), (means, "single"))
+    )
+    columns = ["model", "session", "score", "low", "high"]
+    trials, images = (table[columns] for table in tables)
+    pd.testing.assert_frame_equal(trials, images, rtol=1e-6)
 
 
 def test_feve_row_is_the_mean_over_kept_units():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from src.analyses.refit import generate, refit, responding
 from src.analyses.transfer import read_frozen
 from src.config import (
     ConvCoreConfig,
@@ -24,7 +25,7 @@ from src.correlation import pearson
 from src.data.errors import DataError
 from src.data.nsd_session import open_subjects
 from src.data.pack import pack
-from src.data.session import open_sessions
+from src.data.session import chosen_sessions, open_sessions
 from src.data.splits import member_splits, official_split
 from src.manifest import WriteError
 from src.models.encoder import Encoder
@@ -130,6 +131,15 @@ def test_a_trunk_for_each_area(sessions, tmp_path):
         assert all(len(r.bias) == WORLD.voxels for r in encoder.readouts.values())
 
 
+def test_one_trunk_for_some_subjects_and_areas(sessions, tmp_path):
+    plan = Plan(MODEL, RECIPE).narrowed("subj02", "V1 V3")
+    chosen = chosen_sessions(sessions, plan.sessions, plan.area.split())
+    encoder, history = fit(chosen, tmp_path, plan.model)
+    assert list(encoder.readouts) == ["subj02"] and history.loss.iloc[-1] < history.loss.iloc[0]
+    assert set(chosen["subj02"].area) == {"V1", "V3"}
+    assert len(encoder.readouts["subj02"].bias) == 2 * WORLD.voxels
+
+
 def test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout(sessions, tmp_path):
     first = {key: s.select(area="V1") for key, s in sessions.items()}
     trained, _ = fit(first, tmp_path / "V1")
@@ -143,6 +153,52 @@ def test_a_frozen_trunk_stays_to_the_bit_and_has_no_dropout(sessions, tmp_path):
         not torch.equal(a, b)
         for a, b in zip(moved.readouts.parameters(), again.readouts.parameters(), strict=True)
     )
+
+
+def test_networks_are_fitted_anew_to_what_one_predicts(world, sessions, tmp_path):
+    areas = sorted({*sessions["subj01"].area})
+    plans = [Plan(MODEL, RECIPE)]
+    plans += [Plan(replace(MODEL, name=f"gnet8r_{a}"), RECIPE, area=a) for a in areas]
+    rng, made, splits = np.random.default_rng(0), {}, {}
+    for key, session in sessions.items():
+        signal = rng.normal(size=(session.image_index.max() + 1, session.n_units))
+        predicted = signal[session.image_index]
+        given = session, official_split(session), predicted
+        made[key], splits[key] = responding(*given, False, rng)
+        shown = session.image_index[splits[key].train]
+        assert len(np.unique(shown)) == len(shown)
+        found = made[key].responses(np.arange(session.n_trials)).numpy()
+        assert pearson(found, predicted).min() > 0.999  # nothing of what was recorded
+        noisy, same = responding(*given, True, rng)
+        assert len(same.train) == len(official_split(session).train)
+        r = pearson(noisy.responses(np.arange(session.n_trials)).numpy(), predicted)
+        assert np.abs(r).max() < 0.9
+    given = made, splits, "single", 1, tmp_path, "cpu"
+    found = refit(plans, *given)
+    units = sum(session.n_units for session in sessions.values())
+    assert found.joint.shape == found.own.shape == (units,)
+    assert found.transferred.shape == (len(areas), units) and np.isfinite(found.own).all()
+    known = np.concatenate([session.area for session in sessions.values()])
+    np.testing.assert_array_equal(np.array(areas)[found.area], known)
+    for key, session in made.items():  # what was trained is scored on what was made
+        encoder = checkpoint.load_encoder(tmp_path / "gnet8j/weights.pt", made)
+        batch = session.batch(splits[key].test)
+        with torch.no_grad():
+            r = pearson(encoder(batch, key).numpy(), batch.responses.numpy())
+        here = np.concatenate([[k == key] * s.n_units for k, s in made.items()])
+        np.testing.assert_allclose(found.joint[here], r, atol=1e-4)
+    makers = {tmp_path / f"{p.model.name}/weights.pt": p for p in plans[1:]}  # four trunks generate
+    again, parts = generate(makers, world / "packed", world / "features", False, 1)
+    for area in areas:
+        encoder = checkpoint.load_encoder(tmp_path / f"gnet8r_{area}/weights.pt")
+        here = again["subj01"].select(area=area)
+        batch = here.batch(parts["subj01"].test)
+        with torch.no_grad():
+            r = pearson(encoder(batch, "subj01").numpy(), batch.responses.numpy())
+        assert r.min() > 0.999
+    raw = replace(plans[0], model=replace(MODEL, inputs=InputConfig(scale="full", raw=True)))
+    with pytest.raises(DataError, match="sees pixels"):
+        refit([raw], *given)
 
 
 def test_a_drifting_trunk_is_the_published_one(sessions, tmp_path):

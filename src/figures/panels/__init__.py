@@ -19,8 +19,13 @@ from src.figures.panels.cortex import (
     similarity_map,
     similarity_scale,
 )
-from src.figures.panels.curves import members_curve, size_curve
-from src.figures.panels.fields import center_shifts, receptive_field, snr_distributions
+from src.figures.panels.curves import members_curve, scaling_curve, size_curve
+from src.figures.panels.fields import (
+    center_shifts,
+    pixel_gradient,
+    receptive_field,
+    snr_distributions,
+)
 from src.figures.panels.geometry import correlation_map, rank_map, rate_profile, value_map
 from src.figures.panels.images import (
     group_means,
@@ -31,7 +36,7 @@ from src.figures.panels.images import (
     property_scatter,
     thumbnail_sheet,
 )
-from src.figures.panels.intervals import interval_rows, published_marks
+from src.figures.panels.intervals import interval_rows, intervals_by_model, published_marks
 from src.figures.panels.movies import (
     film_strip,
     score_by_plane,
@@ -88,6 +93,8 @@ from src.figures.panels.training import (
 from src.figures.panels.tuning import (
     difference_dots,
     difference_map,
+    difference_margin,
+    mask_strips,
     pooling_fields,
     share_bars,
     transfer_map,
@@ -115,6 +122,7 @@ __all__ = [
     "correlation_map",
     "difference_dots",
     "difference_map",
+    "difference_margin",
     "dissimilarity",
     "distance_curve",
     "elbow",
@@ -127,6 +135,7 @@ __all__ = [
     "image_performance",
     "images_per_session",
     "interval_rows",
+    "intervals_by_model",
     "key_of",
     "layer_profile",
     "learning_curve",
@@ -134,6 +143,7 @@ __all__ = [
     "level_rows",
     "level_shares",
     "loss_curves",
+    "mask_strips",
     "members_curve",
     "null_band",
     "null_histogram",
@@ -145,6 +155,7 @@ __all__ = [
     "performance_relation",
     "picture",
     "picture_rows",
+    "pixel_gradient",
     "pooling_fields",
     "position_scatter",
     "predicted_against_measured",
@@ -160,6 +171,7 @@ __all__ = [
     "response_bars",
     "response_raster",
     "retinotopy_map",
+    "scaling_curve",
     "score_against_ceiling",
     "score_by_plane",
     "score_by_price",

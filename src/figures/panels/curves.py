@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from src.figures.panels.scores import LABELS
 from src.figures.style import INK, model_color
@@ -37,6 +38,21 @@ def size_curve(axis: Axes, table: pd.DataFrame, metric: str = "single") -> None:
     axis.minorticks_off()
     axis.grid(axis="y")
     axis.legend(loc="upper left")
+
+
+def scaling_curve(axis: Axes, table: pd.DataFrame, color: str, label: str) -> None:
+    """Score against training trials, a dot a part, a line through their means.
+
+    Columns images, trials, r, low, high; parts of as many images are of one size.
+    """
+    axis.vlines(table["trials"], table["low"], table["high"], color=color, linewidth=0.8, alpha=0.4)
+    axis.plot(table["trials"], table["r"], "o", color=color, markersize=3.5)
+    middle = table.groupby("images")[["trials", "r"]].mean()
+    axis.plot(middle["trials"], middle["r"], color=color, label=label)
+    axis.set(xscale="log", xlabel="training trials")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.minorticks_off()
 
 
 def _models(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

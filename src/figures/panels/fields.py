@@ -33,6 +33,12 @@ def receptive_field(
     axis.label_outer()
 
 
+def pixel_gradient(axis: Axes, gradient: np.ndarray, limit: float) -> None:
+    """What more light at each pixel would do, red for more and blue for less: (h, w)."""
+    axis.imshow(gradient, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axis.set(xticks=[], yticks=[])
+
+
 def snr_distributions(axis: Axes, table: pd.DataFrame) -> None:
     """Cumulative share of fields by signal-to-noise: columns model, snr, null_snr, a row a unit."""
     for model, rows in table.groupby("model", sort=False):

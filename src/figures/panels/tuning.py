@@ -26,6 +26,11 @@ def transfer_map(axis: Axes, matrix: np.ndarray, areas: Sequence[str], limit: fl
     axis.set(xlabel="voxels of", ylabel="trunk trained on")
 
 
+def _reach(difference: np.ndarray, least: float) -> float:
+    """How far an axis of differences reaches to either side: as published, or over all of them."""
+    return max(np.abs(difference).max() * 1.05, least)
+
+
 def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: float) -> None:
     """Difference second - first against their mean, units counted in hexagons: (u,), (u,).
 
@@ -33,8 +38,8 @@ def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: flo
     """
     difference, mean = second - first, (first + second) / 2
     counted = np.maximum(first, second) > least
-    limit = max(np.abs(difference).max(), 0.02) * 1.05
-    low, high = min(mean.min(), 0) - 0.02, mean.max() + 0.05
+    limit = _reach(difference, 0.2)
+    low, high = min(mean.min() - 0.02, -0.1), max(mean.max() + 0.05, 0.9)
     extent = (-limit, limit, low, high)
     shades = {"cmap": "Greys", "norm": LogNorm(vmin=0.3), "mincnt": 1}  # one unit can be seen
     axis.hexbin(difference, mean, gridsize=30, extent=extent, **shades)
@@ -48,6 +53,25 @@ def difference_map(axis: Axes, first: np.ndarray, second: np.ndarray, least: flo
     axis.locator_params(axis="x", nbins=4)
 
 
+def difference_margin(
+    axis: Axes, first: np.ndarray, second: np.ndarray, least: float, colors: tuple[str, str]
+) -> None:
+    """How many units differ how much, above a `difference_map` of the same: (u,), (u,).
+
+    Units of which one score is above `least`, in a color for either side of 0.
+    """
+    difference = second - first
+    counted = difference[np.maximum(first, second) > least]
+    reach = _reach(difference, 0.2)
+    edges = np.linspace(-reach, reach, 51)
+    for side, color in zip((counted < 0, counted >= 0), colors, strict=True):
+        axis.hist(counted[side], edges, color=color)
+    axis.axvline(0, color=INK, linewidth=0.8)
+    axis.set(xlim=(-reach, reach), ylabel="units")
+    axis.locator_params(axis="x", nbins=4)
+    axis.yaxis.get_major_locator().set_params(integer=True)
+
+
 def difference_dots(
     axis: Axes, first: np.ndarray, second: np.ndarray, groups: np.ndarray, colors: Mapping[str, str]
 ) -> None:
@@ -58,7 +82,7 @@ def difference_dots(
     for name, color in colors.items():
         x, y = first[groups == name], second[groups == name]
         axis.scatter(y - x, (x + y) / 2, s=point_size(len(first)), color=color, label=name)
-    limit = max(np.abs(second - first).max(), 0.02) * 1.05
+    limit = _reach(second - first, 0.05)
     axis.axvline(0, color=INK, linewidth=0.8, zorder=0)
     right = np.mean(second >= first)
     for place, side, share in ((0.03, "left", 1 - right), (0.97, "right", right)):
@@ -67,10 +91,23 @@ def difference_dots(
     axis.locator_params(axis="x", nbins=4)
 
 
+def mask_strips(axis: Axes, masks: Mapping[str, np.ndarray]) -> None:
+    """Which channels each mask keeps, dark where it does, a row a mask: k times (c,)."""
+    sheet = np.stack(list(masks.values()))
+    axis.imshow(sheet, cmap="Greys", vmin=0, vmax=1.25, aspect="auto", interpolation="none")
+    for row in range(1, len(masks)):
+        axis.axhline(row - 0.5, color=FAINT, linewidth=0.8)
+    axis.set_yticks(range(len(masks)), list(masks))
+    axis.set_xticks([0, sheet.shape[1] - 1], ["1", f"{sheet.shape[1]}"])
+    axis.tick_params(length=0)
+    axis.set_xlabel("channels")
+
+
 def share_bars(axis: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> None:
     """Percent shared (pale) and unique (solid) by area and model, with intervals of both.
 
-    Columns model, area, shared, unique, and each with _low and _high.
+    A dashed line is the mean over areas of what is unique. Columns model, area, shared, unique, and
+    each with _low and _high.
     """
     areas, models = list(dict.fromkeys(table["area"])), list(dict.fromkeys(table["model"]))
     width = 0.8 / len(models)
@@ -81,6 +118,8 @@ def share_bars(axis: Axes, table: pd.DataFrame, colors: Mapping[str, str]) -> No
             label = model if name == "unique" else None
             axis.bar(x, rows[name], 0.9 * width, color=colors[model], alpha=alpha, label=label)
             axis.vlines(x, rows[f"{name}_low"], rows[f"{name}_high"], color=INK, linewidth=0.9)
+        mean = rows["unique"].mean()
+        axis.axhline(mean, color=colors[model], linewidth=0.9, linestyle=(0, (3, 2)), zorder=0)
     axis.axhline(0, color=INK, linewidth=0.6)
     axis.set_xticks(range(len(areas)), areas)
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(models))
