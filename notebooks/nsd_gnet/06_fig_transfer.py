@@ -240,11 +240,11 @@ save_figure(figure, drawn["alpha"])
 # with the areas in any other order.
 #
 # The simulated voxels of `demo` read four stages of *one* stack, so the right answer is known: 1, a
-# chain. The demo does not find it, nor its opposite. The pooled interval reaches from below 0 to
-# nearly 1, the verdict is *not determined*, and there the reading has to stop: the dot in the
-# middle is not a weaker form of the right answer, and trunks trained anew put it elsewhere (.34,
-# -.69 and .38 in three versions of this demo). Trunks that saw three hundred images are poor and
-# much alike, and what they lose to each other is mostly chance, on 27 test images and two dozen
+# chain. The demo does not find it, nor its opposite. The pooled interval reaches from below 0 to 1,
+# the verdict is *not determined*, and there the reading has to stop: the dot in the middle is not a
+# weaker form of the right answer, and trunks trained anew put it elsewhere (.34, -.69 and .38 in
+# three versions of this demo, with single trials). Trunks that saw three hundred images are poor
+# and much alike, and what they lose to each other is mostly chance, on 27 test images and two dozen
 # voxels an area. Where trunks are perfect the same measure does tell a chain from branches:
 # `08_fig_control` shows it, and what noise makes of it. On NSD there are thousands of voxels an
 # area and 515 test images, and the same rule gives the verdict.

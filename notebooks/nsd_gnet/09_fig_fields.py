@@ -224,19 +224,18 @@ salient = {n: saliency(seeing, key, images, measured, b.index) for n, b in block
 print(f"(n_images, height, width) = {salient['V1'].shape} for blocks of {block} voxels of {key}")
 
 # %%
-figure, axes = plt.subplots(5, 6, figsize=(8.6, 7.4))
-for axis, image in zip(axes[0], images[:5], strict=False):
-    panels.picture(axis, image)
+figure, axes = plt.subplots(5, 2, figsize=(8.6, 7.4), width_ratios=(5, 1))
+panels.picture(axes[0, 0], np.concatenate(list(images[:5]), axis=2))
+axes[0, 1].set_axis_off()
 for row, (name, found) in zip(axes[1:], salient.items(), strict=True):
-    for axis, gradient in zip(row, found[:5], strict=False):
-        panels.pixel_gradient(axis, gradient, np.quantile(np.abs(found[:5]), 0.995))
-    row[5].imshow(np.abs(found).mean(0), cmap="Greys", vmin=0)
+    some = np.hstack(found[:5])
+    panels.pixel_gradient(row[0], some, np.quantile(np.abs(some), 0.995))
+    row[1].imshow(np.abs(found).mean(0), cmap="Greys", vmin=0)
     x, y = (0.5 + blocks[name]["x"]) * size - 0.5, (0.5 - blocks[name]["y"]) * size - 0.5
-    row[5].plot(x, y, "o", color="#d55e00", markersize=3.5)
+    row[1].plot(x, y, "o", color="#d55e00", markersize=3.5)
+    row[1].set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     row[0].set_ylabel(name)
-    row[5].set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-axes[1, 5].set_title(f"all {len(images)}")
-axes[0, 5].set_axis_off()
+axes[1, 1].set_title(f"all {len(images)}")
 if simulated:
     mark_simulated(figure, caution(settings))
 save_figure(figure, drawn["saliency"])
