@@ -131,7 +131,7 @@ class TrainingConfig:
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     own_best: bool = False  # of a core that stays: each unit keeps the epoch that was best for it
-    core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
+    core_rate: float = 1.0  # share of the learning rate, also above 1, the core gets; 0: it stays
     drifting: bool = False  # a core that stays has dropout, and its statistics move, as published
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
