@@ -1,4 +1,4 @@
-"""SENSORIUM 2023, videos to mouse V1: models, recipes, profiles, published scores."""
+"""SENSORIUM 2023, films to mouse V1: models, recipes, profiles, published scores."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ PUBLISHED = tuple(
 
 SENSORIUM2023 = Study(
     name="sensorium2023",
-    title="SENSORIUM 2023: videos to mouse V1",
+    title="SENSORIUM 2023: films to mouse V1",
     sessions=(
         *("29156-11-10", "29228-2-10", "29234-6-9", "29513-3-5", "29514-2-9"),
         *("29515-10-12", "29623-4-9", "29647-19-8", "29712-5-9", "29755-2-8"),

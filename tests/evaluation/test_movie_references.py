@@ -17,7 +17,7 @@ from tests.movies import MovieFake
 def cortex(lag):
     """A mouse whose units are linear in the grid, `lag` frames late, and its test rows."""
     session = MovieFake(n_units=6, n_trials=30)
-    session.lengths[:] = 72  # of repeats of a video too
+    session.lengths[:] = 72  # of repeats of a film too
     videos = torch.from_numpy(session.videos[:, 0])
     seen = F.adaptive_avg_pool2d(videos, GRID).flatten(2).numpy()
     weights = np.random.default_rng(0).normal(size=(seen.shape[2], 6))
