@@ -44,7 +44,7 @@ class InputConfig:
     objects: bool = False  # which object an image shows, for a model that names it as well
     centered: bool = False  # the winner's second plane: the image minus its spatial mean
     center_behavior: bool = False  # subtract the mean of behavior before dividing by its std
-    # of videos: responses are divided by the std of each unit and frame (official), of each unit,
+    # of films: responses are divided by the std of each unit and frame (official), of each unit,
     # or not at all; statistics come with the recording or are those of its training trials; scored
     # frames are those the organizers' winners predicted, or all from the 50th on
     response_scale: Literal["per_frame", "per_unit", "none"] = "per_frame"
@@ -131,15 +131,15 @@ class TrainingConfig:
     contiguous: bool = False  # of sessions alone: batches are trials in the order shown
     two_pass: bool = False  # a step of the core, then a pass anew for that of the readouts
     own_best: bool = False  # of a core that stays: each unit keeps the epoch that was best for it
-    core_rate: float = 1.0  # share of the learning rate the core gets; 0: it stays as it is
+    core_rate: float = 1.0  # share of the learning rate, also above 1, the core gets; 0: it stays
     drifting: bool = False  # a core that stays has dropout, and its statistics move, as published
     object_weight: float = 0.0  # of the cross-entropy of objects named, beside the loss
     distilled: float = 0.0  # share of the target that trained members predict; the rest is recorded
     jitter: int = 0  # pixels: training images move by up to this, a batch at a time
-    rotate: bool = False  # training videos by a random quarter turn, the pupil's center with them
+    rotate: bool = False  # training films by a random quarter turn, the pupil's center with them
     mixing: float = 0.0  # share of batches whose trials are mixed with one another, responses too
     mixing_way: Literal["blend", "cut"] = "blend"  # means of two; a rectangle of the other, CutMix
-    validation_trials: int | None = None  # of videos, a session: the first so many; None: all
+    validation_trials: int | None = None  # of films, a session: the first so many; None: all
     recalibrate: bool = (
         False  # cumulative pass over training batches for batch-norm statistics at the end
     )

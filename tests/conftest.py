@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from src import locks, manifest
 from src.data.movie_mouse import open_movie_mouse
 from src.data.movie_pack import pack_movies
 from src.paths import ROOT
-from src.simulate.movie_config import PRESETS
+from src.simulate.movie_config import PRESETS, MovieSimulation
 from src.simulate.movie_mice import simulate_movie_mice
 
 SEED = 7  # of the simulated films
@@ -77,7 +77,7 @@ def films(tmp_path_factory) -> SimpleNamespace:
     """
     root = tmp_path_factory.mktemp("films")
     few = {"train": 5, "own": 2, "main": 1, "ood": 1, "repeats": (2, 2), "none": 1}
-    config = replace(PRESETS["films_tiny"], **few)
+    config = MovieSimulation(PRESETS["films_tiny"].mice, **few)
     paths = simulate_movie_mice(root / "raw", root / "truth", config, SEED)
     keys = [mouse.key for mouse in config.mice]
     for key, path in zip(keys, paths, strict=True):

@@ -1,4 +1,4 @@
-"""Videos in memory for tests, whose units see one pixel some frames ago; a session's interface."""
+"""Films in memory for tests, whose units see one pixel some frames ago; a session's interface."""
 
 from dataclasses import dataclass, field
 

@@ -227,6 +227,7 @@ ROWS = {  # row: file of src, then tests
         f"{GRAPH}::test_the_real_notebooks_warn_of_nothing",
         f"{REFERENCES}::test_a_linear_map_of_the_frame_finds_what_answers_at_once",
         f"{REFERENCES}::test_the_mean_response_scores_0_and_its_loss_is_that_of_the_rate",
+        f"{REFERENCES}::test_every_model_of_the_smoke_run_beats_both_references",
     ),
     "S23-44": (
         "data/movie_checks.py",

@@ -63,7 +63,7 @@ from src.simulate.movie_recording import simulate_movie_recording
 profile: str = "recording"  # the later notebooks' profile for recordings
 recording: str = "example"  # name under which the later notebooks find it
 source: str = ""  # folder with movie_<session>.npy, or a .mat file; empty: simulated
-movie_name: str = "stim"  # variable of a .mat file that holds the movie
+movie_name: str = "stim"  # variable of a .mat file that holds the film
 response_name: str = "counts"  # variable of a .mat file that holds the responses
 rate: float = 30.0  # frames a second
 trial: int = 300  # frames a trial

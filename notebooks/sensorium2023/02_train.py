@@ -18,7 +18,7 @@
 # An image has an answer: one number a neuron. A film has a trace: a number for each neuron and
 # each thirtieth of a second. The network is nevertheless built as for images. A *core* that
 # all mice share turns a clip of 30 frames into maps, one map for each of the last frames. A
-# *readout* for each mouse says where on the map each neuron looks, and for what. Video is one more
+# *readout* for each mouse says where on the map each neuron looks, and for what. Time is one more
 # axis, not another program: the training loop, the losses and the checkpoints are those of the
 # other studies, and so is the way positions are found (Lurz et al. 2021).
 #

@@ -71,10 +71,10 @@ tiers = main if plan.question else everything  # a member of an ensemble is scor
 
 # %%
 sessions = open_movie_sessions(places.processed, plan.model.inputs)
-tables = [
-    places.tables / f"{name}_{model}.csv" for name in ("positions", "lags", "overlaps", "levels")
-]
-declare(*tables, *(folder / f"{key}.npz" for key in sessions))
+compared = plan.question in ("", "08_fig_lag")
+names = ("positions", "levels", *(("lags", "overlaps") if compared else ()))
+tables = {name: places.tables / f"{name}_{model}.csv" for name in names}
+declare(*tables.values(), *(folder / f"{key}.npz" for key in sessions))
 
 # %% [markdown]
 # ## Load the members
@@ -134,17 +134,18 @@ for key, session in sessions.items() if resting else ():
 # Output k of the published network is made of frames 2k and 2k + 1 of its clip, but speaks about
 # frame 15 + k. The first output is thus half a second old, and the last is current. A window that
 # moves by less than its outputs sees each frame several times, with several lags. Two small tables
-# on a few oracle trials keep what that brings, for `08_fig_lag`.
+# on a few oracle trials keep what that brings, for the models that `08_fig_lag` compares.
 
 # %%
 lags, overlaps = [], []
-for key, session in sessions.items():
+for key, session in sessions.items() if compared else ():
     trials = session.trials("oracle")[:lag_trials]
     lags.append(step_scores(encoders[0], session, trials).assign(session=key))
     overlaps.append(overlap_scores(encoders[0], session, trials, (15, 5)).assign(session=key))
-save_table(pd.concat(lags, ignore_index=True), tables[1])
-save_table(pd.concat(overlaps, ignore_index=True), tables[2])
-pd.concat(overlaps).groupby(["stride", "overlap"])["score"].mean().unstack()
+if compared:
+    save_table(pd.concat(lags, ignore_index=True), tables["lags"])
+    save_table(pd.concat(overlaps, ignore_index=True), tables["overlaps"])
+    print(pd.concat(overlaps).groupby(["stride", "overlap"])["score"].mean().unstack())
 
 # %% [markdown]
 # ## What each level contributes
@@ -154,7 +155,7 @@ pd.concat(overlaps).groupby(["stride", "overlap"])["score"].mean().unstack()
 
 # %%
 shares = [level_table(encoders[0], s, s.trials("oracle")[:lag_trials]) for s in sessions.values()]
-save_table(pd.concat(shares, ignore_index=True), tables[3])
+save_table(pd.concat(shares, ignore_index=True), tables["levels"])
 
 # %% [markdown]
 # ## Where each neuron looks
@@ -174,7 +175,7 @@ positions = pd.concat(
     },
     names=["session"],
 ).reset_index()
-save_table(positions, tables[0])
+save_table(positions, tables["positions"])
 positions.describe().loc[["min", "50%", "max"]]
 
 # %% [markdown]

@@ -145,13 +145,13 @@ official.set_index(["track", "model"])[columns].round(3)
 # %% [markdown]
 # ## What has to be beaten
 #
-# Two models that a trained network must beat, and one that has hardly been trained, as in the
-# profile `smoke`, does not yet; all are scored on the same frames. `mean response` sees nothing: it
-# says each neuron's mean over training films. What does not vary correlates with nothing, so its
-# score is 0; its Poisson loss is what knowing the rates alone is worth. `frame shown` is a linear
-# map of the frame that is on the screen, averaged to 9 x 16 places: it has no memory, and so misses
-# what a neuron answers a few frames later. `lowers_loss` is the share of neurons for which a model
-# has a smaller loss than their mean.
+# Two models that a trained network must beat, also one of the few steps of the profile `smoke`; all
+# are scored on the same frames. `mean response` sees nothing: it says each neuron's mean over
+# training films. What does not vary correlates with nothing, so its score is 0; its Poisson loss is
+# what knowing the rates alone is worth. `frame shown` is a linear map of the frame that is on the
+# screen, averaged to 9 x 16 places: it has no memory, and so misses what a neuron answers a few
+# frames later. `lowers_loss` is the share of neurons for which a model has a smaller loss than
+# their mean.
 
 # %%
 first = next(track for track in ("main", "oracle") if track in results)

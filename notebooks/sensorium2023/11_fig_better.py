@@ -160,13 +160,13 @@ summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places, na
 # `compact` 2.2 billion multiply-adds, where Dynamic-VFM takes 29.5, and it sees a third of the
 # epochs, so that its training is a fortieth of that of one of 31 members.
 #
-# What less than a tenth buys on the demo's mice `tests/benchmarks/films_accuracy.py` has measured:
-# filters 8 pixels apart rather than 4, batches of 4 clips, three epochs. That is 1/12.7 of the
-# multiply-adds of six epochs of Dynamic-VFM, which has four in this profile, and 1/7 of its CPU-
-# seconds, since validation costs both the same. This form was chosen on seed 0, with its test
-# scores in sight, so that it was then tried on seeds that had no part in that, 4 to 7: the small
-# network predicted the main test films better by 0.049, with an interval over seeds of 0.029 to
-# 0.068 (0.132 to 0.161, against 0.081 to 0.121), and the oracle films by 0.026 (0.021 to 0.031).
+# What a tenth buys on the demo's mice `tests/benchmarks/films_accuracy.py` has measured: filters 8
+# pixels apart rather than 4, batches of 4 clips, three epochs. That is 1/10.2 of the multiply-adds
+# of the six epochs that Dynamic-VFM has in this profile, and 2/7 of its CPU-seconds, since
+# validation costs both the same. This form was chosen on seed 0, with its test scores in sight, so
+# that it was then tried on seeds that had no part in that, 4 to 7: the small network predicted the
+# main test films better by 0.047, with an interval over seeds of 0.025 to 0.069 (0.132 to 0.161,
+# against 0.085 to 0.120), and the oracle films by 0.025 (0.018 to 0.031).
 #
 # All these networks have hardly been trained, and the mice are simulated. That the small one is
 # ahead so early says that it learns faster, not that it would be ahead in the end.

@@ -11,10 +11,10 @@ import torch
 class Batch:
     """Normalized float32 tensors of n trials of one session; absent information is None.
 
-    Of movies, n clips of t frames: all has one more axis, and behavior no derivative.
+    Of films, n clips of t frames: all has one more axis, and behavior no derivative.
     """
 
-    images: torch.Tensor  # (n, c, h, w); of movies (n, c, t, h, w)
+    images: torch.Tensor  # (n, c, h, w); of films (n, c, t, h, w)
     responses: torch.Tensor | None = None  # (n, u); (n, t', u) of the last frames
     behavior: torch.Tensor | None = None  # (n, 3) pupil size, its derivative, running speed;
     #                                       (n, t, 2) pupil size, running speed

@@ -124,7 +124,7 @@ def trial_notes(movie: MovieTrial, tier: str) -> Iterator[tuple[str, str, str]]:
     """Severity, name and text of what is peculiar about one readable trial."""
     lengths, used = movie.lengths, tier != "none"
     if not lengths["videos"]:
-        yield "warning", "no video", "has no valid video: it is neither trained on nor scored"
+        yield "warning", "no video", "has no valid film: it is neither trained on nor scored"
         return
     if movie.padding == "zero":
         yield "note", "padding", f"is padded with zeros from frame {max(lengths.values())} on"

@@ -108,7 +108,7 @@ class MovieMouse(NpyRecording):
             wanted = ", ".join([*map(str, row), "T"])
             raise DataError(
                 f"session '{self.key}': {self.path}/data/{kind}/{i}.npy is {array.shape}, not "
-                f"({wanted}) as the first video and meta/neurons/unit_ids.npy have it: get the "
+                f"({wanted}) as the first film and meta/neurons/unit_ids.npy have it: get the "
                 "recording again"
             )
         return np.ascontiguousarray(np.moveaxis(array, -1, 0))

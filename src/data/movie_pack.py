@@ -1,6 +1,6 @@
 """Pack a mouse that watched films once, so that a crop is one read of a few frames.
 
-    <processed>/videos/<sha256>.npy   (t, h, w), each different video once for all sessions
+    <processed>/videos/<sha256>.npy   (t, h, w), each different film once for all sessions
     <processed>/<session>/responses.npy, behavior.npy, pupil_center.npy   (frames of all trials, k)
                           meta.npz    tables, valid lengths, statistics frame by frame
 

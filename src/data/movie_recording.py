@@ -175,7 +175,7 @@ class RecordedMovie:
         if array.shape != (len(self.movie), 2):
             raise DataError(
                 f"session '{self.name}': {field} is {array.shape}, not ({len(self.movie)}, 2) as "
-                "the movie has frames: give one row a frame"
+                "the film has frames: give one row a frame"
             )
         return array
 

@@ -1,6 +1,6 @@
-"""A packed session of movies: crops of a few frames, normalized as if the whole trial had been.
+"""A packed session of films: crops of a few frames, normalized as if the whole trial had been.
 
-Videos lie in files of their own, named after their content and shared by sessions; responses and
+Films lie in files of their own, named after their content and shared by sessions; responses and
 behavior of a session are mapped. A crop reads its frames and no others.
 """
 
@@ -36,7 +36,7 @@ Normal = tuple[np.ndarray | None, np.ndarray]  # what frames are centered on and
 
 
 class MovieSession:
-    """Trials of one packed session as a model sees them; videos and responses stay on disk.
+    """Trials of one packed session as a model sees them; films and responses stay on disk.
 
     Several processes share the files. Raises DataError if the cache is missing, of another layout
     or older than its source, and where `inputs` asks for what was not recorded.
@@ -46,12 +46,12 @@ class MovieSession:
     coordinates: np.ndarray | None  # (u, 3) float64, micrometers
     tiers: np.ndarray  # (n,) str
     trial_ids: np.ndarray  # (n,) str, numbers of the files
-    video_sha256: np.ndarray  # (n,) str, content of the video
-    image_ids: np.ndarray  # (n,) int64, equal where the videos are, in all sessions
+    video_sha256: np.ndarray  # (n,) str, content of the film
+    image_ids: np.ndarray  # (n,) int64, equal where the films are, in all sessions
     image_index: np.ndarray  # (n,) the same from 0 on, in order of first appearance
     stimuli: np.ndarray  # (n,) str: natural, gabor, dots, rdk, pink, images or unknown
     lengths: np.ndarray  # (n,) frames of each trial that are valid in everything recorded
-    video_lengths: np.ndarray  # (n,) valid frames of each trial's video
+    video_lengths: np.ndarray  # (n,) valid frames of each trial's film
     mean_response: np.ndarray  # (u,) float32, over training trials, in scaled units
     _still = False  # whether behavior and pupil are shown as their means
 
@@ -70,18 +70,18 @@ class MovieSession:
         self._normalize(tables)
 
     def _require_known(self) -> None:
-        """Refuse what is not a session of movies, and settings that would be ignored."""
+        """Refuse what is not a session of films, and settings that would be ignored."""
         if self.manifest.get("kind") != "movies":
-            raise DataError(f"{self.folder} is a packed session of images, not of movies: {REMEDY}")
+            raise DataError(f"{self.folder} is a packed session of images, not of films: {REMEDY}")
         known = {"scale": "full", "boxes": "none", "maps": "", "centered": False, "objects": False}
         if other := [name for name, value in known.items() if getattr(self.inputs, name) != value]:
             raise DataError(
-                f"session '{self.key}': movies come as they were shown, without boxes or maps: set "
+                f"session '{self.key}': films come as they were shown, without boxes or maps: set "
                 f"{', '.join(f'{name}={known[name]!r}' for name in other)} in {self.inputs}"
             )
         if missing := missing_videos(self.folder):
             raise DataError(
-                f"session '{self.key}' lacks {len(missing)} videos in {self.folder.parent / VIDEOS}"
+                f"session '{self.key}' lacks {len(missing)} films in {self.folder.parent / VIDEOS}"
                 f" (first: {missing[0]}): {REMEDY}"
             )
 
@@ -154,7 +154,7 @@ class MovieSession:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the packed content, videos included by their names."""
+        """Fingerprint of the packed content, films included by their names."""
         return fingerprint([self.manifest["fingerprint"], sorted({*self.video_sha256.tolist()})])
 
     @property
@@ -172,13 +172,13 @@ class MovieSession:
         return self._withheld[np.asarray(trials, int)]
 
     def trials(self, tier: str) -> np.ndarray:
-        """Indices of the trials of `tier` that show a video at all, ascending."""
+        """Indices of the trials of `tier` that show a film at all, ascending."""
         return np.flatnonzero((self.tiers == tier) & (self.video_lengths > 0))
 
     def scored_frames(self, trial: int, policy: str = "") -> slice:
         """The frames of one trial that count; `policy` official or full, else that of the inputs.
 
-        official: 50 to min(L, 300) - 2, L the valid length of the video, which are the 249 or 189
+        official: 50 to min(L, 300) - 2, L the valid length of the film, which are the 249 or 189
         columns of the published files; full: from 50 on, all that are valid (specification
         sensorium2023, 4.4).
         """
@@ -233,7 +233,7 @@ class MovieSession:
         return still
 
     def video(self, trial: int, start: int = 0, frames: int | None = None) -> np.ndarray:
-        """Frames of a trial's video as recorded: -> (t, h, w) uint8, or float16."""
+        """Frames of a trial's film as recorded: -> (t, h, w) uint8, or float16."""
         h, w = self.manifest["shape"]
         name = self.video_sha256[trial]
         path = f"{self._videos}/{name}.npy"
@@ -252,7 +252,7 @@ class MovieSession:
             )
 
     def _frames(self, kind: str, asked: Clips, device: torch.device) -> torch.Tensor:
-        """Frames of videos or responses, normalized where they are not raw: -> (n, t, ...).
+        """Frames of films or responses, normalized where they are not raw: -> (n, t, ...).
 
         Each is read, turned into float32 and normalized while it is in the cache; to another device
         the batch goes as it was packed.
@@ -301,7 +301,7 @@ class MovieSession:
         return (values if mean is None else values - mean[frame]) * factor[frame]
 
     def _placed(self, kind: str, device: torch.device) -> tuple[torch.Tensor | None, ...]:
-        """Mean and factor of every frame on a device; of raw videos none."""
+        """Mean and factor of every frame on a device; of raw films none."""
         if kind == "videos" and self.inputs.raw:
             return None, None
         if (kind, device) not in self._placed_file:
@@ -343,7 +343,7 @@ class MovieSession:
 
 
 def open_movie_sessions(folder: Path, inputs: InputConfig) -> dict[str, MovieSession]:
-    """All packed sessions of movies in a folder, by key, in order of name. DataError if none."""
+    """All packed sessions of films in a folder, by key, in order of name. DataError if none."""
     packed = sorted(path.parent for path in Path(folder).glob("[!.]*/manifest.json"))
     if not packed:
         raise DataError(f"{folder} holds no packed session: run 01_preprocess first")

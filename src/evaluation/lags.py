@@ -56,19 +56,22 @@ def overlap_scores(
     strides: Sequence[int] = (15, 5, 1),
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """Score of stitched predictions by stride, of means and of latest outputs: one row each."""
-    responses, rows = measured(session, trials), []
-    for stride in strides:
-        stitchers = [stitcher_of(encoder, stride, overlap) for overlap in ("last", "mean")]
-        parts = [[], []]
-        for trial in trials:
-            scored = session.scored_frames(trial)
-            frames = range(scored.start, scored.stop)
-            starts = stitchers[0].starts(frames)
-            (seen,) = window_outputs([encoder], session, trial, starts, stitchers[0].clip, device)
-            for part, stitcher in zip(parts, stitchers, strict=True):
-                part.append(stitcher.join(seen, starts, frames))
-        for part, stitcher in zip(parts, stitchers, strict=True):
-            score = pearson(np.concatenate(part), responses).mean()
-            rows.append((stitcher.stride, stitcher.overlap, score))
-    return pd.DataFrame(rows, columns=["stride", "overlap", "score"]).drop_duplicates()
+    """Score of stitched predictions by stride, of means and of latest outputs: one row each.
+
+    A window is looked through once, whichever strides it belongs to.
+    """
+    ways = [stitcher_of(encoder, stride, o) for stride in strides for o in ("last", "mean")]
+    ways = list(dict.fromkeys(ways))  # strides above the outputs of a clip are one
+    joined = [[] for _ in ways]
+    for trial in trials:
+        scored = session.scored_frames(trial)
+        frames = range(scored.start, scored.stop)
+        starts = [way.starts(frames) for way in ways]
+        every = np.unique(np.concatenate(starts))
+        (seen,) = window_outputs([encoder], session, trial, every, ways[0].clip, device)
+        for part, way, own in zip(joined, ways, starts, strict=True):
+            part.append(way.join(seen[np.searchsorted(every, own)], own, frames))
+    responses = measured(session, trials)
+    scores = [pearson(np.concatenate(part), responses).mean() for part in joined]
+    found = {"stride": [w.stride for w in ways], "overlap": [w.overlap for w in ways]}
+    return pd.DataFrame({**found, "score": scores})

@@ -1,4 +1,4 @@
-"""Predictions of movies beside what units did: loaded, matched, scored, with intervals."""
+"""Predictions of films beside what units did: loaded, matched, scored, with intervals."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class MovieResults:
         )
 
     def resampled(self, metric: str) -> SessionResults:
-        """As the bootstrap takes it: each video with all its frames is what is drawn.
+        """As the bootstrap takes it: each film with all its frames is what is drawn.
 
-        single: rows are trials' frames; avg: frames of videos, with means over repeats.
+        single: rows are trials' frames; avg: frames of films, with means over repeats.
         """
         rows, r, predictions = self.rows, self.responses, self.predictions
         if metric == "avg":
@@ -187,7 +187,7 @@ def published_table(
 def movie_intervals(
     results: Sequence[MovieResults], seed: int, resamples: int = 1000
 ) -> pd.DataFrame:
-    """Scores single and avg with bootstrap intervals over videos, by model and session."""
+    """Scores single and avg with bootstrap intervals over films, by model and session."""
     parts = [
         interval_table(*_draw(results, metric, seed), resamples, metrics=("single",)).assign(
             metric=metric
@@ -203,7 +203,7 @@ def movie_comparisons(
     seed: int,
     resamples: int = 1000,
 ) -> pd.DataFrame:
-    """Differences of two models on the same units and resampled videos, for single and avg."""
+    """Differences of two models on the same units and resampled films, for single and avg."""
     parts = []
     for metric in RESAMPLED:
         some, rng = _draw(results, metric, seed)

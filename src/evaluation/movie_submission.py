@@ -1,4 +1,4 @@
-"""The competition's files of predicted movies: parquet, brotli, one row a trial.
+"""The competition's files of predicted films: parquet, brotli, one row a trial.
 
 Columns: mouse (full name of its folder), trial_indices (int64), prediction (list<list<float>>: a
 list of frames for each unit) and neuron_ids (list<int64>). Mice in order of name, trials ascending.
@@ -187,12 +187,12 @@ def _require_row(path: Path, found: SubmittedTrial, session: Any, trial: int, ti
 
 
 def expected_trials(session: Any, tier: str) -> np.ndarray:
-    """All trials of a tier, those without a valid video too: a file lists them all."""
+    """All trials of a tier, those without a valid film too: a file lists them all."""
     return np.flatnonzero(session.tiers == tier)
 
 
 def columns(session: Any, trial: int) -> int:
-    """Frames to predict: 249, or 189; of a trial without a valid video, 249."""
+    """Frames to predict: 249, or 189; of a trial without a valid film, 249."""
     scored = session.scored_frames(trial, "official")
     return scored.stop - scored.start or 249
 
@@ -202,7 +202,7 @@ def submitted(
 ) -> Iterator[SubmittedTrial]:
     """Rows of one mouse: predictions of trials, id, frames (t,) and values (t, u) each, in order.
 
-    Frames of the official policy are taken; a trial that shows no video is given each unit's mean
+    Frames of the official policy are taken; a trial that shows no film is given each unit's mean
     training response, since every trial must be there. DataError where a prediction lacks one.
     """
     known = {int(name): (frames, values) for name, frames, values in predicted}

@@ -45,7 +45,7 @@ from src.models.vit import ViTCore
 from src.seeds import stream
 
 BEHAVIORS = 3  # of an image: pupil size, its derivative, running speed
-FRAME_BEHAVIORS = 2  # of a frame of a video: pupil size, running speed
+FRAME_BEHAVIORS = 2  # of a frame of a film: pupil size, running speed
 PUPIL = 2  # its center, horizontal and vertical
 BOX = 4  # x, y, w, h
 

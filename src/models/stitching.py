@@ -1,6 +1,6 @@
-"""Whole videos from clips: which windows a trial is seen through, and how their outputs are joined.
+"""Whole films from clips: which windows a trial is seen through, and how their outputs are joined.
 
-An encoder of videos sees a clip and says what units do in its last frames. A trial is predicted
+An encoder of films sees a clip and says what units do in its last frames. A trial is predicted
 through windows that move along it (specification sensorium2023, 8.2).
 """
 
@@ -63,7 +63,7 @@ class Stitcher:
 
 
 def stitcher_of(encoder: Any, stride: int | None = None, overlap: str = "last") -> Stitcher:
-    """The stitcher for an Encoder of videos; a stride of None, or above its outputs, is those."""
+    """The stitcher for an Encoder of films; a stride of None, or above its outputs, is those."""
     _, *size = next(iter(encoder.sessions.values())).image_shape
     outputs = encoder.core.output_shape(*size)[0]
     return Stitcher(size[0], outputs, min(stride or outputs, outputs), overlap)
@@ -129,7 +129,7 @@ def _range(frames: slice) -> range:
 
 
 def labels(inputs: InputConfig) -> dict[str, str]:
-    """How scores of an encoder of videos are to be labeled: scale, statistics, frames."""
+    """How scores of an encoder of films are to be labeled: scale, statistics, frames."""
     return {
         "response_scale": inputs.response_scale,
         "statistics": inputs.statistics,

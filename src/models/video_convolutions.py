@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from src.models.cores import Core, valid_size
-from src.models.layers import convolution3d, laplace_penalty
+from src.models.layers import along_time, convolution3d, laplace_penalty, within_frames
 from src.parts import FactorizedCoreConfig, SeparableVideoCoreConfig
 
 
@@ -59,8 +59,10 @@ class FactorizedCore(Core):
         _generator: torch.Generator | None = None,
     ) -> Tensor:
         x = with_planes(images, side)
-        for layer in self.layers:
-            x = layer(x)
+        for spatial, temporal, *after in self.layers:
+            x = along_time(temporal, within_frames(spatial, x))
+            for module in after:
+                x = module(x)
         return self.memory(x) if self.config.recurrent else x
 
     def penalty(self) -> Tensor:
@@ -124,7 +126,7 @@ class SeparableVideoCore(Core):
         side: Tensor | None = None,
         _generator: torch.Generator | None = None,
     ) -> Tensor:
-        x = self.norm(self.stem(with_planes(images, side)))
+        x = self.norm(within_frames(self.stem, with_planes(images, side)))
         for block in self.blocks:
             x = block(x)
         return x
@@ -167,12 +169,13 @@ class SeparableBlock(nn.Module):
             self.excite = convolution3d(few, inner, (1, 1, 1), generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.norms[0](self.expand(x)))
-        y = F.silu(self.norms[1](self.time(self.space(y))))
+        y = F.silu(self.norms[0](along_time(self.expand, x)))
+        y = F.silu(self.norms[1](along_time(self.time, within_frames(self.space, y))))
         if hasattr(self, "squeeze"):
             means = y.mean((3, 4), keepdim=True)
             y = y * torch.sigmoid(self.excite(F.silu(self.squeeze(means))))
-        return self.norms[2](self.project(y)) + self.shortcut(x[:, :, x.shape[2] - y.shape[2] :])
+        late = x[:, :, x.shape[2] - y.shape[2] :]
+        return self.norms[2](along_time(self.project, y)) + along_time(self.shortcut, late)
 
 
 def spatial_roughness(weight: Tensor) -> Tensor:

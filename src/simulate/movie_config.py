@@ -77,7 +77,9 @@ _EASY = replace(MovieSimulation(()).cortex, energy_fraction=0.25, noise=0.5)
 
 PRESETS: Mapping[str, MovieSimulation] = MappingProxyType(
     {
-        "films_tiny": MovieSimulation(_PAIR, train=40, own=2, main=1, repeats=(4, 4), none=1),
+        "films_tiny": MovieSimulation(
+            _PAIR, train=40, own=2, main=1, repeats=(4, 4), none=1, envelope=0.2, cortex=_EASY
+        ),
         "films_demo": MovieSimulation(_DEMO, envelope=0.2, cortex=_EASY),
     }
 )

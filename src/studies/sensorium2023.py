@@ -1,4 +1,4 @@
-"""SENSORIUM 2023, videos to mouse V1: models, recipes, profiles, published scores."""
+"""SENSORIUM 2023, films to mouse V1: models, recipes, profiles, published scores."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _grouped(plan: Plan, *groupings: str) -> tuple[Plan, ...]:
 def _small(fusion: str, levels: tuple[int, ...]) -> ModelConfig:
     """Dynamic-VFM for a laptop: few channels, large patches, positions that start in the center."""
     model = dynamic(fusion, levels)
-    core = VideoCoreConfig((2, 6, 8), window=(5, 3, 4), width=24, blocks=2, heads=4, hidden=32)
+    core = VideoCoreConfig((2, 6, 8), window=(5, 2, 2), width=24, blocks=2, heads=1, hidden=32)
     close = {"position_start": "center", "init_sigma": 0.05, "bias_init": "inverse_elu"}
     readout = replace(model.readout, index_map="first", **close)
     return replace(model, core=core, readout=readout, still=True)
@@ -163,8 +163,8 @@ _DEMO = replace(
     batch_size=8,
     learning_rate=4e-3,
     min_learning_rate=1e-5,
-    max_epochs=4,
-    flat_epochs=1,
+    max_epochs=6,
+    flat_epochs=2,
     warmup_steps=8,
     turns="together",
     validation_trials=2,
@@ -173,21 +173,22 @@ _DEMO = replace(
 _DEMO_COMPACT = replace(
     COMPACT, core=SeparableVideoCoreConfig((12, 16), stem=8, stride=4, temporal=9, smooth=1.0)
 )
-_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=10)
+_DEMO_COMPACT_RECIPE = replace(_DEMO, learning_rate=0.01, max_epochs=10, flat_epochs=1)
 _DEMO_LINEAR = replace(LINEAR, core=FactorizedCoreConfig((6,), (12,), (9,), stride=4, linear=True))
 _DEMO_MEMBERS = [_small("gated", ())]
 _DEMO_MEMBERS += [_small(f, levels) for levels in (GROUPS, (2, 4)) for f in ("mean", "gated")]
 _DEMO_MAIN = Plan(_small("mean", GROUPS), _DEMO)
 
+_SMOKE = replace(_DEMO, warmup_steps=4)  # 30 steps
+# So few do not average over the noise of one unit's responses, which move its features; they do
+# over that of all units, which move the core.
+_SMOKE_DYNAMIC = replace(_SMOKE, learning_rate=2e-3, core_rate=4.0)
+
 SMOKE = Profile(
     "smoke",
     (
-        *_ensemble(
-            (_small("gated", ()), _small("mean", (2, 4))),
-            replace(_DEMO, max_epochs=1, flat_epochs=0),
-            "mean_2_4",
-        ),
-        Plan(_DEMO_COMPACT, replace(_DEMO_COMPACT_RECIPE, max_epochs=2, flat_epochs=1)),
+        *_ensemble((_small("gated", ()), _small("mean", (2, 4))), _SMOKE_DYNAMIC, "mean_2_4"),
+        Plan(_DEMO_COMPACT, replace(_SMOKE, learning_rate=_DEMO_COMPACT_RECIPE.learning_rate)),
     ),
     simulation="films_tiny",
     contest=("compact", "mean_2_4"),
@@ -275,7 +276,7 @@ PUBLISHED = tuple(
 
 SENSORIUM2023 = Study(
     name="sensorium2023",
-    title="SENSORIUM 2023: videos to mouse V1",
+    title="SENSORIUM 2023: films to mouse V1",
     sessions=(
         *("29156-11-10", "29228-2-10", "29234-6-9", "29513-3-5", "29514-2-9"),
         *("29515-10-12", "29623-4-9", "29647-19-8", "29712-5-9", "29755-2-8"),

@@ -53,4 +53,4 @@ def require_consistent(
         raise ValueError("contiguous batches and two passes a step need turns='alone'")
     videos = any(len(facts.image_shape) == 4 for facts in encoder.sessions.values())
     if videos and (config.recalibrate or config.distilled):
-        raise ValueError("videos are trained without recalibrate and without teachers: unset both")
+        raise ValueError("films are trained without recalibrate and without teachers: unset both")

@@ -1,4 +1,4 @@
-"""What a training step is given of a session: trials as they are, or random clips of videos."""
+"""What a training step is given of a session: trials as they are, or random clips of films."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.training.augment import jitter, mix, rotate
 
 
 def of_videos(session: Any) -> bool:
-    """Whether a session's trials are videos, which are seen a clip at a time."""
+    """Whether a session's trials are films, which are seen a clip at a time."""
     return len(session.image_shape) == 4
 
 
@@ -25,7 +25,7 @@ def training_batch(
     rows: slice = slice(None),
     answered: int | None = None,
 ) -> Batch:
-    """The trials `index`, of videos a clip each that starts anywhere: (n,) -> Batch of n.
+    """The trials `index`, of films a clip each that starts anywhere: (n,) -> Batch of n.
 
     Starts are uniform on 0..t - clip, so that the last frame is drawn too (defect 7). `rows` loads
     some of the n; starts are drawn for all. Responses are of the last `answered` frames.

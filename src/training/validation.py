@@ -42,7 +42,7 @@ def validate(
 
     A regression also has its loss, mean EV over units that vary, and how many predictions do not; a
     model that names objects, the share it names.
-    Videos count frame by frame, whole trials through windows that follow one another (specification
+    Films count frame by frame, whole trials through windows that follow one another (specification
     sensorium2023, 7.5). Each process of a group sees some of the sessions, and gets the score of
     all.
     """

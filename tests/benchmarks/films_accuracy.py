@@ -4,7 +4,7 @@
         [--share 10] [--forms coarse] [--jobs 1] [--ours]
 
 PROCESSED holds the packed simulated mice of the demo (data/processed/sensorium2023/demo).
-Dynamic-VFM is trained with the demo's recipe for EPOCHS, of which the demo has four. Forms of the
+Dynamic-VFM is trained with the demo's recipe for EPOCHS, of which the demo has six. Forms of the
 compact model see the same films from the same seeds, for as many epochs as its multiply-adds over
 SHARE allow (of the core, forward and backward): the demo's network, one whose filters stand 8
 pixels apart, one of half the channels, all in small batches, which cost the same and take more

@@ -1,4 +1,4 @@
-"""Videos on both sides of an evaluation: counted for all pairs of tiers, and left out on demand."""
+"""Films on both sides of an evaluation: counted for all pairs of tiers, and left out on demand."""
 
 from copy import copy
 from itertools import combinations
@@ -79,7 +79,7 @@ def test_stimulus_disjoint_leaves_out_and_lists_what_is_evaluated(sessions):
 
 
 def brute_force(sessions, within):
-    """Pairs of different videos of all sessions that are near, from all their pixels."""
+    """Pairs of different films of all sessions that are near, from all their pixels."""
     videos = {
         session.video_sha256[i]: session.video(i).astype(float)
         for session in sessions.values()

@@ -1,4 +1,4 @@
-"""Plain movie arrays become a session: cut in time without leaks, axes found, errors named."""
+"""Plain film arrays become a session: cut in time without leaks, axes found, errors named."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -28,7 +28,7 @@ SMALL = MovieImport(trial=100, guard=30)
 
 @pytest.fixture
 def arrays():
-    """A movie of whole numbers and three units that follow its mean."""
+    """A film of whole numbers and three units that follow its mean."""
     draw = np.random.default_rng(0)
     movie = draw.integers(0, 256, (1600, 6, 8)).astype(np.uint8)
     return MovieArrays(movie, draw.poisson(2.0, (1600, 3)), rate=60.0)

@@ -1,4 +1,4 @@
-"""Movies from disk to crops: layout, checks, packing, and what a model sees of it."""
+"""Films from disk to crops: layout, checks, packing, and what a model sees of it."""
 
 import os
 import shutil
@@ -226,7 +226,7 @@ def test_packing_again_does_nothing_and_lost_videos_are_found(films, tmp_path, m
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "processed").rglob("[!.]*")} == stamps
     lost = next((tmp_path / "processed/videos").iterdir())
     lost.unlink()
-    with pytest.raises(DataError, match=r"lacks 1 videos .*re-run 01_preprocess"):
+    with pytest.raises(DataError, match=r"lacks 1 films .*re-run 01_preprocess"):
         MovieSession(cache, SEEING)
     pack_movies(mouse, cache)
     assert lost.is_file()

@@ -1,4 +1,4 @@
-"""Scores of movies against published outputs, scipy, brute force and the simulator's truth."""
+"""Scores of films against published outputs, scipy, brute force and the simulator's truth."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ TIERS = ("oracle", "live_test_main", "live_test_bonus", "final_test_main", "fina
 
 
 def repeated(videos=3, repeats=4, frames=40, units=5, noise=1.0, seed=0):
-    """Rows, predictions and responses of repeated videos, of unequal numbers of repeats."""
+    """Rows, predictions and responses of repeated films, of unequal numbers of repeats."""
     draw = np.random.default_rng(seed)
     signal = draw.normal(size=(videos, frames, units))
     trials, r, p = [], [], []
@@ -235,7 +235,7 @@ def test_intervals_hold_the_score_and_comparisons_are_paired(scored):
 
 
 def test_resampled_videos_bring_all_their_frames(scored):
-    """One resample by hand: videos with their weights, all frames of all repeats."""
+    """One resample by hand: films with their weights, all frames of all repeats."""
     from src.evaluation.bootstrap import Draws, score_samples
 
     sessions, folder = scored

@@ -1,4 +1,4 @@
-"""Predictions of videos, a row a frame: ids, values, scores, and the way back to trials."""
+"""Predictions of films, a row a frame: ids, values, scores, and the way back to trials."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_scores_over_rows_are_those_over_trials_and_frames(made):
     single = single_trial_correlation(mean.values, responses)
     expected = [np.corrcoef(mean.values[:, u], responses[:, u])[0, 1] for u in range(9)]
     np.testing.assert_allclose(single, expected, atol=1e-4)
-    frames = mean.image_ids % 512  # both trials show one video, so repeats are equal frames
+    frames = mean.image_ids % 512  # both trials show one film, so repeats are equal frames
     shared = [f for f in range(50, session.lengths[trials].max()) if (frames == f).sum()]
     means = [
         np.stack([x[frames == f].mean(0, float) for f in shared]) for x in (mean.values, responses)

@@ -1,6 +1,7 @@
 """References of films: a linear cortex is found, one that answers late or to nothing is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,13 +10,14 @@ from scipy.special import xlogy
 from src.correlation import pearson
 from src.evaluation.movie_references import FILMS, GRID, reference_results
 from src.evaluation.movie_results import MovieResults, frame_rows, unit_table
+from src.studies import STUDIES
 from tests.movies import MovieFake
 
 
 def cortex(lag):
     """A mouse whose units are linear in the grid, `lag` frames late, and its test rows."""
     session = MovieFake(n_units=6, n_trials=30)
-    session.lengths[:] = 72  # of repeats of a video too
+    session.lengths[:] = 72  # of repeats of a film too
     videos = torch.from_numpy(session.videos[:, 0])
     seen = F.adaptive_avg_pool2d(videos, GRID).flatten(2).numpy()
     weights = np.random.default_rng(0).normal(size=(seen.shape[2], 6))
@@ -44,3 +46,17 @@ def test_the_mean_response_scores_0_and_its_loss_is_that_of_the_rate():
     rates = session.mean_response
     loss = (rates - xlogy(found.responses, rates)).mean(0)
     np.testing.assert_allclose(means["poisson"], loss, rtol=1e-5)
+
+
+def test_every_model_of_the_smoke_run_beats_both_references(smoke_run):
+    """Specification sensorium2023, 14: by its score, and by the loss that it was trained for."""
+    tables = smoke_run.output / "sensorium2023/smoke/tables"
+    found = pd.read_csv(tables / "references.csv").set_index("model")
+    references = found.loc[["mean response", "frame shown"]]
+    trained = found.drop(references.index)
+    main = STUDIES["sensorium2023"].profile("smoke").main
+    assert set(trained.index) == {plan.model.name for plan in main}
+    assert trained["single"].min() > references["single"].max()
+    assert trained["poisson"].max() < references["poisson"].min()
+    members = pd.read_csv(tables / "ensemble_members.csv").set_index("members")
+    assert members["worst"][1] > references["single"].max()

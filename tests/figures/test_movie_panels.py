@@ -1,4 +1,4 @@
-"""Panels of recordings of movies show what they were given, and keep their words in the figure."""
+"""Panels of recordings of films show what they were given, and keep their words in the figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np

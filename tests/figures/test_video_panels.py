@@ -1,4 +1,4 @@
-"""Panels of models of videos draw every row of their table, in its place."""
+"""Panels of models of films draw every row of their table, in its place."""
 
 import numpy as np
 import pandas as pd

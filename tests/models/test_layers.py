@@ -4,7 +4,16 @@ import pytest
 import torch
 from scipy.ndimage import convolve
 
-from src.models.layers import FirstConvolution, Layer, dropout, laplace_penalty, linear
+from src.models.layers import (
+    FirstConvolution,
+    Layer,
+    along_time,
+    convolution3d,
+    dropout,
+    laplace_penalty,
+    linear,
+    within_frames,
+)
 from src.seeds import stream
 
 
@@ -97,3 +106,17 @@ def test_dropout_is_that_of_torch(share):
     assert torch.equal(dropout(x, share, stream(0)), y)
     assert not torch.equal(dropout(x, share, stream(1)), y)
     assert dropout(x, 0.0, None) is x
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_convolutions_over_space_and_over_time_are_those_of_volumes(groups):
+    draw, options = torch.Generator().manual_seed(0), {"stride": (1, 2, 3), "padding": (0, 1, 2)}
+    space = convolution3d(4, 8, (1, 3, 5), draw, groups=groups, **options).double()
+    time = convolution3d(8, 8, (3, 1, 1), draw, groups=groups, bias=False).double()
+    x = torch.randn(2, 4, 6, 9, 8, generator=draw).double()
+    found, expected = along_time(time, within_frames(space, x)), time(space(x))
+    torch.testing.assert_close(found, expected)
+    weights = [*space.parameters(), *time.parameters()]
+    grown = (torch.autograd.grad(y.square().sum(), weights) for y in (found, expected))
+    for ours, theirs in zip(*grown, strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -1,4 +1,4 @@
-"""Videos from clips: every frame once, from a window that sees it, as the published code does."""
+"""Films from clips: every frame once, from a window that sees it, as the published code does."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The simulated movie recording: the same bytes, and cells that no linear filter describes."""
+"""The simulated film recording: the same bytes, and cells that no linear filter describes."""
 
 import numpy as np
 import pytest

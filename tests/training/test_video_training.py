@@ -1,4 +1,4 @@
-"""Videos through the one trainer: clips, resume to the same bits, whole trials, frozen cores."""
+"""Films through the one trainer: clips, resume to the same bits, whole trials, frozen cores."""
 
 from dataclasses import replace
 
