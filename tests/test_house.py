@@ -256,6 +256,9 @@ def test_a_stimulus_is_an_image_or_a_film():
     said = re.compile(r"\b(pictures?|photos?)\b", re.IGNORECASE)
     sources = [f for f in SOURCES if package(f) != "figures"]
     assert not {f.name: match[0] for f in sources if (match := said.search(prose(f)))}
+    results = re.compile(r"places\.(figures|tables)\b.*picture")
+    notebooks = (ROOT / "notebooks").glob("*/*.py")
+    assert not [f.name for f in notebooks if results.search(f.read_text())]
 
 
 def functions(path: Path) -> list[tuple[str, int]]:

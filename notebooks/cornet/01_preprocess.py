@@ -74,7 +74,7 @@ places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 truth = places.raw.with_name(f"{places.raw.name}_truth")
 tables = {name: places.tables / f"{name}.csv" for name in ("sessions", "sites", "ceilings", "toy")}
-drawn = {name: places.figures / f"01_{name}.png" for name in ("pictures", "ceilings")}
+drawn = {name: places.figures / f"01_{name}.png" for name in ("images", "ceilings")}
 declare(*tables.values(), *drawn.values())
 
 # %% [markdown]
@@ -122,7 +122,7 @@ for axis, i in zip(axes, first, strict=True):
     axis.set_title(objects[i], fontsize=8)
 if simulated:
     mark_simulated(figure)
-save_figure(figure, drawn["pictures"])
+save_figure(figure, drawn["images"])
 
 # %% [markdown]
 # **What one sees.** One image of each category. Where the object is, how large and how it is

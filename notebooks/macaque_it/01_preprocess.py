@@ -73,7 +73,7 @@ settings = study.profile(profile)
 places = run_paths(study.name, recording or profile, data_root, output_root)
 simulated = settings.simulation is not None and not recording
 declare(*(places.tables / f"{name}.csv" for name in ("sessions", "checks", "sites", "objects")))
-declare(*(places.figures / f"01_{name}.png" for name in ("pictures", "rates")))
+declare(*(places.figures / f"01_{name}.png" for name in ("images", "rates")))
 
 # %% [markdown]
 # ## Find the file
@@ -192,7 +192,7 @@ for axis, trial, image in zip(axes[0], first, session.pixels(first), strict=True
     axis.set_title(session.objects[trial] if known else str(session.trial_ids[trial]), fontsize=8)
 if simulated:
     mark_simulated(figure)
-save_figure(figure, places.figures / "01_pictures.png")
+save_figure(figure, places.figures / "01_images.png")
 
 # %% [markdown]
 # **What one sees.** First the image asked for as `stimulus`, as it was shown and with the name of
