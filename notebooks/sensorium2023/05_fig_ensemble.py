@@ -129,9 +129,10 @@ save_figure(figure, picture)
 # %% [markdown]
 # **What one sees.** Left, the score against the number of members. Most of what an ensemble brings
 # comes with the first few; the bars, over films, are wide because there are few films, and much
-# wider than the gain, which is measured on the same films. Right, how alike the members are. Short
-# trainings leave networks that have found different things, so that averages help much; members
-# that have converged are nearly one network, and the thirtieth adds little. A cheaper ensemble of
-# a few different architectures or seeds may then be worth more than all subsets of one readout.
+# wider than the gain, which is measured on the same films. Right, how alike the members are. An
+# average removes what they do not share. Members that say nearly the same, because they have
+# converged or because they have all found the same little so far, are nearly one network, and the
+# thirtieth adds little. A cheaper ensemble of a few different architectures or seeds may then be
+# worth more than all subsets of one readout.
 #
 # Published: the authors call their gain from the gated half of the members insignificant.
