@@ -43,11 +43,11 @@ def snakemake() -> None:
 
 def end(group: int) -> None:
     """End a Snakemake that leads a process group, at once, and its notebooks, within GRACE."""
-    os.kill(group, signal.SIGKILL)
-    os.waitpid(group, 0)  # from here on it starts no other
-    last = time.monotonic() + GRACE
-    with suppress(ProcessLookupError):  # nobody is left
+    with suppress(ProcessLookupError, ChildProcessError):  # nobody is left
+        os.kill(group, signal.SIGKILL)
+        os.waitpid(group, 0)  # from here on it starts no other
         os.killpg(group, signal.SIGTERM)
+        last = time.monotonic() + GRACE
         while time.monotonic() < last:
             os.killpg(group, 0)
             time.sleep(0.05)
