@@ -150,8 +150,10 @@ official.set_index(["track", "model"])[columns].round(3)
 # training films. What does not vary correlates with nothing, so its score is 0; its Poisson loss is
 # what knowing the rates alone is worth. `frame shown` is a linear map of the frame that is on the
 # screen, averaged to 9 x 16 places: it has no memory, and so misses what a neuron answers a few
-# frames later. `lowers_loss` is the share of neurons for which a model has a smaller loss than
-# their mean.
+# frames later. Its penalty is chosen on oracle films, an advantage where these alone can be scored.
+# Below 0 it counts as a rate of 0, which the loss of a neuron that answers rarely punishes hard:
+# look at its correlation. `lowers_loss` is the share of neurons for which a model has a smaller
+# loss than their mean.
 
 # %%
 first = next(track for track in ("main", "oracle") if track in results)

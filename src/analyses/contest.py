@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from src.config import InputConfig
+from src.config import InputConfig, TrainingConfig
 from src.data.session import open_sessions
 from src.data.splits import Split, member_splits
 from src.manifest import note_input
@@ -54,14 +54,20 @@ def _members(plan: Plan, places: RunPaths, seed: int, opened: Opener) -> list[tu
     for member, split in enumerate(splits, 1):
         folder = places.member(plan.model.name, member)
         epochs = len(pd.read_csv(note_input(folder / "history.csv")))
-        price = training_multiply_adds(encoder, epochs * images_an_epoch(split)) / 1e12
+        seen = epochs * images_an_epoch(split, plan.training)
+        price = training_multiply_adds(encoder, seen) / 1e12
         rows.append((member, size, multiply_adds(encoder) / 1e6, epochs, price))
     return rows
 
 
-def images_an_epoch(split: Mapping[str, Split]) -> int:
-    """Images, or clips, that an epoch shows: as many of each session as the largest one has."""
-    return max(len(s.train) for s in split.values()) * len(split)
+def images_an_epoch(split: Mapping[str, Split], recipe: TrainingConfig) -> int:
+    """Images, or clips, that an epoch shows: as many of each session as the largest one has.
+
+    Where the recipe says how many steps an epoch has, that many batches of each.
+    """
+    largest = max(len(s.train) for s in split.values())
+    steps = recipe.steps_per_epoch
+    return (steps * recipe.batch_size if steps else largest) * len(split)
 
 
 def cpu_seconds(

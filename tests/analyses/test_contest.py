@@ -1,9 +1,12 @@
 """The table of a contest: prices that count teachers, scores beside their differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from src.analyses.contest import images_an_epoch, price_table, summary_table
+from src.config import TrainingConfig
 from src.data.splits import Split
 from src.models.cost import multiply_adds
 from src.models.encoder import Encoder
@@ -48,7 +51,9 @@ def test_scores_and_differences_are_those_of_the_metric_asked_for():
 
 def test_an_epoch_shows_as_many_images_of_each_session_as_the_largest_has():
     split = {k: Split(np.arange(n), np.arange(3), np.arange(0)) for k, n in (("a", 9), ("b", 4))}
-    assert images_an_epoch(split) == 18
+    recipe = TrainingConfig(batch_size=5)
+    assert images_an_epoch(split, recipe) == 18
+    assert images_an_epoch(split, replace(recipe, steps_per_epoch=3)) == 30
 
 
 def test_films_are_priced_by_clips_and_the_epochs_that_were_trained(tmp_path):

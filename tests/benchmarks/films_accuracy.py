@@ -70,7 +70,7 @@ def main_score(encoder: Encoder, sessions: dict[str, MovieSession]) -> float:
 
 def price(plan: Plan, sessions: dict[str, MovieSession], epochs: int) -> float:
     """Of a training of so many epochs, in 10^12 multiply-adds."""
-    clips = epochs * images_an_epoch(member_splits(sessions, plan.split, 1, 0)[0])
+    clips = epochs * images_an_epoch(member_splits(sessions, plan.split, 1, 0)[0], plan.training)
     return training_multiply_adds(Encoder(plan.model, sessions, 0), clips) / 1e12
 
 
