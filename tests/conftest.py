@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ from src.simulate.movie_config import PRESETS, MovieSimulation
 from src.simulate.movie_mice import simulate_movie_mice
 
 SEED = 7  # of the simulated films
+
+
+def pytest_configure():
+    """Runs that tests interrupt must hear it, also where a shell started all of this with `&`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
