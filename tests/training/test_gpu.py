@@ -17,6 +17,7 @@ from src.seeds import stream
 from src.studies.nsd_gnet import NSD_GNET
 from src.studies.sensorium2022 import SENSORIUM2022
 from src.studies.sensorium2023 import FACTORIZED, GRU, SENSORIUM2023
+from src.training.device import placed
 from src.training.trainer import train
 
 DEVICE = "cuda"
@@ -113,7 +114,9 @@ def test_a_killed_run_continues_and_its_weights_serve_on_the_cpu(
     continued, theirs = run("cut")
     tolerance = 1e-2 if autocast else 1e-3
     np.testing.assert_allclose(theirs, losses, rtol=tolerance)
+    with placed([whole], DEVICE):
+        assert all(weights.is_cuda for weights in whole.parameters())
     batch = sessions["mouse1"].batch(np.arange(40), "cpu")
     with torch.inference_mode():
-        rates = [e.cpu()(batch, "mouse1") for e in (whole, continued)]
+        rates = [encoder(batch, "mouse1") for encoder in (whole, continued)]
     torch.testing.assert_close(rates[1], rates[0], rtol=tolerance, atol=tolerance)
