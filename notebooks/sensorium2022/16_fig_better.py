@@ -208,5 +208,5 @@ summary.assign(cpu_seconds=summary["model"].map(cpu_seconds(settings, places))).
 # the compact network stands at a single-trial correlation of 0.520 on validation images, the
 # winner's at 0.025; after four minutes at 0.667, where it has settled, and at 0.436. Alone on the
 # card the winner's reaches 0.498 in 16 epochs, 0.546 in 20 and 0.556 in 22, its 256th second; how
-# far it would come with its full recipe, some hundred epochs, was not measured. An epoch then takes
-# 11 seconds of the winner's network, 5 of the compact one.
+# far it would come with its full recipe, some hundred epochs, was not measured. The steps of an
+# epoch then take 10 seconds of the winner's network, 3 of the compact one.
